@@ -1,0 +1,31 @@
+//! The vocabulary of Rheos: rows and their codec, the elements that flow, time, key groups,
+//! identifiers, configuration. No I/O and no async runtime: everything above stands on this crate,
+//! so it depends on next to nothing.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`row`] | `Row`, what `#[derive(Row)]` gives: schema, codec, field visitor, key bytes |
+//! | [`element`] | `Batch`, `Element`, `Control`: what flows on a channel |
+//! | [`barrier`] | the barrier of a checkpoint or savepoint |
+//! | [`key_group`] | key → hash → key group → subtask |
+//! | [`time`] | event-time constants and watermark arithmetic |
+//! | [`clock`], [`rng`], [`spawn`] | what the simulation owns: time, randomness, threads |
+//! | [`id`] | names of jobs, operators, subtasks, attempts, generations |
+//! | [`config`] | Flink's configuration keys and files |
+#![deny(missing_docs)]
+
+// `#[derive(Row)]` names this crate by its public path; inside it, that path is itself.
+extern crate self as rheos_core;
+
+pub mod barrier;
+pub mod clock;
+pub mod config;
+pub mod element;
+pub mod id;
+pub mod key_group;
+pub mod rng;
+pub mod row;
+pub mod spawn;
+pub mod time;
+
+pub use row::Row;
