@@ -11,6 +11,7 @@
 //! | [`time`] | event-time constants and watermark arithmetic |
 //! | [`clock`], [`rng`], [`spawn`] | what the simulation owns: time, randomness, threads |
 //! | [`id`] | names of jobs, operators, subtasks, attempts, generations |
+//! | [`job_graph`] | what to run: operators, edges, chains |
 //! | [`config`] | Flink's configuration keys and files |
 #![deny(missing_docs)]
 
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod element;
 pub mod id;
+pub mod job_graph;
 pub mod key_group;
 pub mod rng;
 pub mod row;

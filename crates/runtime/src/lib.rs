@@ -1,1 +1,20 @@
-//! placeholder
+//! What a TaskManager does, in the direction of the data:
+//! [`source`] → [`chain`] → [`exchange`] → [`keyed`] → [`window`] → [`sink`], and across them
+//! [`task`] (the state machine and its thread), [`time`] (watermarks), [`metrics`], and [`deploy`]
+//! (from a decision of the JobManager to a running task).
+//!
+//! A task is synchronous and lives on one thread: [`task::task::Task::step`]. Threads meet only in
+//! [`exchange::channel`], [`task::mailbox`], [`task::signal`] and in counters.
+#![deny(missing_docs)]
+
+pub mod chain;
+pub mod deploy;
+pub mod error;
+pub mod exchange;
+pub mod metrics;
+pub mod source;
+mod sync;
+pub mod task;
+pub mod time;
+
+pub use error::{BoxError, TaskError};

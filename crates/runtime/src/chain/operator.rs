@@ -1,0 +1,219 @@
+//! What an operator is: a state machine over rows and control elements, called by its stage.
+//!
+//! Whoever writes an operator implements [`Operator`] (one input) or [`TwoInputOperator`]; the stage
+//! calls it from the task's thread only. The contract:
+//! * `process` takes rows from the cursor until the cursor or the outputs say stop; it may stop
+//!   after any row, and is then called again with what is left.
+//! * `watermark` is called once all earlier rows are taken; it may answer [`Firing::More`] after a
+//!   bounded slice and is then called again with the same watermark, before anything else.
+//! * No call blocks for longer than a row of user code takes.
+
+use rheos_core::barrier::Barrier;
+use rheos_core::id::Place;
+use rheos_core::time::Millis;
+
+use super::inbox::Cursor;
+use super::outputs::Outputs;
+use crate::error::BoxError;
+
+/// What an operator can ask of the task that runs it.
+#[derive(Debug, Clone)]
+pub struct OperatorContext {
+    /// Operator, subtask, parallelism.
+    pub place: Place,
+    /// Processing time.
+    pub now_millis: Millis,
+    /// Monotonic time.
+    pub now_micros: i64,
+    /// The operator's current event-time watermark.
+    pub watermark: Millis,
+}
+
+/// How far a bounded piece of work got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firing {
+    /// It is finished; the element goes on downstream.
+    Done,
+    /// A slice of it; call again.
+    More,
+    /// The operator keeps the element and sends it on by itself.
+    Held,
+}
+
+/// An operator with one input.
+pub trait Operator<In, Out> {
+    /// Takes rows.
+    ///
+    /// # Errors
+    /// What user code says; it ends the job.
+    fn process(
+        &mut self,
+        input: &mut Cursor<In>,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError>;
+
+    /// Advances event time; `context.watermark` is already the new one.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn watermark(
+        &mut self,
+        watermark: Millis,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<Firing, BoxError> {
+        let _ = (watermark, out, context);
+        Ok(Firing::Done)
+    }
+
+    /// When processing time next matters to it.
+    fn deadline(&self) -> Option<Millis> {
+        None
+    }
+
+    /// Acts on processing time; called when the deadline has passed, between slices of rows.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn processing_time(
+        &mut self,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<Firing, BoxError> {
+        let _ = (out, context);
+        Ok(Firing::Done)
+    }
+
+    /// Whether it takes further rows and control elements at the moment.
+    fn accepts(&self) -> bool {
+        true
+    }
+
+    /// Whether something asynchronous has finished, or is ready to go on.
+    fn has_completions(&self) -> bool {
+        false
+    }
+
+    /// Takes what has finished asynchronously.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn completions(
+        &mut self,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let _ = (out, context);
+        Ok(())
+    }
+
+    /// A barrier passes: what the state is now belongs to its checkpoint.
+    ///
+    /// # Errors
+    /// Where something can't be made durable.
+    fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
+        let _ = (barrier, context);
+        Ok(())
+    }
+
+    /// No rows follow. With `drain`, event time has been advanced to its end before.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn end_of_data(
+        &mut self,
+        drain: bool,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<Firing, BoxError> {
+        let _ = (drain, out, context);
+        Ok(Firing::Done)
+    }
+
+    /// The task ends, well or not. The last call.
+    fn close(&mut self) {}
+}
+
+/// An operator with two inputs of different types.
+pub trait TwoInputOperator<Left, Right, Out> {
+    /// Takes rows of the first input.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn process_left(
+        &mut self,
+        input: &mut Cursor<Left>,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError>;
+
+    /// Takes rows of the second input.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn process_right(
+        &mut self,
+        input: &mut Cursor<Right>,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError>;
+
+    /// Advances event time: the least of both inputs.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn watermark(
+        &mut self,
+        watermark: Millis,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<Firing, BoxError> {
+        let _ = (watermark, out, context);
+        Ok(Firing::Done)
+    }
+
+    /// When processing time next matters to it.
+    fn deadline(&self) -> Option<Millis> {
+        None
+    }
+
+    /// Acts on processing time.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn processing_time(
+        &mut self,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<Firing, BoxError> {
+        let _ = (out, context);
+        Ok(Firing::Done)
+    }
+
+    /// A barrier passes.
+    ///
+    /// # Errors
+    /// Where something can't be made durable.
+    fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
+        let _ = (barrier, context);
+        Ok(())
+    }
+
+    /// Neither input has further rows.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn end_of_data(
+        &mut self,
+        drain: bool,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<Firing, BoxError> {
+        let _ = (drain, out, context);
+        Ok(Firing::Done)
+    }
+
+    /// The task ends. The last call.
+    fn close(&mut self) {}
+}

@@ -1,0 +1,295 @@
+//! A stage: one operator in its place in a chain, between its inbox and its outputs.
+//!
+//! The task runs the stage furthest downstream that has work and whose outputs are ready, so rows
+//! leave a chain before new ones enter it. A slice of work ends with the outputs flushed.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rheos_core::Row;
+use rheos_core::barrier::Barrier;
+use rheos_core::clock::SharedClock;
+use rheos_core::element::{Control, StreamStatus};
+use rheos_core::id::Place;
+
+use super::inbox::Inbox;
+use super::operator::{Firing, Operator, OperatorContext};
+use super::outputs::Outputs;
+use super::side_output::AnyOutputs;
+use crate::error::BoxError;
+use crate::metrics::operator::OperatorMetrics;
+use crate::task::mailbox::Mail;
+
+/// One operator of a chain, its types erased. Implemented by [`OperatorStage`],
+/// [`super::two_input::TwoInputStage`] and the source's stage; called by the task on its thread.
+pub trait Stage {
+    /// Operator, subtask, parallelism.
+    fn place(&self) -> &Place;
+    /// Whether a call of `run` would get something done, were the outputs ready.
+    fn has_work(&self, now_micros: i64) -> bool;
+    /// Whether every output takes rows.
+    fn outputs_ready(&mut self) -> bool;
+    /// Does a bounded slice of work.
+    ///
+    /// # Errors
+    /// What user code, the source or the sink says.
+    fn run(&mut self, now_micros: i64) -> Result<(), BoxError>;
+    /// Puts a control element behind the rows of an input. For the head of a chain.
+    fn put_control(&mut self, input: usize, control: Control);
+    /// Whether rows wait in an inbox of the stage.
+    fn has_rows(&self) -> bool;
+    /// Whether it is at work on a watermark that it hasn't passed on.
+    fn in_burst(&self) -> bool;
+    /// A barrier passes; the inboxes are empty of rows.
+    ///
+    /// # Errors
+    /// Where something can't be made durable.
+    fn barrier(&mut self, barrier: &Barrier, now_micros: i64) -> Result<(), BoxError>;
+    /// Sends what the exchanges of the stage have staged; whether nothing that should go is left.
+    fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool;
+    /// When the stage must be run at the latest, in monotonic microseconds.
+    fn due(&self) -> Option<i64>;
+    /// A message for the stage.
+    fn mail(&mut self, mail: Mail);
+    /// Whether it has passed on the end of its data's partition.
+    fn ended(&self) -> bool;
+    /// The task ends.
+    fn close(&mut self);
+}
+
+/// What every stage has beside its operator.
+pub struct StageContext {
+    /// Time.
+    pub clock: SharedClock,
+    /// What the operator sees.
+    pub operator: OperatorContext,
+    /// Counters.
+    pub metrics: Arc<OperatorMetrics>,
+    /// Side outputs that have readers.
+    pub sides: Vec<Rc<dyn AnyOutputs>>,
+    /// Whether the end of partition has passed.
+    pub ended: bool,
+}
+
+impl StageContext {
+    /// Notes the time.
+    pub fn set_now(&mut self, now_micros: i64) {
+        self.operator.now_micros = now_micros;
+        self.operator.now_millis = self.clock.wall_millis();
+    }
+
+    /// Side outputs take rows.
+    pub fn sides_ready(&self) -> bool {
+        self.sides.iter().all(|side| side.ready())
+    }
+
+    /// Flushes the main and the side outputs and counts what went.
+    pub fn flush<T: Row>(&self, out: &mut Outputs<T>) {
+        let now = self.operator.now_micros;
+        out.flush(now);
+        for side in &self.sides {
+            side.flush(now);
+        }
+        self.metrics.set_records_out(out.emitted());
+    }
+
+    /// Sends a control element to the main and the side outputs, rows first.
+    pub fn control<T: Row>(&self, out: &mut Outputs<T>, control: Control) {
+        let now = self.operator.now_micros;
+        out.control(control, now);
+        for side in &self.sides {
+            side.control(control, now);
+        }
+        self.metrics.set_records_out(out.emitted());
+    }
+
+    /// Sends a barrier past the chain.
+    pub fn barrier<T: Row>(&self, out: &mut Outputs<T>, barrier: Barrier) {
+        let now = self.operator.now_micros;
+        out.control_exchanges(Control::Barrier(barrier), now);
+        for side in &self.sides {
+            side.control_exchanges(Control::Barrier(barrier), now);
+        }
+    }
+
+    /// See [`Stage::flush_exchanges`].
+    pub fn flush_exchanges<T: Row>(&self, out: &mut Outputs<T>, now: i64, all: bool) -> bool {
+        let mut done = out.flush_exchanges(now, all);
+        for side in &self.sides {
+            done &= side.flush_exchanges(now, all);
+        }
+        done
+    }
+
+    /// When staged rows or the operator's processing time are due, in monotonic microseconds.
+    pub fn due<T: Row>(&self, out: &Outputs<T>, deadline: Option<i64>) -> Option<i64> {
+        let deadline = deadline.map(|millis| {
+            let wait = millis.saturating_sub(self.clock.wall_millis()).max(0);
+            self.clock.monotonic_micros().saturating_add(wait.saturating_mul(1000))
+        });
+        let sides = self.sides.iter().filter_map(|side| side.flush_due()).min();
+        [deadline, sides, out.flush_due()].into_iter().flatten().min()
+    }
+}
+
+/// A stage whose operator has one input.
+pub struct OperatorStage<In, Out> {
+    context: StageContext,
+    operator: Box<dyn Operator<In, Out>>,
+    inbox: Rc<Inbox<In>>,
+    out: Outputs<Out>,
+    /// The watermark at work, while its timers fire.
+    burst: bool,
+    records_in: u64,
+}
+
+impl<In: Row, Out: Row> OperatorStage<In, Out> {
+    /// A stage around an operator.
+    pub fn new(
+        context: StageContext,
+        operator: Box<dyn Operator<In, Out>>,
+        inbox: Rc<Inbox<In>>,
+        out: Outputs<Out>,
+    ) -> Self {
+        Self { context, operator, inbox, out, burst: false, records_in: 0 }
+    }
+
+    fn deadline_passed(&self) -> bool {
+        self.operator.deadline().is_some_and(|at| at <= self.context.clock.wall_millis())
+    }
+
+    fn run_rows(&mut self) -> Result<(), BoxError> {
+        let started = self.context.clock.monotonic_micros();
+        let mut rows = self.inbox.rows();
+        let before = rows.remaining();
+        rows.allow(self.inbox.slice());
+        let result = self.operator.process(&mut rows, &mut self.out, &self.context.operator);
+        let taken = before.saturating_sub(rows.remaining());
+        drop(rows);
+        self.records_in += taken as u64;
+        self.context.metrics.set_records_in(self.records_in);
+        let elapsed = self.context.clock.monotonic_micros() - started;
+        self.inbox.learn(taken, u64::try_from(elapsed).unwrap_or(0).saturating_mul(1000));
+        result
+    }
+
+    fn run_control(&mut self, control: Control) -> Result<(), BoxError> {
+        let firing = match control {
+            Control::Watermark(watermark) => {
+                if watermark <= self.context.operator.watermark && !self.burst {
+                    // An equal or lower watermark is never seen by an operator.
+                    self.inbox.pop_control();
+                    return Ok(());
+                }
+                self.context.operator.watermark = watermark;
+                self.context.metrics.set_watermark(watermark);
+                let firing =
+                    self.operator.watermark(watermark, &mut self.out, &self.context.operator)?;
+                self.burst = firing == Firing::More;
+                firing
+            }
+            Control::EndOfData { drain } => {
+                let firing =
+                    self.operator.end_of_data(drain, &mut self.out, &self.context.operator)?;
+                self.burst = firing == Firing::More;
+                firing
+            }
+            Control::LatencyMarker(marker) => {
+                let now = self.context.clock.monotonic_micros();
+                self.context.metrics.record_latency(&marker, now);
+                Firing::Done
+            }
+            Control::EndOfPartition => {
+                self.context.ended = true;
+                Firing::Done
+            }
+            Control::Status(StreamStatus::Idle | StreamStatus::Active) | Control::Barrier(_) => {
+                Firing::Done
+            }
+        };
+        match firing {
+            Firing::More => {}
+            Firing::Done => {
+                self.inbox.pop_control();
+                self.context.control(&mut self.out, control);
+            }
+            Firing::Held => self.inbox.pop_control(),
+        }
+        Ok(())
+    }
+}
+
+impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
+    fn place(&self) -> &Place {
+        &self.context.operator.place
+    }
+
+    fn has_work(&self, _now_micros: i64) -> bool {
+        (!self.inbox.is_empty() && (self.burst || self.operator.accepts()))
+            || self.operator.has_completions()
+            || self.deadline_passed()
+    }
+
+    fn outputs_ready(&mut self) -> bool {
+        self.out.ready() && self.context.sides_ready()
+    }
+
+    fn run(&mut self, now_micros: i64) -> Result<(), BoxError> {
+        self.context.set_now(now_micros);
+        if self.operator.has_completions() {
+            self.operator.completions(&mut self.out, &self.context.operator)?;
+        }
+        if self.deadline_passed() {
+            self.operator.processing_time(&mut self.out, &self.context.operator)?;
+        }
+        if self.inbox.has_rows() {
+            if self.operator.accepts() && !self.out.is_full() {
+                self.run_rows()?;
+            }
+        } else if let Some(control) = self.inbox.due_control()
+            && (self.burst || self.operator.accepts())
+        {
+            self.run_control(control)?;
+        }
+        self.context.flush(&mut self.out);
+        Ok(())
+    }
+
+    fn put_control(&mut self, _input: usize, control: Control) {
+        self.inbox.put_control(control);
+    }
+
+    fn has_rows(&self) -> bool {
+        self.inbox.has_rows()
+    }
+
+    fn in_burst(&self) -> bool {
+        self.burst
+    }
+
+    fn barrier(&mut self, barrier: &Barrier, now_micros: i64) -> Result<(), BoxError> {
+        self.context.set_now(now_micros);
+        self.operator.barrier(barrier, &self.context.operator)?;
+        self.context.barrier(&mut self.out, *barrier);
+        Ok(())
+    }
+
+    fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool {
+        self.context.flush_exchanges(&mut self.out, now_micros, all)
+    }
+
+    fn due(&self) -> Option<i64> {
+        self.context.due(&self.out, self.operator.deadline())
+    }
+
+    fn mail(&mut self, _mail: Mail) {}
+
+    fn ended(&self) -> bool {
+        self.context.ended
+    }
+
+    fn close(&mut self) {
+        self.operator.close();
+    }
+}
+

@@ -1,0 +1,42 @@
+//! A job as it can be run: the JobGraph, and for each operator and edge what makes it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use rheos_core::job_graph::JobGraph;
+
+use super::edge_builder::EdgeBuilder;
+use super::operator_builder::OperatorBuilder;
+use crate::error::BoxError;
+use crate::source::coordinator::Coordinator;
+
+/// A coordinator, and the same object as the source's stage knows it.
+pub struct BuiltCoordinator {
+    /// For the JobManager.
+    pub coordinator: Arc<dyn Coordinator>,
+    /// For the stage: an `Arc<SourceCoordinator<S>>`.
+    pub shared: Arc<dyn Any + Send + Sync>,
+}
+
+/// Makes the coordinator of a source, at each start of the job.
+pub type CoordinatorBuilder = Arc<dyn Fn(u32) -> Result<BuiltCoordinator, BoxError> + Send + Sync>;
+
+/// What makes one operator.
+#[derive(Clone)]
+pub struct OperatorProgram {
+    /// Makes its stage.
+    pub builder: Arc<dyn OperatorBuilder>,
+    /// Makes its coordinator, if it is a source.
+    pub coordinator: Option<CoordinatorBuilder>,
+}
+
+/// A job as it can be run.
+#[derive(Clone)]
+pub struct Program {
+    /// What to run.
+    pub graph: JobGraph,
+    /// By operator, as in the graph.
+    pub operators: Vec<OperatorProgram>,
+    /// By edge, as in the graph.
+    pub edges: Vec<Arc<dyn EdgeBuilder>>,
+}

@@ -1,0 +1,223 @@
+//! The sending side of an exchange: rows are staged per channel and sent when a batch is full, when
+//! the task would otherwise idle, before a control element, or after the buffer time-out.
+//!
+//! Invariant: the rows of a channel are sent in the order they were written; a control element is
+//! sent behind every row written before it.
+
+use rheos_core::Row;
+use rheos_core::element::{Batch, Control};
+
+use super::channel::ChannelSender;
+use super::partitioner::{Partitioner, Route};
+
+/// What a stage needs of an exchange. Implemented by [`LocalWriter`]; called from the task's thread.
+pub trait ExchangeWriter<T> {
+    /// Rows that can be taken on before the stage should stop; 0 while there is no credit.
+    fn room(&mut self) -> usize;
+    /// Writes all rows of a batch and leaves it empty.
+    fn write(&mut self, batch: &mut Batch<T>, now_micros: i64);
+    /// Writes all rows of a batch that others read too.
+    fn write_ref(&mut self, batch: &Batch<T>, now_micros: i64);
+    /// Sends all that is staged, whatever the credit, and then the element on every channel.
+    fn control(&mut self, control: Control, now_micros: i64);
+    /// Sends what is staged as far as credit goes: all, or what has waited for the time-out. Whether
+    /// nothing that should have gone is left.
+    fn flush_staged(&mut self, now_micros: i64, all: bool) -> bool;
+    /// When what is staged has waited for the time-out.
+    fn flush_due(&self) -> Option<i64>;
+}
+
+/// Limits of the batches of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// A batch is sent when it has this many rows.
+    pub rows: usize,
+    /// Or weighs this many bytes.
+    pub bytes: usize,
+    /// Or has waited this long.
+    pub timeout_micros: i64,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { rows: 8192, bytes: 128 << 10, timeout_micros: 5_000 }
+    }
+}
+
+struct Lane<T> {
+    sender: ChannelSender<T>,
+    staged: Batch<T>,
+    since_micros: i64,
+}
+
+/// An exchange to subtasks of the same process: rows move, nothing is serialised.
+pub struct LocalWriter<T> {
+    lanes: Vec<Lane<T>>,
+    partitioner: Partitioner<T>,
+    limits: BatchLimits,
+    row_limit: usize,
+    /// Where latency markers go next: to one channel each, in turn.
+    marker: usize,
+}
+
+impl<T: Row> LocalWriter<T> {
+    /// A writer to these channels.
+    pub fn new(
+        senders: Vec<ChannelSender<T>>,
+        partitioner: Partitioner<T>,
+        limits: BatchLimits,
+    ) -> Self {
+        let lanes = senders
+            .into_iter()
+            .map(|sender| Lane { sender, staged: Batch::default(), since_micros: 0 })
+            .collect();
+        let row_limit = (limits.bytes / size_of::<T>().max(1)).clamp(1, limits.rows);
+        Self { lanes, partitioner, limits, row_limit, marker: 0 }
+    }
+
+    #[inline]
+    fn stage(&mut self, route: Route, row: T, timestamp: i64, hash: u64) {
+        match route {
+            Route::To(index) => {
+                if let Some(lane) = self.lanes.get_mut(index) {
+                    lane.staged.push_hashed(row, timestamp, hash);
+                }
+            }
+            Route::All => {
+                if let Some((last, others)) = self.lanes.split_last_mut() {
+                    for lane in others {
+                        lane.staged.push_hashed(row.clone(), timestamp, hash);
+                    }
+                    last.staged.push_hashed(row, timestamp, hash);
+                }
+            }
+        }
+    }
+
+    fn keyed(&self) -> bool {
+        matches!(self.partitioner, Partitioner::Hash(_))
+    }
+
+    fn send_full(&mut self, now_micros: i64) {
+        let keyed = self.keyed();
+        for lane in &mut self.lanes {
+            if lane.staged.is_empty() {
+                continue;
+            }
+            if lane.since_micros == 0 {
+                lane.since_micros = now_micros.max(1);
+            }
+            if lane.staged.len() >= lane_limit(&lane.sender, self.row_limit) && lane.sender.ready()
+            {
+                lane.send(keyed);
+            }
+        }
+    }
+}
+
+/// A batch is at most half of the window in rows of average weight, so that a slow receiver, whose
+/// window is small, is sent small batches.
+fn lane_limit<T>(sender: &ChannelSender<T>, row_limit: usize) -> usize {
+    (sender.window() / size_of::<T>().max(1) / 2).clamp(1, row_limit)
+}
+
+impl<T: Row> Lane<T> {
+    fn send(&mut self, keyed: bool) {
+        let mut batch = std::mem::take(&mut self.staged);
+        if !keyed {
+            batch.hashes.clear();
+        }
+        let bytes = batch.estimated_bytes();
+        self.staged = self.sender.send(batch, bytes);
+        self.since_micros = 0;
+    }
+}
+
+impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
+    fn room(&mut self) -> usize {
+        let mut room = self.row_limit;
+        for lane in &mut self.lanes {
+            let limit = lane_limit(&lane.sender, self.row_limit);
+            if lane.staged.len() >= limit && !lane.sender.ready() {
+                return 0;
+            }
+            room = room.min(limit);
+        }
+        room
+    }
+
+    fn write(&mut self, batch: &mut Batch<T>, now_micros: i64) {
+        let channels = self.lanes.len() as u32;
+        if let (Partitioner::One, Some(lane)) = (&self.partitioner, self.lanes.first_mut()) {
+            if lane.staged.is_empty() {
+                std::mem::swap(&mut lane.staged, batch);
+                lane.staged.hashes.clear();
+            } else {
+                batch.hashes.clear();
+                lane.staged.append(batch);
+            }
+        } else {
+            let timestamps = std::mem::take(&mut batch.timestamps);
+            for (row, timestamp) in batch.rows.drain(..).zip(timestamps.iter()) {
+                let (route, hash) = self.partitioner.route(&row, channels);
+                self.stage(route, row, *timestamp, hash);
+            }
+            batch.timestamps = timestamps;
+        }
+        batch.clear();
+        self.send_full(now_micros);
+    }
+
+    fn write_ref(&mut self, batch: &Batch<T>, now_micros: i64) {
+        let mut copy = batch.clone();
+        self.write(&mut copy, now_micros);
+    }
+
+    fn control(&mut self, control: Control, _now_micros: i64) {
+        let keyed = self.keyed();
+        for lane in &mut self.lanes {
+            if !lane.staged.is_empty() {
+                lane.send(keyed);
+            }
+        }
+        if let Control::LatencyMarker(_) = control {
+            self.marker = (self.marker + 1) % self.lanes.len().max(1);
+            if let Some(lane) = self.lanes.get(self.marker) {
+                lane.sender.send_control(control);
+            }
+            return;
+        }
+        for lane in &self.lanes {
+            lane.sender.send_control(control);
+        }
+    }
+
+    fn flush_staged(&mut self, now_micros: i64, all: bool) -> bool {
+        let keyed = self.keyed();
+        let mut done = true;
+        for lane in &mut self.lanes {
+            if lane.staged.is_empty() {
+                continue;
+            }
+            if lane.since_micros == 0 {
+                lane.since_micros = now_micros.max(1);
+            }
+            if all || now_micros - lane.since_micros >= self.limits.timeout_micros {
+                if lane.sender.ready() {
+                    lane.send(keyed);
+                } else {
+                    done = false;
+                }
+            }
+        }
+        done
+    }
+
+    fn flush_due(&self) -> Option<i64> {
+        self.lanes
+            .iter()
+            .filter(|lane| !lane.staged.is_empty())
+            .map(|lane| lane.since_micros + self.limits.timeout_micros)
+            .min()
+    }
+}

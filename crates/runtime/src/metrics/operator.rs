@@ -1,0 +1,94 @@
+//! The counters of one operator in one subtask. Written by its thread, read by any.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use hdrhistogram::Histogram;
+use rheos_core::element::LatencyMarker;
+use rheos_core::id::OperatorId;
+use rheos_core::time::{MIN_TIMESTAMP, Millis};
+
+/// What every operator counts.
+#[derive(Debug)]
+pub struct OperatorMetrics {
+    records_in: AtomicU64,
+    records_out: AtomicU64,
+    watermark: AtomicI64,
+    late_dropped: AtomicU64,
+    /// By source operator and source subtask, in microseconds.
+    latency: Mutex<BTreeMap<(OperatorId, u32), Histogram<u64>>>,
+}
+
+impl Default for OperatorMetrics {
+    fn default() -> Self {
+        Self {
+            records_in: AtomicU64::new(0),
+            records_out: AtomicU64::new(0),
+            watermark: AtomicI64::new(MIN_TIMESTAMP),
+            late_dropped: AtomicU64::new(0),
+            latency: Mutex::new(BTreeMap::new()),
+        }
+    }
+}
+
+impl OperatorMetrics {
+    /// Rows taken since the task started.
+    pub fn records_in(&self) -> u64 {
+        self.records_in.load(Ordering::Relaxed)
+    }
+
+    /// Rows emitted since the task started.
+    pub fn records_out(&self) -> u64 {
+        self.records_out.load(Ordering::Relaxed)
+    }
+
+    /// The operator's watermark.
+    pub fn watermark(&self) -> Millis {
+        self.watermark.load(Ordering::Relaxed)
+    }
+
+    /// Late rows that no side output took.
+    pub fn late_dropped(&self) -> u64 {
+        self.late_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`OperatorMetrics::records_in`].
+    pub fn set_records_in(&self, records: u64) {
+        self.records_in.store(records, Ordering::Relaxed);
+    }
+
+    /// Sets [`OperatorMetrics::records_out`].
+    pub fn set_records_out(&self, records: u64) {
+        self.records_out.store(records, Ordering::Relaxed);
+    }
+
+    /// Sets [`OperatorMetrics::watermark`].
+    pub fn set_watermark(&self, watermark: Millis) {
+        self.watermark.store(watermark, Ordering::Relaxed);
+    }
+
+    /// Counts late rows.
+    pub fn add_late_dropped(&self, records: u64) {
+        self.late_dropped.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Records how long a marker was on its way.
+    pub fn record_latency(&self, marker: &LatencyMarker, now_micros: i64) {
+        let micros = u64::try_from(now_micros - marker.emitted_at_micros).unwrap_or(0);
+        let mut latency = self.latency.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let histogram = match latency.entry((marker.source, marker.subtask)) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => match Histogram::new(3) {
+                Ok(histogram) => entry.insert(histogram),
+                Err(_) => return,
+            },
+        };
+        histogram.saturating_record(micros.max(1));
+    }
+
+    /// The latency histograms by source operator and source subtask, in microseconds.
+    pub fn latency(&self) -> BTreeMap<(OperatorId, u32), Histogram<u64>> {
+        self.latency.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}

@@ -1,0 +1,141 @@
+//! The two sides of a source that its author writes: the enumerator and the reader.
+
+use rheos_core::Row;
+use rheos_core::clock::SharedClock;
+use rheos_core::config::Configuration;
+use rheos_core::id::Place;
+use rheos_core::time::Millis;
+use std::sync::Arc;
+
+use super::output::SourceOutput;
+use crate::error::BoxError;
+use crate::task::signal::Signal;
+
+/// Whether a source ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundedness {
+    /// It does.
+    Bounded,
+    /// It goes on until the job is stopped.
+    Unbounded,
+}
+
+/// A source of rows. Implemented by connectors and users; shared between threads.
+pub trait Source<T: Row>: Send + Sync + 'static {
+    /// A unit of the source, with the position reached in it.
+    type Split: Row;
+
+    /// Whether it ends by itself.
+    fn boundedness(&self) -> Boundedness;
+
+    /// The side that knows the splits. One for a job, called by the JobManager.
+    ///
+    /// # Errors
+    /// If the splits can't be found.
+    fn enumerator(
+        &self,
+        parallelism: u32,
+    ) -> Result<Box<dyn SplitEnumerator<Self::Split>>, BoxError>;
+
+    /// The side that reads. One for a subtask, made and called on its thread.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    fn reader(
+        &self,
+        context: &ReaderContext,
+    ) -> Result<Box<dyn SourceReader<T, Self::Split>>, BoxError>;
+}
+
+/// What a reader is given.
+pub struct ReaderContext {
+    /// Operator, subtask, parallelism.
+    pub place: Place,
+    /// Time.
+    pub clock: SharedClock,
+    /// The job's configuration.
+    pub configuration: Arc<Configuration>,
+    /// Wakes the task, for readers whose rows come from another thread.
+    pub signal: Arc<Signal>,
+    /// Where futures run.
+    pub io: Option<tokio::runtime::Handle>,
+}
+
+/// An answer to a reader that wants a split.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Assignment<S> {
+    /// Take these.
+    Splits(Vec<S>),
+    /// None at the moment; more may be discovered.
+    Later,
+    /// None, and there will be none.
+    NoMore,
+}
+
+/// Knows the splits of a source: a state machine without threads. Called by the JobManager, one call
+/// at a time.
+pub trait SplitEnumerator<S>: Send {
+    /// A reader wants work.
+    ///
+    /// # Errors
+    /// If the splits can't be found.
+    fn request(&mut self, subtask: u32) -> Result<Assignment<S>, BoxError>;
+
+    /// Looks for new splits; called every [`SplitEnumerator::discovery_interval_millis`].
+    ///
+    /// # Errors
+    /// If the splits can't be found.
+    fn discover(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    /// How often to look for new splits.
+    fn discovery_interval_millis(&self) -> Option<Millis> {
+        None
+    }
+}
+
+/// What a poll came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReaderStatus {
+    /// There may be more at once.
+    More,
+    /// Nothing at the moment: ask again when the signal is raised, or at this time (monotonic
+    /// microseconds).
+    Pending {
+        /// When to ask again at the latest.
+        until: Option<i64>,
+    },
+    /// The splits it was given are used up: it wants another.
+    WantsSplit,
+}
+
+/// Reads splits. Called by the source's stage on the task's thread.
+pub trait SourceReader<T, S> {
+    /// Takes splits on.
+    fn add_splits(&mut self, splits: Vec<S>);
+
+    /// Emits up to about `budget` rows, without blocking.
+    ///
+    /// # Errors
+    /// What ends the job, with split and offset.
+    fn poll(&mut self, out: &mut SourceOutput<T>, budget: usize) -> Result<ReaderStatus, BoxError>;
+
+    /// Whether a poll would give something now, though the last one gave nothing: for readers that
+    /// another thread feeds. Whoever feeds it raises the signal of [`ReaderContext`].
+    fn is_available(&self) -> bool {
+        false
+    }
+
+    /// The splits at work, each with the position behind the last row emitted.
+    fn splits(&self) -> Vec<S>;
+
+    /// Stops or goes on reading one split, for alignment of watermarks; whether it can.
+    fn pause_split(&mut self, split: u32, paused: bool) -> bool {
+        let _ = (split, paused);
+        false
+    }
+
+    /// The task ends.
+    fn close(&mut self) {}
+}

@@ -1,0 +1,368 @@
+//! A task: one parallel subtask of a chain, as a synchronous state machine.
+//!
+//! A thread, or the simulation, calls [`Task::step`] until it says that it is blocked or finished. A
+//! step reads the mail, then works for a bounded time: the stage furthest downstream that can run
+//! goes first; only when nothing is pending does the task take new input. A task that waits for
+//! output still answers its mail.
+//!
+//! Life cycle: running → the data of all inputs has ended → the partitions have ended → `Finished`;
+//! or an error at any step, after which the task is closed.
+
+use rheos_core::barrier::Barrier;
+use rheos_core::clock::SharedClock;
+use rheos_core::element::Control;
+use rheos_core::id::Place;
+use std::sync::Arc;
+
+use super::mailbox::{Mail, Mailbox};
+use crate::chain::stage::Stage;
+use crate::error::{BoxError, TaskError};
+use crate::exchange::gate::{Feed, Polled};
+use crate::metrics::task::{TaskActivity, TaskTimes};
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It got something done, and there may be more.
+    Worked,
+    /// It waits, at most until the time (in monotonic microseconds) if there is one.
+    Blocked {
+        /// For what.
+        on: BlockedOn,
+        /// When to step again all the same.
+        until: Option<i64>,
+    },
+    /// All of its input is processed and passed on.
+    Finished,
+}
+
+/// What a task waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockedOn {
+    /// Rows.
+    Input,
+    /// Credit.
+    Output,
+}
+
+/// Is told what the tasks of a job do. Implemented by the JobManager's side and by the test harness;
+/// called on the task's thread.
+pub trait TaskListener: Send + Sync {
+    /// A barrier has passed the whole chain of the task.
+    fn barrier_passed(&self, place: &Place, barrier: &Barrier);
+}
+
+/// A listener that nobody needs.
+pub struct NoListener;
+
+impl TaskListener for NoListener {
+    fn barrier_passed(&self, _place: &Place, _barrier: &Barrier) {}
+}
+
+/// How long one step works before it looks at the mail again.
+const STEP_MICROS: i64 = 5_000;
+
+/// Control elements that wait until each input of the task has delivered them.
+struct Input {
+    feed: Box<dyn Feed>,
+    barrier: Option<Barrier>,
+    end_of_data: Option<bool>,
+    ended: bool,
+}
+
+/// One parallel subtask of a chain.
+pub struct Task {
+    place: Place,
+    stages: Vec<Box<dyn Stage>>,
+    inputs: Vec<Input>,
+    next_input: usize,
+    mailbox: Mailbox,
+    clock: SharedClock,
+    times: Arc<TaskTimes>,
+    listener: Arc<dyn TaskListener>,
+    activity: TaskActivity,
+    charged_micros: i64,
+    /// The stage whose user code runs, for the name in an error.
+    current: usize,
+    finished: bool,
+    cancelled: bool,
+    /// A barrier that has been aligned but not yet passed on, because rows are pending.
+    barrier: Option<Barrier>,
+}
+
+impl Task {
+    /// A task of these stages, upstream first. A source's task has no feeds.
+    pub fn new(
+        place: Place,
+        stages: Vec<Box<dyn Stage>>,
+        feeds: Vec<Box<dyn Feed>>,
+        mailbox: Mailbox,
+        clock: SharedClock,
+        times: Arc<TaskTimes>,
+        listener: Arc<dyn TaskListener>,
+    ) -> Self {
+        let charged_micros = clock.monotonic_micros();
+        let inputs = feeds
+            .into_iter()
+            .map(|feed| Input { feed, barrier: None, end_of_data: None, ended: false })
+            .collect();
+        Self {
+            place,
+            stages,
+            inputs,
+            next_input: 0,
+            mailbox,
+            clock,
+            times,
+            listener,
+            activity: TaskActivity::Busy,
+            charged_micros,
+            current: 0,
+            finished: false,
+            cancelled: false,
+            barrier: None,
+        }
+    }
+
+    /// The task's name: that of its chain.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The operator whose code runs, or ran last.
+    pub fn current_place(&self) -> Place {
+        self.stages.get(self.current).map_or_else(|| self.place.clone(), |s| s.place().clone())
+    }
+
+    /// Works for a bounded time.
+    ///
+    /// # Errors
+    /// What user code, a source or a sink says, with its place; the task can't go on after it.
+    pub fn step(&mut self) -> Result<Step, TaskError> {
+        let started = self.clock.monotonic_micros();
+        // What passed between two steps belongs to what the last one ended with.
+        self.times.charge(self.activity, started - self.charged_micros);
+        let step = self.work(started);
+        let now = self.clock.monotonic_micros();
+        self.activity = match &step {
+            Ok(Step::Blocked { on: BlockedOn::Input, .. }) => TaskActivity::Idle,
+            Ok(Step::Blocked { on: BlockedOn::Output, .. }) => TaskActivity::BackPressured,
+            _ => TaskActivity::Busy,
+        };
+        self.times.charge(TaskActivity::Busy, now - started);
+        self.charged_micros = now;
+        step.map_err(|error| self.locate(error))
+    }
+
+    fn locate(&self, error: BoxError) -> TaskError {
+        match error.downcast::<TaskError>() {
+            Ok(error) => *error,
+            Err(error) => TaskError::User { place: self.current_place(), error },
+        }
+    }
+
+    fn work(&mut self, started: i64) -> Result<Step, BoxError> {
+        if self.finished {
+            return Ok(Step::Finished);
+        }
+        let mut worked = false;
+        let mut now = started;
+        loop {
+            self.read_mail(now)?;
+            if self.cancelled {
+                return Err(Box::new(TaskError::Cancelled { place: self.place.clone() }));
+            }
+            let mut waits_for_output = false;
+            let mut ran = false;
+            for index in (0..self.stages.len()).rev() {
+                let Some(stage) = self.stages.get_mut(index) else { continue };
+                if !stage.has_work(now) {
+                    continue;
+                }
+                if stage.outputs_ready() {
+                    self.current = index;
+                    stage.run(now)?;
+                    ran = true;
+                    break;
+                }
+                waits_for_output = true;
+            }
+            if self.pass_barrier(now)? {
+                ran = true;
+            }
+            if !ran && !waits_for_output {
+                ran = self.take_input(now)?;
+            }
+            if self.stages.iter().all(|stage| stage.ended()) {
+                self.finished = true;
+                return Ok(Step::Finished);
+            }
+            now = self.clock.monotonic_micros();
+            if ran {
+                worked = true;
+                if now - started < STEP_MICROS {
+                    continue;
+                }
+                self.flush(now, false);
+                return Ok(Step::Worked);
+            }
+            if worked {
+                // Something may have come in while we worked: look once more before waiting.
+                worked = false;
+                self.flush(now, !waits_for_output);
+                continue;
+            }
+            let flushed = self.flush(now, !waits_for_output);
+            let on = if waits_for_output || !flushed { BlockedOn::Output } else { BlockedOn::Input };
+            if on == BlockedOn::Input {
+                for input in &mut self.inputs {
+                    input.feed.idle(now);
+                }
+            }
+            let until = self.stages.iter().filter_map(|stage| stage.due()).min();
+            return Ok(Step::Blocked { on, until });
+        }
+    }
+
+    fn flush(&mut self, now: i64, all: bool) -> bool {
+        let mut done = true;
+        for stage in &mut self.stages {
+            done &= stage.flush_exchanges(now, all);
+        }
+        done
+    }
+
+    fn read_mail(&mut self, now: i64) -> Result<(), BoxError> {
+        while let Some(mail) = self.mailbox.take() {
+            match mail {
+                Mail::Cancel => self.cancelled = true,
+                Mail::Checkpoint(barrier) if self.inputs.is_empty() => {
+                    self.barrier = Some(barrier);
+                    self.pass_barrier(now)?;
+                }
+                Mail::Checkpoint(_) => {}
+                other => {
+                    if let Some(head) = self.stages.first_mut() {
+                        head.mail(other);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes an aligned barrier once no rows are pending in the chain.
+    fn pass_barrier(&mut self, now: i64) -> Result<bool, BoxError> {
+        let rows_pending = self.stages.iter().any(|stage| stage.has_rows());
+        if self.barrier.is_none() && !rows_pending && self.stages.iter().any(|s| s.in_burst()) {
+            // A burst of timers may last: let a barrier that waits behind it through.
+            for input in &mut self.inputs {
+                if input.barrier.is_none()
+                    && let Some(barrier) = input.feed.poll_barrier()
+                {
+                    input.barrier = Some(barrier);
+                }
+            }
+            self.align();
+        }
+        if rows_pending {
+            return Ok(false);
+        }
+        let Some(barrier) = self.barrier.take() else { return Ok(false) };
+        for index in 0..self.stages.len() {
+            self.current = index;
+            if let Some(stage) = self.stages.get_mut(index) {
+                stage.barrier(&barrier, now)?;
+            }
+        }
+        for input in &mut self.inputs {
+            input.feed.release();
+        }
+        self.listener.barrier_passed(&self.place, &barrier);
+        Ok(true)
+    }
+
+    /// Whether every input that still runs has aligned the same barrier.
+    fn align(&mut self) {
+        let newest = self.inputs.iter().filter_map(|input| input.barrier).max_by_key(|b| b.checkpoint);
+        let Some(newest) = newest else { return };
+        for input in &mut self.inputs {
+            if input.barrier.is_some_and(|barrier| barrier.checkpoint < newest.checkpoint) {
+                input.barrier = None;
+                input.feed.release();
+            }
+        }
+        if self.inputs.iter().all(|input| input.barrier.is_some() || input.ended) {
+            for input in &mut self.inputs {
+                input.barrier = None;
+            }
+            self.barrier = Some(newest);
+        }
+    }
+
+    /// Takes one element from the inputs; whether there was one.
+    fn take_input(&mut self, now: i64) -> Result<bool, BoxError> {
+        let count = self.inputs.len();
+        for step in 0..count {
+            let index = (self.next_input + step) % count;
+            let Some(input) = self.inputs.get_mut(index) else { continue };
+            if input.ended || input.barrier.is_some() {
+                continue;
+            }
+            match input.feed.poll(now) {
+                Polled::Nothing => continue,
+                Polled::Rows => {}
+                Polled::Control(control) => self.take_control(index, control),
+            }
+            self.next_input = (index + 1) % count;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn take_control(&mut self, index: usize, control: Control) {
+        let Some(input) = self.inputs.get_mut(index) else { return };
+        let passed = match control {
+            Control::Barrier(barrier) => {
+                input.barrier = Some(barrier);
+                self.align();
+                return;
+            }
+            Control::EndOfData { drain } => {
+                input.end_of_data = Some(drain);
+                let ends: Vec<_> = self.inputs.iter().map(|input| input.end_of_data).collect();
+                if ends.iter().any(Option::is_none) {
+                    return;
+                }
+                Control::EndOfData { drain: ends.iter().all(|end| *end == Some(true)) }
+            }
+            Control::EndOfPartition => {
+                input.ended = true;
+                self.align();
+                if !self.inputs.iter().all(|input| input.ended) {
+                    return;
+                }
+                Control::EndOfPartition
+            }
+            other => other,
+        };
+        if let Some(head) = self.stages.first_mut() {
+            head.put_control(index, passed);
+        }
+    }
+
+    /// Closes the stages; the last call.
+    pub fn close(&mut self) {
+        for stage in &mut self.stages {
+            stage.close();
+        }
+    }
+
+    /// Bytes queued before the task, and bytes granted.
+    pub fn input_usage(&self) -> (usize, usize) {
+        self.inputs
+            .iter()
+            .map(|input| input.feed.usage())
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+}
