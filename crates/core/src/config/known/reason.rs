@@ -1,0 +1,47 @@
+//! Why a key has no meaning here: the line that its user reads.
+
+pub(super) const BYTE_CREDIT: &str =
+    "credit is counted in bytes and granted as there is room, not in buffers a channel";
+pub(super) const DEBLOAT: &str = "the credit granted follows the receiver's pace on every grant: only `enabled` and `target` can be set";
+pub(super) const DERIVED_CODEC: &str =
+    "rows are encoded by the codec that `#[derive(Row)]` gives them: no Kryo, no reflection";
+pub(super) const FRAMES: &str =
+    "a frame grows with what there is to send: it has no starting or least size";
+pub(super) const JM_NO_JVM: &str =
+    "the JobManager has no JVM heap to size: `jobmanager.memory.process.size` bounds the process";
+pub(super) const KEY_GROUPS: &str =
+    "all operators share the same 32,768 key groups, so that chaining never depends on it";
+pub(super) const LOG_STDERR: &str = "the process logs to standard error, whose level `RUST_LOG` sets; files are the service manager's business";
+pub(super) const NO_ACTORS: &str = "there is no actor system under the RPC";
+pub(super) const NO_CHANGELOG: &str =
+    "there is no state changelog: checkpoints are incremental and small without one";
+pub(super) const NO_CODEGEN: &str = "SQL is not run by generated Java code";
+pub(super) const NO_FORST: &str =
+    "ForSt is not built in: `hashmap` and `rocksdb` are the state backends";
+pub(super) const NO_GPU: &str = "external resources are not scheduled";
+pub(super) const NO_JAVA_CLASS: &str =
+    "a Java class cannot be loaded: set the RocksDB options by their keys";
+pub(super) const NO_JVM: &str = "there is no JVM to tune";
+pub(super) const NO_KERBEROS: &str = "Kerberos and Hadoop tokens are not supported";
+pub(super) const NO_NETTY: &str =
+    "there is no Netty: the exchange uses its own frames on one connection a pair of TaskManagers";
+pub(super) const NO_PYTHON: &str = "there are no Python functions";
+pub(super) const NO_QUERYABLE: &str =
+    "queryable state is not supported (Flink 2 removed it as well)";
+pub(super) const NO_SCRIPTS: &str = "there are no start scripts that would read it";
+pub(super) const NO_ZOOKEEPER: &str =
+    "there is no ZooKeeper: the checkpoint store itself elects the leader";
+pub(super) const ONE_BINARY: &str =
+    "the job's binary is the worker: no jars, blobs or class loaders are shipped";
+pub(super) const ONE_BUDGET: &str = "there is no JVM heap to divide: rows, state and buffers are charged to `taskmanager.memory.process.size`";
+pub(super) const ONE_SCHEDULER: &str =
+    "there is one scheduler, and it adapts to the slots that are there";
+pub(super) const ONE_TCP: &str = "a pair of TaskManagers always shares one connection";
+pub(super) const ROWS_MOVE: &str =
+    "rows are moved from operator to operator, never copied: reuse is always safe and always on";
+pub(super) const SPLITS_PAUSE: &str =
+    "every source can pause single splits: alignment never needs the exception";
+pub(super) const STREAMING_ONLY: &str =
+    "everything runs as a stream, which ends when bounded input does: there is no batch mode";
+pub(super) const TASK_TIMES: &str =
+    "back-pressure is measured as task time, not sampled (in Flink too, since 1.13)";

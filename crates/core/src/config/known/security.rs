@@ -1,0 +1,58 @@
+//! Security.
+
+use super::Area::Security;
+use super::Kind::{Bool, Duration, Float, Int, List, Str};
+use super::Verdict::{Later, NoMeaning};
+use super::reason::{NO_JVM, NO_KERBEROS};
+use super::{KnownOption, opt};
+
+#[rustfmt::skip]
+pub(super) const OPTIONS: &[KnownOption] = &[
+    opt("security.context.factory.classes", &[], List, "", NoMeaning(NO_KERBEROS)),
+    opt("security.delegation.tokens.enabled", &[], Bool, "true", NoMeaning(NO_KERBEROS)),
+    opt("security.delegation.tokens.renewal.retry.backoff", &[], Duration, "1 h", NoMeaning(NO_KERBEROS)),
+    opt("security.delegation.tokens.renewal.time-ratio", &[], Float, "0.75", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.access.hadoopFileSystems", &[], List, "", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.fetch.delegation-token", &[], Bool, "true", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.krb5-conf.path", &[], Str, "", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.login.contexts", &[], Str, "", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.login.keytab", &[], Str, "", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.login.principal", &[], Str, "", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.login.use-ticket-cache", &[], Bool, "true", NoMeaning(NO_KERBEROS)),
+    opt("security.kerberos.relogin.period", &[], Duration, "1 min", NoMeaning(NO_KERBEROS)),
+    opt("security.module.factory.classes", &[], List, "", NoMeaning(NO_KERBEROS)),
+    opt("security.ssl.algorithms", &[], Str, "TLS_RSA_WITH_AES_128_CBC_SHA", Later(Security)),
+    opt("security.ssl.enabled", &[], Bool, "false", Later(Security)),
+    opt("security.ssl.internal.cert.fingerprint", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.close-notify-flush-timeout", &[], Int, "-1", Later(Security)),
+    opt("security.ssl.internal.enabled", &[], Bool, "false", Later(Security)),
+    opt("security.ssl.internal.handshake-timeout", &[], Int, "-1", Later(Security)),
+    opt("security.ssl.internal.key-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.keystore", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.keystore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.keystore-type", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.session-cache-size", &[], Int, "-1", Later(Security)),
+    opt("security.ssl.internal.session-timeout", &[], Int, "-1", Later(Security)),
+    opt("security.ssl.internal.truststore", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.truststore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.internal.truststore-type", &[], Str, "", Later(Security)),
+    opt("security.ssl.key-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.keystore", &[], Str, "", Later(Security)),
+    opt("security.ssl.keystore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.protocol", &[], Str, "TLSv1.2", Later(Security)),
+    opt("security.ssl.provider", &[], Str, "JDK", NoMeaning(NO_JVM)),
+    opt("security.ssl.reload", &[], Bool, "false", Later(Security)),
+    opt("security.ssl.rest.authentication-enabled", &[], Bool, "false", Later(Security)),
+    opt("security.ssl.rest.cert.fingerprint", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.enabled", &[], Bool, "false", Later(Security)),
+    opt("security.ssl.rest.key-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.keystore", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.keystore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.keystore-type", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.truststore", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.truststore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.truststore-type", &[], Str, "", Later(Security)),
+    opt("security.ssl.truststore", &[], Str, "", Later(Security)),
+    opt("security.ssl.truststore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.verify-hostname", &[], Bool, "true", Later(Security)),
+];

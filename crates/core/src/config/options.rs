@@ -1,0 +1,309 @@
+//! The options that the engine reads, by name; and the few that need more than their type.
+//!
+//! A constant here has the key, the old keys and the default of its line in [`super::known`].
+
+use std::time::Duration;
+
+use super::configuration::Configuration;
+use super::error::ConfigError;
+use super::memory_size::MemorySize;
+use super::option::ConfigOption;
+
+/// Parallelism of operators that set none.
+pub const PARALLELISM_DEFAULT: ConfigOption<u32> = ConfigOption::new(
+    "parallelism.default",
+    "Parallelism of operators that set none.",
+)
+.default("1");
+
+/// Upper bound of every operator's parallelism; -1 is none.
+pub const PIPELINE_MAX_PARALLELISM: ConfigOption<i32> = ConfigOption::new(
+    "pipeline.max-parallelism",
+    "Upper bound of every operator's parallelism; -1 is none.",
+)
+.default("-1");
+
+/// How often periodic watermark generators are asked; zero turns them off.
+pub const PIPELINE_AUTO_WATERMARK_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "pipeline.auto-watermark-interval",
+    "How often periodic watermark generators are asked; zero turns them off.",
+)
+.default("200 ms");
+
+/// The job's name, where the program gives none.
+pub const PIPELINE_NAME: ConfigOption<String> = ConfigOption::new(
+    "pipeline.name",
+    "The job's name, where the program gives none.",
+);
+
+/// Whether neighbouring operators are fused into one task.
+pub const PIPELINE_OPERATOR_CHAINING: ConfigOption<bool> = ConfigOption::new(
+    "pipeline.operator-chaining.enabled",
+    "Whether neighbouring operators are fused into one task.",
+)
+.old_keys(&["pipeline.operator-chaining"])
+.default("true");
+
+/// Whether a batch that is not full is sent after a while; see [`Configuration::buffer_timeout`].
+pub const EXECUTION_BUFFER_TIMEOUT_ENABLED: ConfigOption<bool> = ConfigOption::new(
+    "execution.buffer-timeout.enabled",
+    "Whether a batch that is not full is sent after a while.",
+)
+.default("true");
+
+/// After how long it is sent; see [`Configuration::buffer_timeout`].
+pub const EXECUTION_BUFFER_TIMEOUT_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "execution.buffer-timeout.interval",
+    "After how long a batch that is not full is sent; zero sends every row at once.",
+)
+.old_keys(&["execution.buffer-timeout"])
+.default("5 ms");
+
+/// How often sources emit latency markers; zero turns them off.
+pub const METRICS_LATENCY_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "metrics.latency.interval",
+    "How often sources emit latency markers; zero turns them off.",
+)
+.default("0 ms");
+
+/// Slots of a TaskManager.
+pub const TASKMANAGER_NUM_TASK_SLOTS: ConfigOption<u32> =
+    ConfigOption::new("taskmanager.numberOfTaskSlots", "Slots of a TaskManager.").default("1");
+
+/// All the memory of a TaskManager; see [`super::MemoryBudget`].
+pub const TASKMANAGER_MEMORY_PROCESS_SIZE: ConfigOption<MemorySize> = ConfigOption::new(
+    "taskmanager.memory.process.size",
+    "All the memory of a TaskManager's process.",
+);
+
+/// The same without what a JVM would need beside it, so the same here.
+pub const TASKMANAGER_MEMORY_FLINK_SIZE: ConfigOption<MemorySize> = ConfigOption::new(
+    "taskmanager.memory.flink.size",
+    "All the memory of a TaskManager, where `process.size` is not set.",
+);
+
+/// Memory for state.
+pub const TASKMANAGER_MEMORY_MANAGED_SIZE: ConfigOption<MemorySize> =
+    ConfigOption::new("taskmanager.memory.managed.size", "Memory for state.")
+        .old_keys(&["taskmanager.memory.size"]);
+
+/// Memory for state as a share of all.
+pub const TASKMANAGER_MEMORY_MANAGED_FRACTION: ConfigOption<f64> = ConfigOption::new(
+    "taskmanager.memory.managed.fraction",
+    "Memory for state as a share of all, where its size is not set.",
+)
+.default("0.4");
+
+/// Memory for rows in flight.
+pub const TASKMANAGER_MEMORY_NETWORK_SIZE: ConfigOption<MemorySize> = ConfigOption::new(
+    "taskmanager.memory.network.size",
+    "Memory for rows in flight.",
+);
+
+/// Memory for rows in flight as a share of all.
+pub const TASKMANAGER_MEMORY_NETWORK_FRACTION: ConfigOption<f64> = ConfigOption::new(
+    "taskmanager.memory.network.fraction",
+    "Memory for rows in flight as a share of all, where its size is not set.",
+)
+.old_keys(&["taskmanager.network.memory.fraction"])
+.default("0.1");
+
+/// The least that the share comes to.
+pub const TASKMANAGER_MEMORY_NETWORK_MIN: ConfigOption<MemorySize> = ConfigOption::new(
+    "taskmanager.memory.network.min",
+    "The least that the share comes to.",
+)
+.old_keys(&["taskmanager.network.memory.min"])
+.default("64 mb");
+
+/// The most that the share comes to.
+pub const TASKMANAGER_MEMORY_NETWORK_MAX: ConfigOption<MemorySize> = ConfigOption::new(
+    "taskmanager.memory.network.max",
+    "The most that the share comes to.",
+)
+.old_keys(&["taskmanager.network.memory.max"]);
+
+/// Whether credit follows the receiver's pace.
+pub const BUFFER_DEBLOAT_ENABLED: ConfigOption<bool> = ConfigOption::new(
+    "taskmanager.network.memory.buffer-debloat.enabled",
+    "Whether the credit granted follows the receiver's pace.",
+)
+.default("true");
+
+/// How long it should take to consume what is in flight.
+pub const BUFFER_DEBLOAT_TARGET: ConfigOption<Duration> = ConfigOption::new(
+    "taskmanager.network.memory.buffer-debloat.target",
+    "How long it should take to consume what is in flight.",
+)
+.default("1 s");
+
+/// Kind of restart strategy; unset means exponential delay with checkpoints and none without.
+pub const RESTART_STRATEGY: ConfigOption<String> =
+    ConfigOption::new("restart-strategy.type", "Kind of restart strategy.")
+        .old_keys(&["restart-strategy"]);
+
+/// Restarts of the fixed-delay strategy.
+pub const FIXED_DELAY_ATTEMPTS: ConfigOption<u32> = ConfigOption::new(
+    "restart-strategy.fixed-delay.attempts",
+    "Restarts before the job fails.",
+)
+.default("1");
+
+/// Time before each restart of the fixed-delay strategy.
+pub const FIXED_DELAY_DELAY: ConfigOption<Duration> = ConfigOption::new(
+    "restart-strategy.fixed-delay.delay",
+    "Time before each restart.",
+)
+.default("1 s");
+
+/// Failures within the interval that the failure-rate strategy bears.
+pub const FAILURE_RATE_MAX_FAILURES: ConfigOption<u32> = ConfigOption::new(
+    "restart-strategy.failure-rate.max-failures-per-interval",
+    "Failures within the interval that are borne.",
+)
+.default("1");
+
+/// The interval of the failure-rate strategy.
+pub const FAILURE_RATE_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "restart-strategy.failure-rate.failure-rate-interval",
+    "The interval in which failures are counted.",
+)
+.default("1 min");
+
+/// Time before each restart of the failure-rate strategy.
+pub const FAILURE_RATE_DELAY: ConfigOption<Duration> = ConfigOption::new(
+    "restart-strategy.failure-rate.delay",
+    "Time before each restart.",
+)
+.default("1 s");
+
+/// Time before the first restart of the exponential-delay strategy.
+pub const EXPONENTIAL_DELAY_INITIAL_BACKOFF: ConfigOption<Duration> = ConfigOption::new(
+    "restart-strategy.exponential-delay.initial-backoff",
+    "Time before the first restart.",
+)
+.default("1 s");
+
+/// The longest time before a restart of the exponential-delay strategy.
+pub const EXPONENTIAL_DELAY_MAX_BACKOFF: ConfigOption<Duration> = ConfigOption::new(
+    "restart-strategy.exponential-delay.max-backoff",
+    "The longest time before a restart.",
+)
+.default("1 min");
+
+/// What the time is multiplied by at each failure.
+pub const EXPONENTIAL_DELAY_MULTIPLIER: ConfigOption<f64> = ConfigOption::new(
+    "restart-strategy.exponential-delay.backoff-multiplier",
+    "What the time before a restart is multiplied by at each failure.",
+)
+.default("1.5");
+
+/// How long the job must have run for the time to begin anew.
+pub const EXPONENTIAL_DELAY_RESET_THRESHOLD: ConfigOption<Duration> = ConfigOption::new(
+    "restart-strategy.exponential-delay.reset-backoff-threshold",
+    "How long the job must have run for the time before a restart to begin anew.",
+)
+.default("1 h");
+
+/// By what share the time is made longer or shorter at random.
+pub const EXPONENTIAL_DELAY_JITTER_FACTOR: ConfigOption<f64> = ConfigOption::new(
+    "restart-strategy.exponential-delay.jitter-factor",
+    "By what share the time before a restart is made longer or shorter at random.",
+)
+.default("0.1");
+
+/// Restarts without a reset in between before the job fails; unset means no bound.
+pub const EXPONENTIAL_DELAY_ATTEMPTS: ConfigOption<u32> = ConfigOption::new(
+    "restart-strategy.exponential-delay.attempts-before-reset-backoff",
+    "Restarts without a reset in between before the job fails; unset means no bound.",
+);
+
+impl Configuration {
+    /// Parallelism of operators that set none: [`PARALLELISM_DEFAULT`], within
+    /// [`PIPELINE_MAX_PARALLELISM`].
+    ///
+    /// # Errors
+    /// It is zero, or above the bound.
+    pub fn parallelism(&self) -> Result<u32, ConfigError> {
+        let parallelism = self.get(&PARALLELISM_DEFAULT)?;
+        if parallelism == 0 {
+            return Err(self.bad_value(PARALLELISM_DEFAULT.key, "at least 1"));
+        }
+        match self.max_parallelism()? {
+            Some(bound) if parallelism > bound => Err(ConfigError::Conflict {
+                detail: format!(
+                    "`{}: {parallelism}` is above `{}: {bound}`; lower the one or raise the other",
+                    PARALLELISM_DEFAULT.key, PIPELINE_MAX_PARALLELISM.key
+                ),
+            }),
+            _ => Ok(parallelism),
+        }
+    }
+
+    /// Upper bound of every operator's parallelism, if there is one.
+    ///
+    /// # Errors
+    /// It is neither -1 nor from 1 to 32,768, Flink's range and the number of key groups.
+    pub fn max_parallelism(&self) -> Result<Option<u32>, ConfigError> {
+        match self.get(&PIPELINE_MAX_PARALLELISM)? {
+            -1 => Ok(None),
+            bound @ 1..=32_768 => Ok(Some(bound.unsigned_abs())),
+            _ => Err(self.bad_value(PIPELINE_MAX_PARALLELISM.key, "-1 or from 1 to 32768")),
+        }
+    }
+
+    /// Slots of a TaskManager.
+    ///
+    /// # Errors
+    /// It is zero.
+    pub fn task_slots(&self) -> Result<u32, ConfigError> {
+        match self.get(&TASKMANAGER_NUM_TASK_SLOTS)? {
+            0 => Err(self.bad_value(TASKMANAGER_NUM_TASK_SLOTS.key, "at least 1")),
+            slots => Ok(slots),
+        }
+    }
+
+    /// After how long a batch that is not full is sent: zero sends every row at once, `None` waits
+    /// until it is full (as does Flink 1.x's `execution.buffer-timeout: -1`).
+    ///
+    /// # Errors
+    /// A value is not of its type.
+    pub fn buffer_timeout(&self) -> Result<Option<Duration>, ConfigError> {
+        let interval = &EXECUTION_BUFFER_TIMEOUT_INTERVAL;
+        let set = interval
+            .spellings()
+            .find_map(|key| self.raw(key))
+            .map(str::trim);
+        let never = matches!(set, Some("-1" | "-1 ms" | "-1ms"));
+        if never || !self.get(&EXECUTION_BUFFER_TIMEOUT_ENABLED)? {
+            return Ok(None);
+        }
+        self.get(interval).map(Some)
+    }
+
+    /// How often periodic watermark generators are asked; `None` if they are turned off.
+    ///
+    /// # Errors
+    /// The value is not a duration.
+    pub fn auto_watermark_interval(&self) -> Result<Option<Duration>, ConfigError> {
+        Ok(Some(self.get(&PIPELINE_AUTO_WATERMARK_INTERVAL)?).filter(|every| !every.is_zero()))
+    }
+
+    /// How often sources emit latency markers; `None` if they are turned off.
+    ///
+    /// # Errors
+    /// The value is not a duration.
+    pub fn latency_interval(&self) -> Result<Option<Duration>, ConfigError> {
+        Ok(Some(self.get(&METRICS_LATENCY_INTERVAL)?).filter(|every| !every.is_zero()))
+    }
+
+    /// How long it should take to consume what is in flight; `None` if credit does not follow the
+    /// receiver's pace.
+    ///
+    /// # Errors
+    /// A value is not of its type.
+    pub fn buffer_debloat_target(&self) -> Result<Option<Duration>, ConfigError> {
+        let target = self.get(&BUFFER_DEBLOAT_TARGET)?;
+        Ok(self.get(&BUFFER_DEBLOAT_ENABLED)?.then_some(target))
+    }
+}

@@ -1,0 +1,225 @@
+//! Values, lists, the table's own consistency, and distance.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::known::{self, Area, Kind, Verdict};
+use super::list::{parse_list, parse_map, quote};
+use super::nearest::{distance, nearest};
+use super::*;
+
+#[test]
+fn durations_take_flinks_units_and_bare_milliseconds() {
+    let cases = [
+        ("10 s", 10_000),
+        ("10s", 10_000),
+        ("500 ms", 500),
+        ("1 min", 60_000),
+        ("2min", 120_000),
+        ("1 h", 3_600_000),
+        ("30 d", 2_592_000_000),
+        ("60000", 60_000),
+        ("0 ms", 0),
+        ("7 SECONDS", 7_000),
+    ];
+    for (text, millis) in cases {
+        let parsed = Duration::parse_value(text);
+        assert_eq!(parsed, Some(Duration::from_millis(millis)), "{text}");
+        let again = format_duration(parsed.unwrap());
+        assert_eq!(Duration::parse_value(&again), parsed, "{again}");
+    }
+    for text in [
+        "",
+        "s",
+        "-1",
+        "10 parsecs",
+        "1.5 s",
+        "18446744073709551615 d",
+        "1 s 2",
+    ] {
+        assert_eq!(Duration::parse_value(text), None, "{text}");
+    }
+}
+
+#[test]
+fn sizes_are_binary_and_bare_numbers_bytes() {
+    let cases = [
+        ("8g", 8 << 30),
+        ("256mb", 256 << 20),
+        ("2gb", 2 << 30),
+        ("64 KB", 64 << 10),
+        ("1 tebibytes", 1 << 40),
+        ("256 bytes", 256),
+        ("123", 123),
+        ("0 bytes", 0),
+    ];
+    for (text, bytes) in cases {
+        assert_eq!(MemorySize::parse(text), Some(MemorySize(bytes)), "{text}");
+        assert_eq!(
+            MemorySize::parse(&MemorySize(bytes).to_string()),
+            Some(MemorySize(bytes))
+        );
+    }
+    for text in ["", "g", "-1", "1.5g", "1 parsec", "99999999999 t"] {
+        assert_eq!(MemorySize::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn lists_and_maps_split_outside_quotes() {
+    let list = |text: &str| parse_list(text).unwrap();
+    assert_eq!(list("a;b ; c;"), ["a", "b", "c"]);
+    assert_eq!(list("'a;b';\"c\"\"d\";it's"), ["a;b", "c\"d", "it's"]);
+    assert_eq!(list("[a, b]"), ["a", "b"]);
+    assert_eq!(list(""), Vec::<String>::new());
+    assert_eq!(parse_list("'never closed"), None);
+
+    let map = |text: &str| parse_map(text).unwrap().into_iter().collect::<Vec<_>>();
+    let pairs = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let weights = pairs(&[("OPERATOR", "70"), ("STATE_BACKEND", "30")]);
+    assert_eq!(map("OPERATOR:70,STATE_BACKEND:30"), weights);
+    assert_eq!(map("{OPERATOR: 70, STATE_BACKEND: 30}"), weights);
+    assert_eq!(
+        map("k:'a,b',url:http://h:80"),
+        pairs(&[("k", "a,b"), ("url", "http://h:80")])
+    );
+    assert_eq!(parse_map("novalue"), None);
+    assert_eq!(parse_map(""), Some(BTreeMap::new()));
+    for text in ["a;b", "it's", " padded ", "[x]", "plain", ""] {
+        assert_eq!(list(&quote(text)), [text], "{text}");
+    }
+}
+
+#[test]
+fn choices_ignore_case() {
+    let choices = [("EXACTLY_ONCE", 1), ("AT_LEAST_ONCE", 2)];
+    assert_eq!(parse_choice("at_least_once", &choices), Some(2));
+    assert_eq!(parse_choice("never", &choices), None);
+}
+
+#[test]
+fn distance_counts_edits_and_swaps() {
+    for (a, b, edits) in [
+        ("", "abc", 3),
+        ("abc", "abc", 0),
+        ("abc", "acb", 1),
+        ("kitten", "sitting", 3),
+    ] {
+        assert_eq!(distance(a, b), edits, "{a} {b}");
+        assert_eq!(distance(b, a), edits, "{b} {a}");
+    }
+    assert_eq!(
+        nearest("paralelism.default"),
+        Some(("parallelism.default", 1))
+    );
+}
+
+#[test]
+fn no_key_stands_twice_and_every_default_is_of_its_kind() {
+    let mut seen = HashMap::new();
+    for option in known::all() {
+        assert!(
+            seen.insert(option.key, ()).is_none(),
+            "{} stands twice",
+            option.key
+        );
+        for default in option.default().iter().chain(&option.our_default) {
+            assert_eq!(
+                option.kind.check(default),
+                Ok(()),
+                "{}: {default}",
+                option.key
+            );
+        }
+    }
+    for option in known::all() {
+        for old in option.old_keys {
+            assert!(
+                !seen.contains_key(old),
+                "{old} is both a key and an old spelling"
+            );
+        }
+    }
+    assert!(seen.len() >= 338, "{}", seen.len());
+    for section in known::SECTIONS {
+        assert!(
+            section.options.is_sorted_by_key(|option| option.key),
+            "{}",
+            section.title
+        );
+    }
+}
+
+#[test]
+fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
+    let mut read = Vec::new();
+    macro_rules! agree {
+        ($($option:ident),* $(,)?) => {$({
+            let option = &options::$option;
+            let known = known::find(option.key).next().unwrap();
+            assert_eq!(known.key, option.key);
+            assert_eq!(known.old_keys, option.old_keys, "{}", option.key);
+            assert_eq!(known.default(), option.default, "{}", option.key);
+            assert!(option.default.is_none() || Configuration::new().get(option).is_ok());
+            assert!(!option.description.is_empty());
+            read.push(option.key);
+        })*};
+    }
+    agree!(
+        PARALLELISM_DEFAULT,
+        PIPELINE_MAX_PARALLELISM,
+        PIPELINE_AUTO_WATERMARK_INTERVAL,
+        PIPELINE_NAME,
+        PIPELINE_OPERATOR_CHAINING,
+        EXECUTION_BUFFER_TIMEOUT_ENABLED,
+        EXECUTION_BUFFER_TIMEOUT_INTERVAL,
+        METRICS_LATENCY_INTERVAL,
+        TASKMANAGER_NUM_TASK_SLOTS,
+        TASKMANAGER_MEMORY_PROCESS_SIZE,
+        TASKMANAGER_MEMORY_FLINK_SIZE,
+        TASKMANAGER_MEMORY_MANAGED_SIZE,
+        TASKMANAGER_MEMORY_MANAGED_FRACTION,
+        TASKMANAGER_MEMORY_NETWORK_SIZE,
+        TASKMANAGER_MEMORY_NETWORK_FRACTION,
+        TASKMANAGER_MEMORY_NETWORK_MIN,
+        TASKMANAGER_MEMORY_NETWORK_MAX,
+        BUFFER_DEBLOAT_ENABLED,
+        BUFFER_DEBLOAT_TARGET,
+        RESTART_STRATEGY,
+        FIXED_DELAY_ATTEMPTS,
+        FIXED_DELAY_DELAY,
+        FAILURE_RATE_MAX_FAILURES,
+        FAILURE_RATE_INTERVAL,
+        FAILURE_RATE_DELAY,
+        EXPONENTIAL_DELAY_INITIAL_BACKOFF,
+        EXPONENTIAL_DELAY_MAX_BACKOFF,
+        EXPONENTIAL_DELAY_MULTIPLIER,
+        EXPONENTIAL_DELAY_RESET_THRESHOLD,
+        EXPONENTIAL_DELAY_JITTER_FACTOR,
+        EXPONENTIAL_DELAY_ATTEMPTS,
+    );
+    for option in known::all().filter(|option| option.verdict == Verdict::Honoured) {
+        assert!(
+            read.contains(&option.key),
+            "{} is honoured and has no constant",
+            option.key
+        );
+    }
+}
+
+#[test]
+fn the_longest_family_decides() {
+    let verdict = |key| known::family_of(key).map(|family| family.verdict);
+    assert_eq!(verdict("taskmanager.nonsense"), Some(None));
+    let netty = verdict("taskmanager.network.netty.anything").flatten();
+    assert!(matches!(netty, Some(Verdict::NoMeaning(_))));
+    let prom = verdict("metrics.reporter.prom.port").flatten();
+    assert_eq!(prom, Some(Verdict::Later(Area::Metrics)));
+    assert_eq!(verdict("s3.access-key"), None);
+    assert!(Kind::Timeout.check("-1").is_ok() && Kind::Timeout.check("x").is_err());
+}
