@@ -1,1 +1,16 @@
-//! placeholder
+//! What a JobManager does, in the direction of control: [`deploy`] (from a JobGraph to channels and
+//! tasks) → [`recover`] (what to do after a failure) → and [`embedded`], where JobManager and
+//! TaskManager are one process.
+//!
+//! Decisions are pure; threads, signals and the clock are at the edge, in [`embedded`]. This crate
+//! never links a connector.
+#![deny(missing_docs)]
+
+pub mod deploy;
+pub mod embedded;
+pub mod error;
+pub mod recover;
+
+pub use error::JobError;
+
+pub mod recover;
