@@ -12,5 +12,3 @@ pub mod error;
 pub mod recover;
 
 pub use error::JobError;
-
-pub mod recover;
