@@ -1,0 +1,241 @@
+//! Makes the deployments of one attempt of a job.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rheos_core::id::{OperatorId, Place};
+use rheos_core::job_graph::JobGraph;
+use rheos_runtime::deploy::program::Program;
+use rheos_runtime::deploy::task_deployment::{
+    InputDeployment, OperatorDeployment, TargetDeployment, TaskDeployment, TaskEnvironment,
+};
+use rheos_runtime::metrics::operator::OperatorMetrics;
+use rheos_runtime::metrics::task::TaskTimes;
+use rheos_runtime::source::coordinator::Coordinator;
+use rheos_runtime::task::mailbox::{MailSender, mailbox};
+use rheos_runtime::task::signal::Signal;
+
+use super::channels::EdgeChannels;
+use crate::error::JobError;
+
+/// One operator of a task, for whoever watches.
+#[derive(Debug, Clone)]
+pub struct OperatorHandle {
+    /// Index of the operator in the JobGraph.
+    pub index: usize,
+    /// Its identity.
+    pub id: OperatorId,
+    /// Its name.
+    pub name: String,
+    /// Its counters in this subtask.
+    pub metrics: Arc<OperatorMetrics>,
+}
+
+/// One task, for whoever watches.
+#[derive(Debug, Clone)]
+pub struct TaskHandle {
+    /// Index of the vertex in the JobGraph.
+    pub vertex: usize,
+    /// The chain's name and the subtask.
+    pub place: Place,
+    /// Where its time goes.
+    pub times: Arc<TaskTimes>,
+    /// Its operators.
+    pub operators: Vec<OperatorHandle>,
+}
+
+/// The counters of a job's current attempt.
+#[derive(Debug, Clone)]
+pub struct JobMetrics {
+    /// What runs.
+    pub graph: Arc<JobGraph>,
+    /// Its tasks.
+    pub tasks: Vec<TaskHandle>,
+}
+
+/// A task that can be sent to its thread, and how to reach it.
+pub struct DeployedTask {
+    /// Index of the vertex.
+    pub vertex: usize,
+    /// Its slot: vertices of one sharing group use the same.
+    pub slot: (String, u32),
+    /// What its thread needs.
+    pub deployment: TaskDeployment,
+    /// Its mailbox.
+    pub mail: MailSender,
+    /// Whether it reads a source.
+    pub is_source: bool,
+}
+
+/// All tasks of one attempt.
+pub struct Deployment {
+    /// The tasks.
+    pub tasks: Vec<DeployedTask>,
+    /// The coordinators of the sources, with the operators' names.
+    pub coordinators: Vec<(String, Arc<dyn Coordinator>)>,
+    /// For whoever watches.
+    pub metrics: JobMetrics,
+}
+
+/// Makes the tasks of one attempt. `signal_of` gives the signal of the thread that will run a task,
+/// by vertex and subtask.
+///
+/// # Errors
+/// If the graph does not fit together or a source's splits can't be found.
+pub fn deploy(
+    program: &Program,
+    environment: &TaskEnvironment,
+    signal_of: &mut dyn FnMut(usize, u32) -> Arc<Signal>,
+) -> Result<Deployment, JobError> {
+    let graph = &program.graph;
+    let mut signals: Vec<Vec<Arc<Signal>>> = Vec::new();
+    for (index, vertex) in graph.vertices.iter().enumerate() {
+        signals.push((0..vertex.parallelism).map(|subtask| signal_of(index, subtask)).collect());
+    }
+    let none = Vec::new();
+    let signals_of = |vertex: Option<usize>| vertex.and_then(|v| signals.get(v)).unwrap_or(&none);
+    let mut channels: Vec<EdgeChannels> = Vec::new();
+    for (edge, builder) in graph.edges.iter().zip(&program.edges) {
+        let (from, to) = (graph.vertex_of(edge.from), graph.vertex_of(edge.to));
+        channels.push(if from == to {
+            EdgeChannels::default()
+        } else {
+            let window = environment.windows.initial;
+            EdgeChannels::new(builder, signals_of(from), signals_of(to), window)
+        });
+    }
+    let mut coordinators = Vec::new();
+    let mut shared = BTreeMap::new();
+    for (index, (operator, node)) in program.operators.iter().zip(&graph.operators).enumerate() {
+        if let Some(build) = &operator.coordinator {
+            let built = build(node.parallelism)
+                .map_err(|error| JobError::Source { operator: node.name.clone(), error })?;
+            coordinators.push((node.name.clone(), built.coordinator));
+            shared.insert(index, built.shared);
+        }
+    }
+    let mut tasks = Vec::new();
+    let mut handles = Vec::new();
+    for (vertex_index, vertex) in graph.vertices.iter().enumerate() {
+        let position_of = |operator: usize| vertex.operators.iter().position(|o| *o == operator);
+        for (subtask, signal) in (0u32..).zip(signals_of(Some(vertex_index))) {
+            let place = Place {
+                operator: vertex.name.clone(),
+                subtask,
+                parallelism: vertex.parallelism,
+            };
+            let (mail, mailbox) = mailbox(signal.clone());
+            let times = Arc::new(TaskTimes::default());
+            let mut operators = Vec::new();
+            let mut watched = Vec::new();
+            for index in &vertex.operators {
+                let (Some(node), Some(built)) =
+                    (graph.operators.get(*index), program.operators.get(*index))
+                else {
+                    continue;
+                };
+                let metrics = Arc::new(OperatorMetrics::default());
+                let mut outputs = Vec::new();
+                for (position, edge) in graph.edges.iter().enumerate() {
+                    if edge.from != *index {
+                        continue;
+                    }
+                    let target = match position_of(edge.to) {
+                        Some(next) => TargetDeployment::Chained(next),
+                        None => TargetDeployment::Exchange {
+                            edge: edge_of(program, position, &node.name)?,
+                            senders: channels
+                                .get_mut(position)
+                                .map(|channels| channels.take_senders(subtask))
+                                .unwrap_or_default(),
+                        },
+                    };
+                    outputs.push((edge.side_output.clone(), target));
+                }
+                watched.push(OperatorHandle {
+                    index: *index,
+                    id: node.id(),
+                    name: node.name.clone(),
+                    metrics: metrics.clone(),
+                });
+                operators.push(OperatorDeployment {
+                    id: node.id(),
+                    name: node.name.clone(),
+                    builder: built.builder.clone(),
+                    coordinator: shared.get(index).cloned(),
+                    metrics,
+                    outputs,
+                });
+            }
+            let head = vertex.operators.first().copied();
+            let inputs = inputs_of(program, head, subtask, &mut channels)?;
+            let is_source = head.is_some_and(|head| shared.contains_key(&head));
+            handles.push(TaskHandle {
+                vertex: vertex_index,
+                place: place.clone(),
+                times: times.clone(),
+                operators: watched,
+            });
+            tasks.push(DeployedTask {
+                vertex: vertex_index,
+                slot: (vertex.slot_sharing_group.clone(), subtask),
+                deployment: TaskDeployment {
+                    place,
+                    operators,
+                    inputs,
+                    mailbox,
+                    mail: mail.clone(),
+                    times,
+                    environment: environment.clone(),
+                },
+                mail,
+                is_source,
+            });
+        }
+    }
+    let metrics = JobMetrics { graph: Arc::new(graph.clone()), tasks: handles };
+    Ok(Deployment { tasks, coordinators, metrics })
+}
+
+fn edge_of(
+    program: &Program,
+    position: usize,
+    operator: &str,
+) -> Result<Arc<dyn rheos_runtime::deploy::edge_builder::EdgeBuilder>, JobError> {
+    program.edges.get(position).cloned().ok_or_else(|| JobError::Graph {
+        operator: operator.to_owned(),
+        message: "an edge of the graph has no builder".to_owned(),
+    })
+}
+
+/// The inputs of a chain's head: several edges into one input are a union.
+fn inputs_of(
+    program: &Program,
+    head: Option<usize>,
+    subtask: u32,
+    channels: &mut [EdgeChannels],
+) -> Result<Vec<InputDeployment>, JobError> {
+    let mut inputs: BTreeMap<usize, InputDeployment> = BTreeMap::new();
+    for (position, edge) in program.graph.edges.iter().enumerate() {
+        if Some(edge.to) != head {
+            continue;
+        }
+        let receivers = channels
+            .get_mut(position)
+            .map(|channels| channels.take_receivers(subtask))
+            .unwrap_or_default();
+        match inputs.entry(edge.input) {
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                entry.get_mut().receivers.extend(receivers);
+            }
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let name = program.graph.operators.get(edge.to).map_or("", |o| o.name.as_str());
+                entry.insert(InputDeployment {
+                    edge: edge_of(program, position, name)?,
+                    receivers,
+                });
+            }
+        }
+    }
+    Ok(inputs.into_values().collect())
+}

@@ -1,0 +1,10 @@
+//! JobManager and TaskManager in one process: the default way to run a job.
+//!
+//! Life cycle of a job: deployed → running → (stopping: its sources end, the rest drains) →
+//! finished; or the first failure cancels all tasks, and the job has failed once all have ended.
+
+mod job;
+mod launch;
+
+pub use job::{JobControl, JobHandle, JobReport};
+pub use launch::{EmbeddedCluster, Threading};

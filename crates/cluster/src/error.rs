@@ -1,0 +1,62 @@
+//! Why a job did not finish, sorted by what the reader can do about it.
+
+use rheos_runtime::{BoxError, TaskError};
+
+/// The end of a job that did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The job needs more slots than there are: lower a parallelism, or give more slots.
+    #[error(
+        "the job needs {needed} slots and there are {available}: \
+         lower its parallelism, or raise taskmanager.numberOfTaskSlots"
+    )]
+    NoResource {
+        /// Slots needed.
+        needed: u32,
+        /// Slots there are.
+        available: u32,
+    },
+    /// The graph does not fit together: mend the job.
+    #[error("operator '{operator}': {message}")]
+    Graph {
+        /// The operator.
+        operator: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// The splits of a source can't be found: mend its options, or what it reads.
+    #[error("source '{operator}': {error}")]
+    Source {
+        /// The source.
+        operator: String,
+        /// What its enumerator says.
+        error: BoxError,
+    },
+    /// A task failed: see its error.
+    #[error("{0}")]
+    Task(#[source] Box<TaskError>),
+    /// The job was cancelled.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// A task did not end within `task.cancellation.timeout`: its user code hangs.
+    #[error(
+        "{tasks} did not end within {seconds} s of being cancelled: user code hangs there; \
+         the first cause was: {cause}"
+    )]
+    CancellationTimeout {
+        /// The tasks.
+        tasks: String,
+        /// How long was waited.
+        seconds: u64,
+        /// Why they were cancelled.
+        cause: String,
+    },
+    /// The system refused something the process needs.
+    #[error("{what}: {error}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
