@@ -1,1 +1,74 @@
-//! placeholder
+//! Keyed and operator state on the heap: what a task remembers between rows.
+//!
+//! A key is looked up once, in the [`KeyDirectory`], which gives it a **slot**: a small dense
+//! number. Everything that is kept for the key lies under that number in one table a state, so a
+//! state access is an index into a `Vec` and not a second look-up. The [`KeyContext`] holds the
+//! slot (and namespace, and processing time) of the row at hand and is shared by all handles of
+//! an operator.
+//!
+//! ```text
+//! batch of keys ──resolve_batch──▶ slots ──touch──▶ (cache misses overlap)
+//!                                    │
+//!              for each row:  set_current(slot, hash) ─▶ user function ─▶ ValueState::update …
+//!                                    │
+//!                               end_batch: slots that nothing refers to are freed
+//! ```
+//!
+//! A slot lives as long as something refers to it: a table with an entry under it, or a timer.
+//! Freed slots are used again, but only at [`KeyedBackend::end_batch`], so numbers that a batch
+//! resolved stay valid until its end.
+//!
+//! All of this runs on the one thread of its task: handles are `Rc`s, not `Send`, and are made by
+//! the operator on the thread that runs it. What crosses threads are the descriptors.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`backend`] | `KeyedBackend`: directory, context, registered states and timers; enumeration and restore |
+//! | [`key_directory`], [`key_context`] | key → slot; the key at hand |
+//! | [`descriptor`], [`ttl`] | how a state is declared; how its entries age |
+//! | [`value`], [`list`], [`map`], [`reducing`], [`aggregating`] | the handles |
+//! | [`timers`] | event- and processing-time timers |
+//! | [`broadcast`], [`operator_state`] | state without a key |
+#![deny(missing_docs)]
+
+pub mod aggregating;
+pub mod backend;
+pub mod broadcast;
+pub mod descriptor;
+pub mod error;
+pub mod key_context;
+pub mod key_directory;
+pub mod list;
+pub mod map;
+mod map_cell;
+mod namespace_cell;
+pub mod operator_state;
+mod probe_index;
+pub mod reducing;
+mod registered;
+mod slot_refs;
+pub mod snapshot;
+mod table;
+pub mod timers;
+pub mod ttl;
+pub mod value;
+
+pub use aggregating::{AggregateFunction, AggregatingState};
+pub use backend::{KeyedBackend, StateInfo};
+pub use broadcast::{BroadcastState, ReadOnlyBroadcastState};
+pub use descriptor::{
+    AggregatingStateDescriptor, BroadcastStateDescriptor, ListStateDescriptor, MapStateDescriptor,
+    OperatorListStateDescriptor, ReducingStateDescriptor, StateKind, ValueStateDescriptor,
+};
+pub use error::StateError;
+pub use key_context::{KeyContext, Namespace};
+pub use key_directory::KeyDirectory;
+pub use list::ListState;
+pub use map::MapState;
+pub use operator_state::{OperatorBackend, OperatorEntry, OperatorListState, Redistribution};
+pub use reducing::ReducingState;
+pub use slot_refs::SlotRefs;
+pub use snapshot::{Piece, SnapshotEntry, TimerEntry};
+pub use timers::{Due, TimeDomain, TimerService, Timers};
+pub use ttl::{StateTtlConfig, StateVisibility, UpdateType};
+pub use value::ValueState;
