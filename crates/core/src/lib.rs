@@ -16,6 +16,10 @@
 #![deny(missing_docs)]
 
 // `#[derive(Row)]` names this crate by its public path; inside it, that path is itself.
+#[allow(
+    unused_extern_crates,
+    reason = "used where the crate derives `Row` for types of its own"
+)]
 extern crate self as rheos_core;
 
 pub mod barrier;

@@ -3,34 +3,80 @@
 //! | use | what it needs | from |
 //! |---|---|---|
 //! | exchange between processes, savepoints, state in RocksDB | a binary codec | [`Row::encode`], [`Row::decode`] |
-//! | state and writers of another version | a named schema with defaults, and resolution | [`Row::schema`], [`Row::decode_resolved`] |
-//! | Avro, JSON, CSV, Debezium into typed rows | filling by field name | [`Row::from_fields`] |
+//! | state and writers of another version | a named schema with defaults | [`Row::schema`] |
+//! | Avro, JSON, CSV, Debezium into typed rows | filling by field name | [`Row::from_source`] |
 //! | JSON and CSV out, state read without the user's type | a visitor | [`Row::visit`] |
 //! | credit, cache, memory budget | a size | [`Row::heap_bytes`] |
 //! | key-by, key groups, order in RocksDB | canonical bytes | [`Row::key_bytes`], [`Row::key_hash`] |
 //!
 //! The binary encoding and the rules of evolution are Avro's: see `rfcs/0001-rows.md`.
+//!
+//! ```
+//! use rheos_core::Row;
+//! use rheos_core::row::{Reader, Str, Writer};
+//!
+//! #[derive(Row, Clone, Debug, PartialEq)]
+//! struct Flight {
+//!     carrier: Str,
+//!     #[row(alias = "dep_delay")]
+//!     delay: Option<f64>,
+//!     #[row(default = 1)]
+//!     legs: u32,
+//!     status: Status,
+//! }
+//!
+//! #[derive(Row, Clone, Debug, PartialEq)]
+//! enum Status {
+//!     Scheduled,
+//!     Landed { at: i64 },
+//! }
+//!
+//! let flight = Flight {
+//!     carrier: "UA".into(),
+//!     delay: None,
+//!     legs: 2,
+//!     status: Status::Landed { at: 1_370_000_000_000 },
+//! };
+//! let mut out = Writer::new();
+//! flight.encode(&mut out);
+//! assert_eq!(Flight::decode(&mut Reader::new(out.as_slice()))?, flight);
+//! # Ok::<(), rheos_core::row::RowError>(())
+//! ```
 
+mod collection;
 mod error;
-mod fields;
 mod key;
 mod primitive;
-mod resolve;
 mod schema;
+mod source;
+mod string;
+mod tuple;
 mod value;
+mod visitor;
 mod wire;
+mod wrapper;
 
-pub use error::RowError;
-pub use fields::{FieldSource, FieldVisitor, ListSource, MapSource};
-pub use resolve::Resolution;
+pub use error::{RowError, RowErrorKind};
+pub use key::{KeyBuffer, KeySink};
 pub use rheos_derive::Row;
-pub use schema::{Field, Schema};
-pub use value::{Str, Value};
-pub use wire::{Reader, Writer};
+pub use schema::{EnumSchema, Field, Integer, RecordSchema, Schema, named};
+pub use source::{FieldNames, FieldSource, mismatch};
+pub use string::Str;
+pub use value::{Value, ValueBuilder, ValueSource};
+pub use visitor::FieldVisitor;
+pub use wire::{MAX_DEPTH, Reader, Writer};
 
 /// A type that can be a row, a key or a state value. Implement it with `#[derive(Row)]`.
 ///
-/// Called by the engine from the thread of the task that holds the value.
+/// Implemented by the derive and, for the types that rows are made of, here; called by the engine,
+/// its connectors and its state from the thread of the task that holds the value. Equal keys have
+/// equal [`Row::key_bytes`] and so equal [`Row::key_hash`]; what [`Row::encode`] wrote,
+/// [`Row::decode`] of the same version reads back equal.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Row`",
+    label = "rows, keys and state values are made of types that implement `Row`",
+    note = "add `#[derive(Row, Clone)]` to `{Self}`, or use one of the types that are rows already: integers, floats, `bool`, `char`, `Str`, `String`, `Option`, `Vec`, maps, tuples of up to six, `Box`, `Arc`"
+)]
 pub trait Row: Clone + Send + Sized + 'static {
     /// Whether a value can own heap memory. Where it can't, sizes cost nothing to know.
     const HAS_HEAP: bool;
@@ -46,15 +92,6 @@ pub trait Row: Clone + Send + Sized + 'static {
     /// # Errors
     /// Where the bytes are truncated or are no value of the type.
     fn decode(input: &mut Reader<'_>) -> Result<Self, RowError>;
-
-    /// Reads a value written under another schema, by the resolution of the two.
-    ///
-    /// # Errors
-    /// Where the bytes are truncated or are no value of the writer's schema.
-    fn decode_resolved(input: &mut Reader<'_>, resolution: &Resolution) -> Result<Self, RowError> {
-        let value = resolution.read_value(input)?;
-        Self::from_value(&value)
-    }
 
     /// Builds a value from whatever a decoder offers at this place.
     ///
@@ -72,22 +109,99 @@ pub trait Row: Clone + Send + Sized + 'static {
     ///
     /// # Errors
     /// Where its shape is another.
-    fn from_value(value: &Value) -> Result<Self, RowError>;
+    fn from_value(value: &Value) -> Result<Self, RowError> {
+        Self::from_source(&mut ValueSource::new(value))
+    }
+
+    /// The value as a dynamic one.
+    fn to_value(&self) -> Value {
+        let mut builder = ValueBuilder::default();
+        // The builder refuses nothing that an implementation shows in the agreed order.
+        match self.visit(&mut builder) {
+            Ok(()) => builder.finish(),
+            Err(_) => Value::Null,
+        }
+    }
 
     /// Bytes of heap memory that the value owns, without its own size.
     fn heap_bytes(&self) -> usize;
 
     /// Appends the canonical key bytes: self-delimiting, equal for equal keys, ordered as the keys
     /// are; −0.0 is 0.0 and there is one NaN.
-    fn key_bytes(&self, out: &mut Vec<u8>);
+    fn key_bytes<S: KeySink>(&self, out: &mut S);
 
-    /// xxh3-64 of the canonical key bytes.
+    /// xxh3-64 of the canonical key bytes. Allocates only for keys of more than
+    /// [`KeyBuffer::INLINE`] bytes.
+    #[inline]
     fn key_hash(&self) -> u64 {
-        let mut bytes = Vec::with_capacity(32);
+        let mut bytes = KeyBuffer::new();
         self.key_bytes(&mut bytes);
-        crate::key_group::hash_bytes(&bytes)
+        crate::key_group::hash_bytes(bytes.as_slice())
     }
 
-    /// Whether two keys are the same, by their canonical bytes.
+    /// Whether two keys are the same: exactly if their canonical bytes are.
     fn key_eq(&self, other: &Self) -> bool;
+
+    /// The value of a field of this type that is missing and has no default of its own: `None` of
+    /// an `Option`; of other types there is none.
+    fn missing() -> Option<Self> {
+        None
+    }
+
+    /// The schema of a list of these. `u8` alone has one of its own: a list of it is `bytes`.
+    #[doc(hidden)]
+    fn list_schema() -> Schema {
+        Schema::array(Self::schema())
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    fn encode_list(list: &[Self], out: &mut Writer) {
+        out.block(list.len(), |out| {
+            for item in list {
+                item.encode(out);
+            }
+        });
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    fn decode_list(input: &mut Reader<'_>) -> Result<Vec<Self>, RowError> {
+        let mut list = Vec::with_capacity(input.size_hint::<Self>());
+        input.blocks(|input| {
+            list.push(Self::decode(input)?);
+            Ok(())
+        })?;
+        Ok(list)
+    }
+
+    #[doc(hidden)]
+    fn list_from_source(source: &mut dyn FieldSource) -> Result<Vec<Self>, RowError> {
+        let mut list = Vec::new();
+        source.list(&mut |item| {
+            let value = Self::from_source(item);
+            list.push(value.map_err(|e| e.in_item(list.len()))?);
+            Ok(())
+        })?;
+        Ok(list)
+    }
+
+    #[doc(hidden)]
+    fn visit_list(list: &[Self], visitor: &mut dyn FieldVisitor) -> Result<(), RowError> {
+        visitor.begin_list(list.len())?;
+        for (i, item) in list.iter().enumerate() {
+            visitor.item(i)?;
+            item.visit(visitor).map_err(|e| e.in_item(i))?;
+        }
+        visitor.end_list()
+    }
+
+    #[doc(hidden)]
+    fn list_key_bytes<S: KeySink>(list: &[Self], out: &mut S) {
+        for item in list {
+            out.put(&[1]);
+            item.key_bytes(out);
+        }
+        out.put(&[0]);
+    }
 }
