@@ -94,6 +94,12 @@ impl<V> ValueStateDescriptor<V> {
     }
 }
 
+impl<V> From<&str> for ValueStateDescriptor<V> {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
 impl<V> Clone for ValueStateDescriptor<V> {
     fn clone(&self) -> Self {
         Self {
@@ -124,6 +130,12 @@ impl<V> ListStateDescriptor<V> {
     }
 }
 
+impl<V> From<&str> for ListStateDescriptor<V> {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
 impl<V> Clone for ListStateDescriptor<V> {
     fn clone(&self) -> Self {
         Self {
@@ -151,6 +163,12 @@ impl<MK, MV> MapStateDescriptor<MK, MV> {
             ttl: None,
             of: PhantomData,
         }
+    }
+}
+
+impl<MK, MV> From<&str> for MapStateDescriptor<MK, MV> {
+    fn from(name: &str) -> Self {
+        Self::new(name)
     }
 }
 

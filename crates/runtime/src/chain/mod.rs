@@ -1,5 +1,6 @@
 //! A chain: operators fused into one task, rows handed from stage to stage without a queue.
 
+pub mod collector;
 pub mod inbox;
 pub mod operator;
 pub mod outputs;

@@ -38,6 +38,10 @@ pub trait Stage {
     fn put_control(&mut self, input: usize, control: Control);
     /// Whether rows wait in an inbox of the stage.
     fn has_rows(&self) -> bool;
+    /// Whether it can be given another element: nothing waits in it.
+    fn takes_input(&self) -> bool;
+    /// Whether something waits in it for a system outside: an asynchronous request, a sink.
+    fn waits_outside(&self) -> bool;
     /// Whether it is at work on a watermark that it hasn't passed on.
     fn in_burst(&self) -> bool;
     /// A barrier passes; the inboxes are empty of rows.
@@ -261,6 +265,14 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
 
     fn has_rows(&self) -> bool {
         self.inbox.has_rows()
+    }
+
+    fn takes_input(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    fn waits_outside(&self) -> bool {
+        !self.inbox.is_empty() && !self.operator.accepts()
     }
 
     fn in_burst(&self) -> bool {

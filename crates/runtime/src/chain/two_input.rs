@@ -195,6 +195,17 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         self.left.has_rows() || self.right.has_rows()
     }
 
+    fn takes_input(&self) -> bool {
+        self.left.is_empty()
+            && self.right.is_empty()
+            && self.controls.is_empty()
+            && self.ready.is_empty()
+    }
+
+    fn waits_outside(&self) -> bool {
+        false
+    }
+
     fn in_burst(&self) -> bool {
         self.burst
     }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use rheos_core::Row;
-use rheos_core::key_group::subtask_of;
 use rheos_core::rng::Rng;
+
+/// Appends the key hashes of rows, in order: one call a batch, so that the loop over the rows is
+/// compiled together with the user's key function.
+pub type HashBatch<T> = Arc<dyn Fn(&[T], &mut Vec<u64>) + Send + Sync>;
 
 /// How the rows of an edge are distributed over the receiving subtasks. Names are Flink's.
 pub enum Partitioning<T> {
     /// Subtask *i* to subtask *i*; the two sides have one parallelism.
     Forward,
     /// By the hash of the key; equal keys meet.
-    Hash(Arc<dyn Fn(&T) -> u64 + Send + Sync>),
+    Hash(HashBatch<T>),
     /// Row after row to the next subtask.
     Rebalance,
     /// As rebalance, within a share of the subtasks, so that a pair of TaskManagers need not meet.
@@ -104,7 +107,7 @@ pub enum Partitioner<T> {
     /// All rows to the only channel, or to the first.
     One,
     /// By key hash.
-    Hash(Arc<dyn Fn(&T) -> u64 + Send + Sync>),
+    Hash(HashBatch<T>),
     /// To one channel after the other.
     RoundRobin {
         /// The channel of the next row.
@@ -119,23 +122,21 @@ pub enum Partitioner<T> {
 }
 
 impl<T> Partitioner<T> {
-    /// The channel, of `channels`, that a row goes to, and its key hash if it has one.
+    /// The channel, of `channels`, that a row goes to.
     #[inline]
-    pub fn route(&mut self, row: &T, channels: u32) -> (Route, u64) {
+    pub fn route(&mut self, row: &T, channels: u32) -> Route {
         match self {
-            Self::One => (Route::To(0), 0),
-            Self::Hash(hash) => {
-                let hash = hash(row);
-                (Route::To(subtask_of(hash, channels) as usize), hash)
-            }
+            Self::One => Route::To(0),
+            // Keyed batches are routed by their hashes, see the writer.
+            Self::Hash(_) => Route::To(0),
             Self::RoundRobin { next } => {
                 let to = *next % channels;
                 *next = to + 1;
-                (Route::To(to as usize), 0)
+                Route::To(to as usize)
             }
-            Self::Random(rng) => (Route::To(rng.below(u64::from(channels)) as usize), 0),
-            Self::All => (Route::All, 0),
-            Self::Custom(choose) => (Route::To((choose(row, channels) % channels) as usize), 0),
+            Self::Random(rng) => Route::To(rng.below(u64::from(channels)) as usize),
+            Self::All => Route::All,
+            Self::Custom(choose) => Route::To((choose(row, channels) % channels) as usize),
         }
     }
 }

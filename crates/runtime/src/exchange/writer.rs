@@ -6,6 +6,7 @@
 
 use rheos_core::Row;
 use rheos_core::element::{Batch, Control};
+use rheos_core::key_group::subtask_of;
 
 use super::channel::ChannelSender;
 use super::partitioner::{Partitioner, Route};
@@ -56,6 +57,7 @@ pub struct LocalWriter<T> {
     partitioner: Partitioner<T>,
     limits: BatchLimits,
     row_limit: usize,
+    hashes: Vec<u64>,
     /// Where latency markers go next: to one channel each, in turn.
     marker: usize,
 }
@@ -72,34 +74,49 @@ impl<T: Row> LocalWriter<T> {
             .map(|sender| Lane { sender, staged: Batch::default(), since_micros: 0 })
             .collect();
         let row_limit = (limits.bytes / size_of::<T>().max(1)).clamp(1, limits.rows);
-        Self { lanes, partitioner, limits, row_limit, marker: 0 }
+        Self { lanes, partitioner, limits, row_limit, hashes: Vec::new(), marker: 0 }
     }
 
     #[inline]
-    fn stage(&mut self, route: Route, row: T, timestamp: i64, hash: u64) {
+    fn stage(&mut self, route: Route, row: T, timestamp: i64) {
         match route {
             Route::To(index) => {
                 if let Some(lane) = self.lanes.get_mut(index) {
-                    lane.staged.push_hashed(row, timestamp, hash);
+                    lane.staged.push(row, timestamp);
                 }
             }
             Route::All => {
                 if let Some((last, others)) = self.lanes.split_last_mut() {
                     for lane in others {
-                        lane.staged.push_hashed(row.clone(), timestamp, hash);
+                        lane.staged.push(row.clone(), timestamp);
                     }
-                    last.staged.push_hashed(row, timestamp, hash);
+                    last.staged.push(row, timestamp);
                 }
             }
         }
     }
 
-    fn keyed(&self) -> bool {
-        matches!(self.partitioner, Partitioner::Hash(_))
+    /// Scatters a batch by key. Hashes are made for the whole batch first, in a loop of their own.
+    fn scatter(&mut self, batch: &mut Batch<T>) {
+        let Partitioner::Hash(hash) = &self.partitioner else { return };
+        let channels = self.lanes.len() as u32;
+        self.hashes.clear();
+        hash(&batch.rows, &mut self.hashes);
+        if let [lane] = self.lanes.as_mut_slice() {
+            lane.staged.rows.append(&mut batch.rows);
+            lane.staged.timestamps.append(&mut batch.timestamps);
+            lane.staged.hashes.append(&mut self.hashes);
+            return;
+        }
+        let rows = batch.rows.drain(..).zip(&batch.timestamps).zip(&self.hashes);
+        for ((row, timestamp), hash) in rows {
+            if let Some(lane) = self.lanes.get_mut(subtask_of(*hash, channels) as usize) {
+                lane.staged.push_hashed(row, *timestamp, *hash);
+            }
+        }
     }
 
     fn send_full(&mut self, now_micros: i64) {
-        let keyed = self.keyed();
         for lane in &mut self.lanes {
             if lane.staged.is_empty() {
                 continue;
@@ -109,7 +126,7 @@ impl<T: Row> LocalWriter<T> {
             }
             if lane.staged.len() >= lane_limit(&lane.sender, self.row_limit) && lane.sender.ready()
             {
-                lane.send(keyed);
+                lane.send();
             }
         }
     }
@@ -122,11 +139,8 @@ fn lane_limit<T>(sender: &ChannelSender<T>, row_limit: usize) -> usize {
 }
 
 impl<T: Row> Lane<T> {
-    fn send(&mut self, keyed: bool) {
-        let mut batch = std::mem::take(&mut self.staged);
-        if !keyed {
-            batch.hashes.clear();
-        }
+    fn send(&mut self) {
+        let batch = std::mem::take(&mut self.staged);
         let bytes = batch.estimated_bytes();
         self.staged = self.sender.send(batch, bytes);
         self.since_micros = 0;
@@ -148,19 +162,20 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
 
     fn write(&mut self, batch: &mut Batch<T>, now_micros: i64) {
         let channels = self.lanes.len() as u32;
+        batch.hashes.clear();
         if let (Partitioner::One, Some(lane)) = (&self.partitioner, self.lanes.first_mut()) {
             if lane.staged.is_empty() {
                 std::mem::swap(&mut lane.staged, batch);
-                lane.staged.hashes.clear();
             } else {
-                batch.hashes.clear();
                 lane.staged.append(batch);
             }
+        } else if let Partitioner::Hash(_) = &self.partitioner {
+            self.scatter(batch);
         } else {
             let timestamps = std::mem::take(&mut batch.timestamps);
             for (row, timestamp) in batch.rows.drain(..).zip(timestamps.iter()) {
-                let (route, hash) = self.partitioner.route(&row, channels);
-                self.stage(route, row, *timestamp, hash);
+                let route = self.partitioner.route(&row, channels);
+                self.stage(route, row, *timestamp);
             }
             batch.timestamps = timestamps;
         }
@@ -174,10 +189,9 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
     }
 
     fn control(&mut self, control: Control, _now_micros: i64) {
-        let keyed = self.keyed();
         for lane in &mut self.lanes {
             if !lane.staged.is_empty() {
-                lane.send(keyed);
+                lane.send();
             }
         }
         if let Control::LatencyMarker(_) = control {
@@ -193,7 +207,6 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
     }
 
     fn flush_staged(&mut self, now_micros: i64, all: bool) -> bool {
-        let keyed = self.keyed();
         let mut done = true;
         for lane in &mut self.lanes {
             if lane.staged.is_empty() {
@@ -204,7 +217,7 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
             }
             if all || now_micros - lane.since_micros >= self.limits.timeout_micros {
                 if lane.sender.ready() {
-                    lane.send(keyed);
+                    lane.send();
                 } else {
                     done = false;
                 }

@@ -1,6 +1,6 @@
 //! What a reader emits into: rows in runs, each run of one split.
 
-use rheos_core::element::Batch;
+use rheos_core::element::{Batch, StreamStatus};
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 
 /// Rows of one split in a row.
@@ -18,12 +18,14 @@ pub struct SourceOutput<T> {
     pub(crate) batch: Batch<T>,
     pub(crate) runs: Vec<Run>,
     pub(crate) started: Vec<u32>,
+    pub(crate) watermark: Option<Millis>,
+    pub(crate) status: Option<StreamStatus>,
     pub(crate) finished: Vec<u32>,
 }
 
 impl<T> Default for SourceOutput<T> {
     fn default() -> Self {
-        Self { batch: Batch::default(), runs: Vec::new(), started: Vec::new(), finished: Vec::new() }
+        Self { batch: Batch::default(), runs: Vec::new(), started: Vec::new(), watermark: None, status: None, finished: Vec::new() }
     }
 }
 
@@ -43,6 +45,17 @@ impl<T> SourceOutput<T> {
             Some(run) if run.split == split => run.end = end,
             _ => self.runs.push(Run { split, end }),
         }
+    }
+
+    /// A watermark that the source itself carries, behind the rows of this poll; it is the whole
+    /// source's. For strategies without watermarks of their own.
+    pub fn emit_watermark(&mut self, watermark: Millis) {
+        self.watermark = Some(watermark);
+    }
+
+    /// The whole source becomes idle, or active, behind the rows of this poll.
+    pub fn emit_status(&mut self, status: StreamStatus) {
+        self.status = Some(status);
     }
 
     /// A split has been taken on: until its first watermark, or until it is idle, it holds the

@@ -23,6 +23,7 @@ use super::reader::{ReaderStatus, SourceReader};
 use crate::chain::outputs::Outputs;
 use crate::chain::stage::{Stage, StageContext};
 use crate::error::BoxError;
+use crate::rate::TokenBucket;
 use crate::task::mailbox::{Mail, MailSender};
 use crate::time::generator::{WatermarkGenerator, WatermarkOutput};
 use crate::time::emitter::WatermarkEmitter;
@@ -41,28 +42,6 @@ pub struct SourceSettings<T> {
     pub rate: Option<f64>,
     /// The group whose members wait for each other, the drift allowed and how often to look.
     pub alignment: Option<(Arc<AlignmentGroup>, Millis, Millis)>,
-}
-
-/// A token bucket with room for a tenth of a second.
-struct Pace {
-    per_micro: f64,
-    tokens: f64,
-    filled_micros: i64,
-}
-
-impl Pace {
-    fn allowance(&mut self, now: i64) -> usize {
-        let room = (self.per_micro * 10_000.0).max(1.0);
-        let gained = (now - self.filled_micros) as f64 * self.per_micro;
-        self.tokens = (self.tokens + gained).min(room);
-        self.filled_micros = now;
-        self.tokens.max(0.0) as usize
-    }
-
-    fn next_micros(&self) -> i64 {
-        let missing = (1.0 - self.tokens).max(0.0);
-        self.filled_micros + (missing / self.per_micro).ceil() as i64
-    }
 }
 
 struct SplitState<T> {
@@ -98,7 +77,7 @@ pub struct SourceStage<T, S> {
     splits: BTreeMap<u32, SplitState<T>>,
     multiplexer: WatermarkOutputMultiplexer,
     emitter: WatermarkEmitter,
-    pace: Option<Pace>,
+    pace: Option<TokenBucket>,
     requested: bool,
     no_more_splits: bool,
     pending_until: Option<i64>,
@@ -124,11 +103,8 @@ impl<T: Row, S: Row> SourceStage<T, S> {
     ) -> Self {
         let (context, out) = parts;
         let now = context.operator.now_millis;
-        let pace = settings.rate.map(|rate| Pace {
-            per_micro: (rate / 1e6).max(f64::MIN_POSITIVE),
-            tokens: 1.0,
-            filled_micros: context.operator.now_micros,
-        });
+        let pace =
+            settings.rate.map(|rate| TokenBucket::new(rate, context.operator.now_micros));
         let next_periodic = now + settings.watermark_interval_millis.max(1);
         let next_marker = now + settings.latency_interval_millis;
         Self {
@@ -243,6 +219,12 @@ impl<T: Row, S: Row> SourceStage<T, S> {
             }
             self.held_from = 0;
         }
+        if self.held_runs.is_empty() {
+            let (watermark, status) = (self.polled.watermark.take(), self.polled.status.take());
+            if watermark.is_some() || status.is_some() {
+                self.emit(WatermarkOutput { watermark, status });
+            }
+        }
     }
 
     fn poll_reader(&mut self) -> Result<(), BoxError> {
@@ -263,7 +245,7 @@ impl<T: Row, S: Row> SourceStage<T, S> {
         self.records += count as u64;
         self.context.metrics.set_records_in(self.records);
         if let Some(pace) = &mut self.pace {
-            pace.tokens -= count as f64;
+            pace.spend(count);
         }
         self.held = std::mem::take(&mut self.polled.batch);
         self.held_from = 0;
@@ -280,7 +262,7 @@ impl<T: Row, S: Row> SourceStage<T, S> {
         match status {
             ReaderStatus::More => {}
             ReaderStatus::Pending { until } => {
-                self.pending = count == 0;
+                self.pending = count == 0 && self.polled.watermark.is_none();
                 self.pending_until = until;
             }
             ReaderStatus::WantsSplit => {
@@ -455,6 +437,14 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
 
     fn has_rows(&self) -> bool {
         !self.held_runs.is_empty()
+    }
+
+    fn takes_input(&self) -> bool {
+        false
+    }
+
+    fn waits_outside(&self) -> bool {
+        false
     }
 
     fn in_burst(&self) -> bool {

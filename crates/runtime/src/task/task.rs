@@ -43,6 +43,9 @@ pub enum BlockedOn {
     Input,
     /// Credit.
     Output,
+    /// A system outside of the job that one of its operators asked something of, or writes to. Such
+    /// a task is the bottleneck as much as one that computes, and counts as busy.
+    Outside,
 }
 
 /// Is told what the tasks of a job do. Implemented by the JobManager's side and by the test harness;
@@ -190,7 +193,8 @@ impl Task {
             if self.pass_barrier(now)? {
                 ran = true;
             }
-            if !ran && !waits_for_output {
+            let takes_input = self.stages.first().is_some_and(|head| head.takes_input());
+            if !ran && !waits_for_output && takes_input {
                 ran = self.take_input(now)?;
             }
             if self.stages.iter().all(|stage| stage.ended()) {
@@ -213,7 +217,13 @@ impl Task {
                 continue;
             }
             let flushed = self.flush(now, !waits_for_output);
-            let on = if waits_for_output || !flushed { BlockedOn::Output } else { BlockedOn::Input };
+            let on = if waits_for_output || !flushed {
+                BlockedOn::Output
+            } else if self.stages.iter().any(|stage| stage.waits_outside()) {
+                BlockedOn::Outside
+            } else {
+                BlockedOn::Input
+            };
             if on == BlockedOn::Input {
                 for input in &mut self.inputs {
                     input.feed.idle(now);

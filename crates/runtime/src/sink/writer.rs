@@ -1,0 +1,93 @@
+//! The side of a sink that its author writes.
+
+use std::sync::Arc;
+
+use rheos_core::Row;
+use rheos_core::clock::SharedClock;
+use rheos_core::config::Configuration;
+use rheos_core::id::Place;
+use rheos_core::time::Millis;
+
+use crate::chain::inbox::Cursor;
+use crate::error::BoxError;
+use crate::task::signal::Signal;
+
+/// Takes rows out of the job. Implemented by connectors and users; shared between threads.
+pub trait Sink<T: Row>: Send + Sync + 'static {
+    /// The side that writes. One for a subtask, made and called on its thread.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    fn writer(&self, context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError>;
+
+    /// Rows a second that all subtasks together may write.
+    fn rate_limit(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// What a writer is given.
+pub struct WriterContext {
+    /// Operator, subtask, parallelism.
+    pub place: Place,
+    /// How often the job has been started before.
+    pub attempt: u32,
+    /// Time.
+    pub clock: SharedClock,
+    /// The job's configuration.
+    pub configuration: Arc<Configuration>,
+    /// Wakes the task, for writers that wait for another thread.
+    pub signal: Arc<Signal>,
+    /// Where futures run.
+    pub io: Option<tokio::runtime::Handle>,
+}
+
+/// Writes rows. Called by the sink's operator on the task's thread.
+pub trait SinkWriter<T> {
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn write(&mut self, row: T, timestamp: Millis) -> Result<(), BoxError>;
+
+    /// Writes the rows of a slice; a writer that works in batches overrides it.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
+        while let Some((row, timestamp)) = rows.next() {
+            self.write(row, timestamp)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it takes rows at the moment; if not, it raises the signal when it does. This is how
+    /// a slow system outside shows as back-pressure.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Sees a watermark.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn watermark(&mut self, watermark: Millis) -> Result<(), BoxError> {
+        let _ = watermark;
+        Ok(())
+    }
+
+    /// When it next wants [`SinkWriter::flush`] although no row comes.
+    fn flush_deadline(&self) -> Option<Millis> {
+        None
+    }
+
+    /// Makes what was written visible; at its deadline, before a barrier passes, and with `end` when
+    /// no rows follow.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn flush(&mut self, end: bool) -> Result<(), BoxError>;
+
+    /// The task ends, well or not.
+    fn close(&mut self) {}
+}
