@@ -1,1 +1,28 @@
-//! placeholder
+//! Rheos: stream processing with Flink's semantics, in Rust.
+//!
+//! A job is a program: it describes streams in a [`StreamEnv`], and [`main`] makes a command of it
+//! that runs the job in one process, draws its plan, and takes Flink's configuration.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`env`](mod@env) | `StreamEnv`, where a job begins |
+//! | [`stream`] | the operators |
+//! | [`harness`] | testing a pipeline under a virtual clock |
+//! | [`execute`] | running a program in this process |
+//! | [`prelude`] | what most jobs import |
+#![deny(missing_docs)]
+
+pub mod env;
+pub mod error;
+pub mod execute;
+mod graph_builder;
+pub mod harness;
+pub mod prelude;
+pub mod stream;
+
+pub use env::StreamEnv;
+pub use error::ApiError;
+pub use rheos_cluster as cluster;
+pub use rheos_core as core;
+pub use rheos_runtime as runtime;
+pub use rheos_state as state;

@@ -1,0 +1,155 @@
+//! The environment: where a job begins.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rheos_core::Row;
+use rheos_core::config::Configuration;
+use rheos_runtime::deploy::operator_builder::BuildContext;
+use rheos_runtime::deploy::program::{BuiltCoordinator, Program};
+use rheos_runtime::source::coordinator::SourceCoordinator;
+use rheos_runtime::source::reader::Source;
+use rheos_runtime::source::stage::SourceSettings;
+use rheos_runtime::time::WatermarkStrategy;
+
+use crate::error::ApiError;
+use crate::graph_builder::{GraphBuilder, SharedBuilder, Upstream};
+use crate::stream::data_stream::DataStream;
+
+/// Describes a job: its sources, and through the streams they give, everything else.
+///
+/// Nothing runs while a job is described. An environment belongs to one job and one thread.
+pub struct StreamEnv {
+    builder: SharedBuilder,
+}
+
+impl Default for StreamEnv {
+    fn default() -> Self {
+        Self::new(Configuration::default())
+    }
+}
+
+impl StreamEnv {
+    /// An environment with this configuration.
+    pub fn new(configuration: Configuration) -> Self {
+        Self { builder: Rc::new(RefCell::new(GraphBuilder::new(configuration))) }
+    }
+
+    /// The configuration that the job runs with.
+    pub fn configuration(&self) -> Configuration {
+        self.builder.borrow().configuration.clone()
+    }
+
+    /// Names the job; `pipeline.name` goes before it.
+    pub fn name(&self, name: impl Into<String>) -> &Self {
+        self.builder.borrow_mut().name = Some(name.into());
+        self
+    }
+
+    /// Parallelism of the operators that say nothing else; the command line goes before it.
+    pub fn parallelism(&self, parallelism: u32) -> &Self {
+        self.builder.borrow_mut().parallelism.get_or_insert(parallelism);
+        self
+    }
+
+    /// A stream of the rows of a source.
+    pub fn from_source<T: Row, S: Source<T>>(
+        &self,
+        source: S,
+        strategy: WatermarkStrategy<T>,
+        name: &str,
+    ) -> DataStream<T> {
+        self.source(source, strategy, name, None)
+    }
+
+    /// As [`StreamEnv::from_source`], at most `rate` rows a second over all subtasks.
+    pub fn from_source_with_rate<T: Row, S: Source<T>>(
+        &self,
+        source: S,
+        strategy: WatermarkStrategy<T>,
+        name: &str,
+        rate: f64,
+    ) -> DataStream<T> {
+        self.source(source, strategy, name, Some(rate))
+    }
+
+    fn source<T: Row, S: Source<T>>(
+        &self,
+        source: S,
+        strategy: WatermarkStrategy<T>,
+        name: &str,
+        rate: Option<f64>,
+    ) -> DataStream<T> {
+        let mut builder = self.builder.borrow_mut();
+        if let Err(error) = strategy.validate() {
+            builder.problem(name, error.to_string());
+        }
+        if rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            builder.problem(name, "has a rate that is not a positive number of rows a second");
+        }
+        let interval = builder.configuration.auto_watermark_interval();
+        let latency = builder.configuration.latency_interval();
+        let (interval, latency) = match (interval, latency) {
+            (Ok(interval), Ok(latency)) => (interval, latency),
+            (Err(error), _) | (_, Err(error)) => {
+                builder.problem(name, format!("can't be configured: {error}"));
+                (None, None)
+            }
+        };
+        let alignment = strategy.alignment().cloned().map(|alignment| {
+            (
+                builder.alignment_group(&alignment.group),
+                millis(alignment.max_drift),
+                millis(alignment.update_interval),
+            )
+        });
+        let source = Arc::new(source);
+        let read = source.clone();
+        let stage = Arc::new(move |context: &mut BuildContext| {
+            let subtasks = f64::from(context.place.parallelism);
+            let settings = SourceSettings {
+                strategy: strategy.clone(),
+                watermark_interval_millis: interval.map_or(i64::MAX / 4, millis),
+                latency_interval_millis: latency.map_or(0, millis),
+                rate: rate.map(|rate| rate / subtasks),
+                alignment: alignment.clone(),
+            };
+            context.source::<T, S>(&read, settings)
+        });
+        let node = builder.add("Source", stage);
+        builder.modify_node(node, |node| node.name = format!("Source: {name}"));
+        builder.set_coordinator(
+            node,
+            Arc::new(move |parallelism| {
+                let coordinator =
+                    Arc::new(SourceCoordinator::new(source.enumerator(parallelism)?));
+                Ok(BuiltCoordinator { coordinator: coordinator.clone(), shared: coordinator })
+            }),
+        );
+        drop(builder);
+        DataStream::new(
+            self.builder.clone(),
+            vec![Upstream { node, side_output: None, partitioning: None }],
+        )
+    }
+
+    /// The program that the job comes to.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the job, by operator.
+    pub fn program(&self) -> Result<Program, ApiError> {
+        let builder = self.builder.borrow();
+        let configured = builder
+            .configuration
+            .get_set(&rheos_core::config::options::PARALLELISM_DEFAULT)
+            .map_err(|error| ApiError::Configuration(error.to_string()))?;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        builder.finish(configured.unwrap_or(cores))
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}

@@ -1,0 +1,50 @@
+//! What can be wrong with a job before it starts, and how a run can end.
+
+use std::fmt;
+
+use rheos_cluster::JobError;
+
+/// Something wrong with one operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The operator's name.
+    pub operator: String,
+    /// What is wrong, and the way out.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operator '{}' {}", self.operator, self.message)
+    }
+}
+
+/// Why a job did not start or did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The job is not sound: mend what each line names.
+    #[error("{}", lines(.0))]
+    Job(Vec<Problem>),
+    /// The job has no operators: add a source and a sink.
+    #[error("the job has no operators: add a source and a sink")]
+    Empty,
+    /// The configuration can't be used: mend the keys that are named.
+    #[error("{0}")]
+    Configuration(String),
+    /// The job ran and did not finish.
+    #[error(transparent)]
+    Run(#[from] JobError),
+    /// The system refused something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,131 @@
+//! Runs a program in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, Threading};
+use rheos_core::clock::SystemClock;
+use rheos_core::config::Configuration;
+use rheos_core::config::options;
+use rheos_core::spawn::{OsSpawner, SharedSpawner};
+use rheos_runtime::deploy::program::Program;
+use rheos_runtime::deploy::task_deployment::TaskEnvironment;
+use rheos_runtime::exchange::debloat::WindowLimits;
+use rheos_runtime::exchange::writer::BatchLimits;
+use rheos_runtime::task::task::NoListener;
+
+use crate::error::ApiError;
+
+/// How long a cancelled task may take to end. Flink's `task.cancellation.timeout`.
+const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// A job that runs in this process, with what it needs to.
+pub struct RunningJob {
+    /// The job.
+    pub handle: JobHandle,
+    /// Where its futures run; ends with it.
+    io: tokio::runtime::Runtime,
+}
+
+impl RunningJob {
+    /// Waits until the job has ended.
+    ///
+    /// # Errors
+    /// Why it did not finish.
+    pub fn wait(self) -> Result<rheos_cluster::embedded::JobReport, ApiError> {
+        let result = self.handle.wait();
+        // User futures may hang: the process does not wait for them.
+        self.io.shutdown_background();
+        Ok(result?)
+    }
+}
+
+/// Starts a program on threads of this process.
+///
+/// # Errors
+/// If the configuration can't be used, or the system refuses something.
+pub fn start(program: &Program, configuration: Configuration) -> Result<RunningJob, ApiError> {
+    start_with(program, configuration, Arc::new(OsSpawner))
+}
+
+/// As [`start`], on threads of this spawner.
+///
+/// # Errors
+/// See [`start`].
+pub fn start_with(
+    program: &Program,
+    configuration: Configuration,
+    spawner: SharedSpawner,
+) -> Result<RunningJob, ApiError> {
+    let refused = |error: rheos_core::config::ConfigError| {
+        ApiError::Configuration(error.to_string())
+    };
+    let io = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("rheos-io")
+        .enable_all()
+        .build()
+        .map_err(|error| ApiError::System { what: "starting the I/O runtime".into(), error })?;
+    let slots = configuration
+        .get_set(&options::TASKMANAGER_NUM_TASK_SLOTS)
+        .map_err(refused)?;
+    let clock = SystemClock::shared();
+    let seed = clock.wall_millis() as u64;
+    let environment = TaskEnvironment {
+        clock,
+        io: Some(io.handle().clone()),
+        batches: batch_limits(&configuration)?,
+        windows: window_limits(&configuration)?,
+        configuration: Arc::new(configuration),
+        listener: Arc::new(NoListener),
+        seed,
+        attempt: 0,
+    };
+    let threading = match environment.configuration.raw("rheos.threads") {
+        Some(text) if text == "slot" => Threading::Slot,
+        Some(text) if text == "task" => Threading::Task,
+        None => Threading::default(),
+        Some(other) => {
+            return Err(ApiError::Configuration(format!(
+                "rheos.threads is '{other}'; it is 'task' (a thread a task) or 'slot' (a thread a \
+                 slot)"
+            )));
+        }
+    };
+    let cluster = EmbeddedCluster {
+        spawner,
+        environment,
+        threading,
+        slots,
+        cancellation_timeout: CANCELLATION_TIMEOUT,
+    };
+    Ok(RunningJob { handle: cluster.start(program)?, io })
+}
+
+fn batch_limits(configuration: &Configuration) -> Result<BatchLimits, ApiError> {
+    let timeout = configuration
+        .buffer_timeout()
+        .map_err(|error| ApiError::Configuration(error.to_string()))?;
+    // Without a time-out a batch goes when it is full, when the task would idle or before a control
+    // element.
+    let timeout_micros = timeout.map_or(i64::MAX / 4, |timeout| {
+        i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX / 4)
+    });
+    Ok(BatchLimits { timeout_micros, ..BatchLimits::default() })
+}
+
+fn window_limits(configuration: &Configuration) -> Result<WindowLimits, ApiError> {
+    let refused = |error: rheos_core::config::ConfigError| {
+        ApiError::Configuration(error.to_string())
+    };
+    let limits = WindowLimits::default();
+    let enabled = configuration.get(&options::BUFFER_DEBLOAT_ENABLED).map_err(refused)?;
+    let target = configuration.get(&options::BUFFER_DEBLOAT_TARGET).map_err(refused)?;
+    Ok(match enabled.then_some(target) {
+        Some(target) => WindowLimits {
+            target_micros: i64::try_from(target.as_micros()).unwrap_or(limits.target_micros),
+            ..limits
+        },
+        None => WindowLimits { initial: limits.max, min: limits.max, ..limits },
+    })
+}

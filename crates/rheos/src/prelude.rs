@@ -1,0 +1,29 @@
+//! What most jobs import.
+
+pub use std::time::Duration;
+
+pub use rheos_core::config::Configuration;
+pub use rheos_core::row::{Row, Str};
+pub use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
+pub use rheos_runtime::BoxError;
+pub use rheos_runtime::chain::collector::Collector;
+pub use rheos_runtime::chain::side_output::{OutputTag, SideOutput};
+pub use rheos_runtime::keyed::context::{KeyedContext, ProcessContext, TimeDomain};
+pub use rheos_runtime::keyed::function::{KeyedProcessFunction, ProcessFunction};
+pub use rheos_runtime::keyed::open::OpenContext;
+pub use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
+pub use rheos_runtime::source::output::SourceOutput;
+pub use rheos_runtime::source::reader::{
+    Assignment, Boundedness, ReaderContext, ReaderStatus, Source, SourceReader, SplitEnumerator,
+};
+pub use rheos_runtime::time::WatermarkStrategy;
+pub use rheos_state::{
+    AggregateFunction, AggregatingState, AggregatingStateDescriptor, ListState,
+    ListStateDescriptor, MapState, MapStateDescriptor, ReducingState, ReducingStateDescriptor,
+    StateTtlConfig, StateVisibility, UpdateType, ValueState, ValueStateDescriptor,
+};
+
+pub use crate::env::StreamEnv;
+pub use crate::error::ApiError;
+pub use crate::stream::data_stream::DataStream;
+pub use crate::stream::keyed_stream::KeyedStream;
