@@ -24,6 +24,10 @@ pub(crate) struct NamespaceEntry<E> {
 pub(crate) struct NamespaceCell<E> {
     newest: Option<NamespaceEntry<E>>,
     /// In ascending order, all below `newest`.
+    #[allow(
+        clippy::box_collection,
+        reason = "a cell a key: 8 bytes where mostly there is none"
+    )]
     older: Option<Box<VecDeque<NamespaceEntry<E>>>>,
 }
 

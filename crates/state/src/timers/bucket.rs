@@ -19,11 +19,11 @@ use crate::slot_refs::SlotRefs;
 pub(super) type TimerKey = (u32, Namespace);
 
 /// Up to this many entries a log has no duplicates and no deletions.
-const EAGER: usize = 8;
-/// No log shorter than this is settled for its length alone.
-const SETTLE_FROM: usize = 64;
+const EAGER: usize = if cfg!(test) { 2 } else { 8 };
+/// No log shorter than this is settled for its length alone. (Tests reach all sizes with little.)
+const SETTLE_FROM: usize = if cfg!(test) { 8 } else { 64 };
 /// At this length a chunk is settled, and split if that left more than half of it.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = if cfg!(test) { 32 } else { 1 << 16 };
 
 /// One word of the log.
 #[derive(Debug, Clone, Copy)]
