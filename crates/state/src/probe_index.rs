@@ -200,6 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_at_home_stays_when_the_run_before_it_shrinks() {
+        let mut index = ProbeIndex::default();
+        index.insert(3, 0);
+        index.insert(3 + 16, 1);
+        index.insert(5, 2);
+        index.remove(3, 0);
+        assert_eq!(index.find(5, |_| true), Some(2));
+        assert_eq!(index.find(3 + 16, |_| true), Some(1));
+    }
+
+    #[test]
     fn equal_tags_are_told_apart_by_the_key() {
         let mut index = ProbeIndex::default();
         for position in 0..100 {
