@@ -173,9 +173,9 @@ fn a_type_that_contains_itself_has_a_finite_schema() {
     assert_eq!(
         neg.fields[0].schema,
         Schema::Union(vec![
-            Schema::Ref("Expr.Number".into()),
-            Schema::Ref("Expr.Neg".into()),
-            Schema::Ref("Expr.Add".into()),
+            Schema::Ref("Expr_Number".into()),
+            Schema::Ref("Expr_Neg".into()),
+            Schema::Ref("Expr_Add".into()),
         ])
     );
 }

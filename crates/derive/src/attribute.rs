@@ -56,7 +56,7 @@ impl Container {
         let mut container = Self::default();
         each(attributes, |meta| {
             if meta.path.is_ident("name") {
-                set(&mut container.name, name_of(&meta)?, &meta)
+                set(&mut container.name, full_name_of(&meta)?, &meta)
             } else if meta.path.is_ident("alias") {
                 container.aliases.push(full_name_of(&meta)?);
                 Ok(())
@@ -93,7 +93,7 @@ fn name_of(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
     Ok(literal)
 }
 
-/// A name that may have a namespace: a type's former name can be a variant's.
+/// A name that may have a namespace, as `com.acme.Order`.
 fn full_name_of(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
     let literal: LitStr = meta.value()?.parse()?;
     for part in literal.value().split('.') {

@@ -23,6 +23,8 @@ mod key;
 mod schema;
 mod shape;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -32,7 +34,7 @@ use syn::{DeriveInput, Path, parse_macro_input, parse_quote};
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand(&input, &parse_quote!(::rheos_core)).into()
+    expand(&input, &core_path()).into()
 }
 
 /// Implements `Row` for programs that depend on `rheos` alone, which re-exports this as `Row`.
@@ -73,5 +75,21 @@ fn expand(input: &DeriveInput, home: &Path) -> proc_macro2::TokenStream {
             const HAS_HEAP: bool = #has_heap;
             #(#methods)*
         }
+    }
+}
+
+/// Where `rheos_core` is for the crate that derives: itself where it is a dependency, else in `rheos`.
+fn core_path() -> syn::Path {
+    let found = |name: &str| proc_macro_crate::crate_name(name).ok();
+    match (found("rheos-core"), found("rheos")) {
+        (Some(proc_macro_crate::FoundCrate::Name(name)), _) => {
+            let name = proc_macro2::Ident::new(&name, proc_macro2::Span::call_site());
+            parse_quote!(::#name)
+        }
+        (None, Some(proc_macro_crate::FoundCrate::Name(name))) => {
+            let name = proc_macro2::Ident::new(&name, proc_macro2::Span::call_site());
+            parse_quote!(::#name::core)
+        }
+        _ => parse_quote!(::rheos_core),
     }
 }

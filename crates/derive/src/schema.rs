@@ -15,7 +15,7 @@ pub fn schema(shape: &Shape) -> TokenStream {
                 quote!(<#ty as #home::row::Row>::schema())
             }
             _ => {
-                let record = describe(record, home, &quote!(name), &shape.aliases);
+                let record = describe(record, home, &quote!(name), None, &shape.aliases);
                 named(shape, &[], &record)
             }
         },
@@ -26,18 +26,8 @@ pub fn schema(shape: &Shape) -> TokenStream {
         Body::Enum(variants) => {
             let branches = variants.iter().map(|variant| {
                 let last = &variant.name;
-                // A former name of the enum or of the variant, or both.
-                let mut aliases = variant.aliases.clone();
-                for owner in std::iter::once(&shape.name).chain(&shape.aliases) {
-                    for former in &variant.aliases {
-                        aliases.push(format!("{owner}.{former}"));
-                    }
-                    if owner != &shape.name {
-                        aliases.push(format!("{owner}.{last}"));
-                    }
-                }
-                let name = quote!(::std::format!("{name}.{}", #last).into());
-                describe(&variant.record, home, &name, &aliases)
+                let name = quote!(::std::format!("{name}_{}", #last).into());
+                describe(&variant.record, home, &name, Some(last), &variant.aliases)
             });
             let union = quote!(#home::row::Schema::Union(::std::vec![#(#branches),*]));
             named(shape, variants, &union)
@@ -74,7 +64,17 @@ fn named(shape: &Shape, variants: &[Variant], schema: &TokenStream) -> TokenStre
     }
 }
 
-fn describe(record: &Record, home: &Path, name: &TokenStream, aliases: &[String]) -> TokenStream {
+fn describe(
+    record: &Record,
+    home: &Path,
+    name: &TokenStream,
+    variant: Option<&String>,
+    aliases: &[String],
+) -> TokenStream {
+    let variant = match variant {
+        Some(variant) => quote!(::core::option::Option::Some(#variant.into())),
+        None => quote!(::core::option::Option::None),
+    };
     let fields = record.fields.iter().map(|f| {
         let (name, ty, aliases) = (&f.name, &f.ty, &f.aliases);
         let missing = f.missing(home);
@@ -87,6 +87,7 @@ fn describe(record: &Record, home: &Path, name: &TokenStream, aliases: &[String]
     quote! {
         #home::row::Schema::Record(::std::sync::Arc::new(#home::row::RecordSchema {
             name: #name,
+            variant: #variant,
             aliases: ::std::vec![#(#aliases.into()),*],
             fields: ::std::vec![#(#fields),*],
         }))

@@ -68,9 +68,12 @@ impl Shape {
         let container = Container::read(&input.attrs)?;
         let name = match &container.name {
             Some(name) => name.value(),
-            None => input.ident.unraw().to_string(),
+            None => {
+                let name = input.ident.unraw().to_string();
+                attribute::check_name(&name, input.ident.span())?;
+                name
+            }
         };
-        attribute::check_name(&name, input.ident.span())?;
         let body = match &input.data {
             Data::Struct(data) => Body::Struct(Record::read(&data.fields)?),
             Data::Enum(data) => Body::Enum(

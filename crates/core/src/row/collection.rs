@@ -69,6 +69,7 @@ fn map_schema<K: Row, V: Row>() -> Schema {
             let name = format!("Entry_{}_{}", key.identifier(), value.identifier());
             Schema::array(Schema::Record(Arc::new(RecordSchema {
                 name: name.into(),
+                variant: None,
                 aliases: Vec::new(),
                 fields: vec![Field::new("key", key), Field::new("value", value)],
             })))

@@ -3,7 +3,7 @@
 //! | use | what it needs | from |
 //! |---|---|---|
 //! | exchange between processes, savepoints, state in RocksDB | a binary codec | [`Row::encode`], [`Row::decode`] |
-//! | state and writers of another version | a named schema with defaults | [`Row::schema`] |
+//! | state and writers of another version | a named schema with defaults, and resolution | [`Row::schema`], [`Row::decode_resolved`] |
 //! | Avro, JSON, CSV, Debezium into typed rows | filling by field name | [`Row::from_source`] |
 //! | JSON and CSV out, state read without the user's type | a visitor | [`Row::visit`] |
 //! | credit, cache, memory budget | a size | [`Row::heap_bytes`] |
@@ -42,11 +42,52 @@
 //! assert_eq!(Flight::decode(&mut Reader::new(out.as_slice()))?, flight);
 //! # Ok::<(), rheos_core::row::RowError>(())
 //! ```
+//!
+//! What is no row is refused where it stands. A field of a type that is none:
+//!
+//! ```compile_fail,E0277
+//! #[derive(rheos_core::Row, Clone)]
+//! struct Task {
+//!     started: std::time::Instant,
+//! }
+//! ```
+//!
+//! borrowed data, as a row outlives where it came from:
+//!
+//! ```compile_fail
+//! #[derive(rheos_core::Row, Clone)]
+//! struct Line<'a> {
+//!     text: &'a str,
+//! }
+//! ```
+//!
+//! an attribute that there is not:
+//!
+//! ```compile_fail
+//! #[derive(rheos_core::Row, Clone)]
+//! struct Flight {
+//!     #[row(renamed = "carrier")]
+//!     airline: String,
+//! }
+//! ```
+//!
+//! and a default of another type than the field's:
+//!
+//! ```compile_fail,E0308
+//! #[derive(rheos_core::Row, Clone)]
+//! struct Flight {
+//!     #[row(default = 1.5)]
+//!     legs: u32,
+//! }
+//! ```
 
 mod collection;
+#[doc(hidden)]
+pub mod contract;
 mod error;
 mod key;
 mod primitive;
+mod resolve;
 mod schema;
 mod source;
 mod string;
@@ -56,8 +97,10 @@ mod visitor;
 mod wire;
 mod wrapper;
 
+pub use contract::Row;
 pub use error::{RowError, RowErrorKind};
 pub use key::{KeyBuffer, KeySink};
+pub use resolve::Resolution;
 pub use rheos_derive::Row;
 pub use schema::{EnumSchema, Field, Integer, RecordSchema, Schema, named};
 pub use source::{FieldNames, FieldSource, mismatch};
@@ -65,143 +108,3 @@ pub use string::Str;
 pub use value::{Value, ValueBuilder, ValueSource};
 pub use visitor::FieldVisitor;
 pub use wire::{MAX_DEPTH, Reader, Writer};
-
-/// A type that can be a row, a key or a state value. Implement it with `#[derive(Row)]`.
-///
-/// Implemented by the derive and, for the types that rows are made of, here; called by the engine,
-/// its connectors and its state from the thread of the task that holds the value. Equal keys have
-/// equal [`Row::key_bytes`] and so equal [`Row::key_hash`]; what [`Row::encode`] wrote,
-/// [`Row::decode`] of the same version reads back equal.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `Row`",
-    label = "rows, keys and state values are made of types that implement `Row`",
-    note = "add `#[derive(Row, Clone)]` to `{Self}`, or use one of the types that are rows already: integers, floats, `bool`, `char`, `Str`, `String`, `Option`, `Vec`, maps, tuples of up to six, `Box`, `Arc`"
-)]
-pub trait Row: Clone + Send + Sized + 'static {
-    /// Whether a value can own heap memory. Where it can't, sizes cost nothing to know.
-    const HAS_HEAP: bool;
-
-    /// Names and types of the fields, with the defaults of those that may be missing.
-    fn schema() -> Schema;
-
-    /// Appends the binary form.
-    fn encode(&self, out: &mut Writer);
-
-    /// Reads the binary form that [`Row::encode`] of this very schema wrote.
-    ///
-    /// # Errors
-    /// Where the bytes are truncated or are no value of the type.
-    fn decode(input: &mut Reader<'_>) -> Result<Self, RowError>;
-
-    /// Builds a value from whatever a decoder offers at this place.
-    ///
-    /// # Errors
-    /// Where a field is missing without a default, or has another type; the error has the path.
-    fn from_source(source: &mut dyn FieldSource) -> Result<Self, RowError>;
-
-    /// Shows the value to a visitor.
-    ///
-    /// # Errors
-    /// What the visitor answers.
-    fn visit(&self, visitor: &mut dyn FieldVisitor) -> Result<(), RowError>;
-
-    /// Builds a value from a dynamic one.
-    ///
-    /// # Errors
-    /// Where its shape is another.
-    fn from_value(value: &Value) -> Result<Self, RowError> {
-        Self::from_source(&mut ValueSource::new(value))
-    }
-
-    /// The value as a dynamic one.
-    fn to_value(&self) -> Value {
-        let mut builder = ValueBuilder::default();
-        // The builder refuses nothing that an implementation shows in the agreed order.
-        match self.visit(&mut builder) {
-            Ok(()) => builder.finish(),
-            Err(_) => Value::Null,
-        }
-    }
-
-    /// Bytes of heap memory that the value owns, without its own size.
-    fn heap_bytes(&self) -> usize;
-
-    /// Appends the canonical key bytes: self-delimiting, equal for equal keys, ordered as the keys
-    /// are; −0.0 is 0.0 and there is one NaN.
-    fn key_bytes<S: KeySink>(&self, out: &mut S);
-
-    /// xxh3-64 of the canonical key bytes. Allocates only for keys of more than
-    /// [`KeyBuffer::INLINE`] bytes.
-    #[inline]
-    fn key_hash(&self) -> u64 {
-        let mut bytes = KeyBuffer::new();
-        self.key_bytes(&mut bytes);
-        crate::key_group::hash_bytes(bytes.as_slice())
-    }
-
-    /// Whether two keys are the same: exactly if their canonical bytes are.
-    fn key_eq(&self, other: &Self) -> bool;
-
-    /// The value of a field of this type that is missing and has no default of its own: `None` of
-    /// an `Option`; of other types there is none.
-    fn missing() -> Option<Self> {
-        None
-    }
-
-    /// The schema of a list of these. `u8` alone has one of its own: a list of it is `bytes`.
-    #[doc(hidden)]
-    fn list_schema() -> Schema {
-        Schema::array(Self::schema())
-    }
-
-    #[doc(hidden)]
-    #[inline]
-    fn encode_list(list: &[Self], out: &mut Writer) {
-        out.block(list.len(), |out| {
-            for item in list {
-                item.encode(out);
-            }
-        });
-    }
-
-    #[doc(hidden)]
-    #[inline]
-    fn decode_list(input: &mut Reader<'_>) -> Result<Vec<Self>, RowError> {
-        let mut list = Vec::with_capacity(input.size_hint::<Self>());
-        input.blocks(|input| {
-            list.push(Self::decode(input)?);
-            Ok(())
-        })?;
-        Ok(list)
-    }
-
-    #[doc(hidden)]
-    fn list_from_source(source: &mut dyn FieldSource) -> Result<Vec<Self>, RowError> {
-        let mut list = Vec::new();
-        source.list(&mut |item| {
-            let value = Self::from_source(item);
-            list.push(value.map_err(|e| e.in_item(list.len()))?);
-            Ok(())
-        })?;
-        Ok(list)
-    }
-
-    #[doc(hidden)]
-    fn visit_list(list: &[Self], visitor: &mut dyn FieldVisitor) -> Result<(), RowError> {
-        visitor.begin_list(list.len())?;
-        for (i, item) in list.iter().enumerate() {
-            visitor.item(i)?;
-            item.visit(visitor).map_err(|e| e.in_item(i))?;
-        }
-        visitor.end_list()
-    }
-
-    #[doc(hidden)]
-    fn list_key_bytes<S: KeySink>(list: &[Self], out: &mut S) {
-        for item in list {
-            out.put(&[1]);
-            item.key_bytes(out);
-        }
-        out.put(&[0]);
-    }
-}

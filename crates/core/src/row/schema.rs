@@ -5,13 +5,20 @@
 //! ([`Schema::to_avro_json`]), and needs no user type. A record or enum that occurs within itself
 //! is defined once and referred to by name below.
 
+mod avro;
+mod default;
+mod names;
+mod parse;
 mod scope;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use default::variant;
+pub(crate) use names::Names;
 pub use scope::named;
 
+use super::error::RowError;
 use super::value::Value;
 
 /// The type of a value.
@@ -31,6 +38,8 @@ pub enum Schema {
     Bytes,
     /// `string`.
     String,
+    /// `fixed`: so many bytes. No Rust type has it; it comes with schemas of others.
+    Fixed(Arc<str>, usize),
     /// `array`.
     Array(Arc<Schema>),
     /// `map`, with string keys.
@@ -41,7 +50,7 @@ pub enum Schema {
     Enum(Arc<EnumSchema>),
     /// `record`.
     Record(Arc<RecordSchema>),
-    /// The record or enum of this full name, defined further out.
+    /// The record, enum or fixed of this full name, defined elsewhere in the schema.
     Ref(Arc<str>),
 }
 
@@ -63,8 +72,10 @@ pub enum Integer {
 /// A record: named fields in an order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordSchema {
-    /// Full name: `Order`, or `Event.Created` for the variant of an enum.
+    /// Full name: `Order`, or `Event_Created` for the variant `Created` of the enum `Event`.
     pub name: Arc<str>,
+    /// Of the variant of an enum, its own name.
+    pub variant: Option<Arc<str>>,
     /// Former full or last names.
     pub aliases: Vec<Arc<str>>,
     /// The fields in the order in which they are written.
@@ -160,9 +171,10 @@ impl Schema {
     }
 
     fn wrapped(self) -> Self {
-        let name = format!("{SOME}.{}", self.identifier());
+        let name = format!("{SOME}{}", self.identifier());
         Self::Record(Arc::new(RecordSchema {
             name: name.into(),
+            variant: None,
             aliases: Vec::new(),
             fields: vec![Field::new("value", self)],
         }))
@@ -173,9 +185,39 @@ impl Schema {
         match self {
             Self::Record(record) => Some(&record.name),
             Self::Enum(symbols) => Some(&symbols.name),
-            Self::Ref(name) => Some(name),
+            Self::Fixed(name, _) | Self::Ref(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// What a wrapping record holds, see [`Schema::optional`].
+    pub(crate) fn unwrapped(&self) -> Option<&Schema> {
+        let Self::Record(record) = self else {
+            return None;
+        };
+        match record.fields.as_slice() {
+            [field] if record.name.starts_with(SOME) && &*field.name == "value" => {
+                matches!(field.schema, Self::Union(_) | Self::Null).then_some(&field.schema)
+            }
+            _ => None,
+        }
+    }
+
+    /// Of a union of two with null, the position of null and the other branch.
+    pub(crate) fn nullable(branches: &[Schema]) -> Option<(usize, &Schema)> {
+        match branches {
+            [Self::Null, other] => Some((0, other)),
+            [other, Self::Null] => Some((1, other)),
+            _ => None,
+        }
+    }
+
+    /// Whether every name is defined, and defined in one way.
+    ///
+    /// # Errors
+    /// The names that are not, and what to do.
+    pub fn check(&self) -> Result<(), RowError> {
+        Names::of(self).map(drop)
     }
 
     /// A word for this type that can be part of a name, as in `Tuple2_i64_string`.
@@ -187,7 +229,7 @@ impl Schema {
                 let words: Vec<_> = branches.iter().map(Self::identifier).collect();
                 words.join("_or_")
             }
-            Self::Record(_) | Self::Enum(_) | Self::Ref(_) => self
+            Self::Record(_) | Self::Enum(_) | Self::Fixed(..) | Self::Ref(_) => self
                 .full_name()
                 .map(|name| name.replace('.', "_"))
                 .unwrap_or_default(),
@@ -196,8 +238,27 @@ impl Schema {
     }
 }
 
-/// Namespace of the records that wrap a union within a union.
-pub(crate) const SOME: &str = "Some";
+/// How the names of records begin that wrap a union within a union.
+const SOME: &str = "Some_";
+
+impl RecordSchema {
+    /// The name by which an enum knows this variant.
+    pub fn variant_name(&self) -> &str {
+        self.variant
+            .as_deref()
+            .unwrap_or_else(|| last_name(&self.name))
+    }
+
+    /// Whether it is the variant `A(T)`, for which the one field stands.
+    pub(crate) fn is_newtype(&self) -> bool {
+        matches!(self.fields.as_slice(), [field] if &*field.name == "f0")
+    }
+}
+
+/// A full name without its namespace.
+pub(crate) fn last_name(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
 
 impl Field {
     /// A field without aliases and default.
@@ -246,6 +307,7 @@ impl fmt::Display for Schema {
                 Ok(())
             }
             Self::Enum(symbols) => write!(f, "enum {}", symbols.name),
+            Self::Fixed(name, size) => write!(f, "fixed {name} of {size} bytes"),
             Self::Record(record) => write!(f, "record {}", record.name),
             Self::Ref(name) => f.write_str(name),
         }

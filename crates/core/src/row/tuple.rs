@@ -20,6 +20,7 @@ macro_rules! tuple {
                 let words: Vec<_> = fields.iter().map(|f| f.schema.identifier()).collect();
                 Schema::Record(Arc::new(RecordSchema {
                     name: format!("Tuple{}_{}", $arity, words.join("_")).into(),
+                    variant: None,
                     aliases: Vec::new(),
                     fields,
                 }))

@@ -9,8 +9,8 @@
 
 use super::error::RowError;
 
-/// How deeply lists, maps and boxes may nest in a value that is read.
-pub const MAX_DEPTH: u16 = 500;
+/// How deeply lists, maps and boxes may nest in a value.
+pub const MAX_DEPTH: u16 = 128;
 
 /// How many items that take no bytes at all a list may have.
 const MAX_EMPTY_ITEMS: u64 = 1 << 24;
@@ -22,6 +22,8 @@ const RESERVE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Writer {
     bytes: Vec<u8>,
+    depth: u16,
+    too_deep: bool,
 }
 
 impl Writer {
@@ -32,7 +34,24 @@ impl Writer {
 
     /// A writer that goes on at the end of `bytes`.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self {
+            bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Refuses what has been written where no reader would take it.
+    ///
+    /// # Errors
+    /// Where a value nested more than [`MAX_DEPTH`] levels deep; what is below is left out.
+    pub fn check(&self) -> Result<(), RowError> {
+        if self.too_deep {
+            Err(RowError::mismatch(format!(
+                "the row nests more than {MAX_DEPTH} levels deep; keep long chains in a `Vec`"
+            )))
+        } else {
+            Ok(())
+        }
     }
 
     /// What has been written.
@@ -58,6 +77,7 @@ impl Writer {
     /// Forgets what has been written and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.too_deep = false;
     }
 
     /// A boolean, one byte.
@@ -125,9 +145,21 @@ impl Writer {
     pub fn block(&mut self, len: usize, items: impl FnOnce(&mut Self)) {
         if len > 0 {
             self.long(len as i64);
-            items(self);
+            self.nested(items);
         }
         self.bytes.push(0);
+    }
+
+    /// Writes something that can contain itself, one level deeper. See [`Writer::check`].
+    #[inline]
+    pub fn nested(&mut self, write: impl FnOnce(&mut Self)) {
+        if self.depth == MAX_DEPTH {
+            self.too_deep = true;
+            return;
+        }
+        self.depth += 1;
+        write(self);
+        self.depth -= 1;
     }
 }
 

@@ -98,7 +98,7 @@ macro_rules! pointer {
             }
 
             fn encode(&self, out: &mut Writer) {
-                (**self).encode(out);
+                out.nested(|out| (**self).encode(out));
             }
 
             fn decode(input: &mut Reader<'_>) -> Result<Self, RowError> {

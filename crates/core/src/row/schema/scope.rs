@@ -35,7 +35,7 @@ pub fn named<T: 'static>(
             .map(|(_, name)| Arc::clone(name))
     });
     if let Some(name) = known {
-        let variant = |variant| Schema::Ref(format!("{name}.{variant}").into());
+        let variant = |variant| Schema::Ref(format!("{name}_{variant}").into());
         return match variants {
             [] => Schema::Ref(name),
             _ => Schema::Union(variants.iter().map(variant).collect()),
