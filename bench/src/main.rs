@@ -1,1 +1,123 @@
-fn main() {}
+//! Benchmarks, comparable side by side with the peer of the same name: one JSON line each.
+//!
+//! `rheos-bench pipe|count|shuffle|gen [--events N] [--parallelism P] [--rate R] …`; the work is the
+//! very stream of `PipelineJob.java`.
+
+mod jobs;
+mod measure;
+mod report;
+mod source;
+mod stream;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, ValueEnum};
+use rheos::prelude::*;
+
+use crate::jobs::Spec;
+use crate::source::{EventSource, Triggers};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Job {
+    /// Filter, map, sessions by user, windows by category.
+    Pipe,
+    /// Five-minute counts by user.
+    Count,
+    /// Filter, map and one exchange by user.
+    Shuffle,
+    /// Filter and map in one chain.
+    Gen,
+}
+
+/// Runs one benchmark and prints one JSON line.
+#[derive(Debug, Parser)]
+struct Arguments {
+    job: Job,
+    /// Events to make.
+    #[arg(long, default_value_t = 20_000_000)]
+    events: u64,
+    /// Subtasks of every operator.
+    #[arg(long, default_value_t = 2)]
+    parallelism: u32,
+    /// State backend.
+    #[arg(long, default_value = "heap", value_parser = ["heap"])]
+    state: String,
+    /// Events a second over all subtasks; 0 as fast as possible. With a rate, latencies are kept.
+    #[arg(long, default_value_t = 0)]
+    rate: u64,
+    /// Event time between two events, in microseconds.
+    #[arg(long, default_value_t = 100)]
+    step_us: i64,
+    /// Gap of a session, in milliseconds.
+    #[arg(long, default_value_t = 30_000)]
+    gap_ms: i64,
+    /// Latencies of the first so many milliseconds are left out.
+    #[arg(long, default_value_t = 2_000)]
+    warm_up_ms: i64,
+    /// Only the JSON line; without it the figures are printed for people too.
+    #[arg(long)]
+    json: bool,
+    /// Configuration, as `key=value`.
+    #[arg(short = 'D', value_name = "KEY=VALUE")]
+    define: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(report) => {
+            if !arguments.json {
+                eprintln!("{}", report.for_people());
+            }
+            println!("{}", report.line());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("rheos-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
+    let configuration =
+        Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
+    let env = StreamEnv::new(configuration.clone());
+    env.name(format!("bench {:?}", arguments.job)).parallelism(arguments.parallelism);
+    let latency = arguments.rate > 0;
+    let triggers = Arc::new(Triggers::default());
+    let spec = Spec {
+        source: EventSource {
+            events: arguments.events,
+            step_us: arguments.step_us,
+            rate: arguments.rate,
+            triggers: latency.then(|| triggers.clone()),
+        },
+        gap_ms: arguments.gap_ms,
+        latency,
+        warm_up_millis: arguments.warm_up_ms,
+        triggers,
+    };
+    let outputs = match arguments.job {
+        Job::Pipe => jobs::pipe(&env, &spec),
+        Job::Count => jobs::count(&env, &spec),
+        Job::Shuffle => jobs::shuffle(&env, &spec),
+        Job::Gen => jobs::generate(&env, &spec),
+    };
+    let program = env.program()?;
+    let cpu_before = report::cpu_micros();
+    let job = rheos::execute::start(&program, configuration)?;
+    let done = job.wait()?;
+    let cpu_micros = report::cpu_micros() - cpu_before;
+    Ok(report::Report::new(
+        format!("{:?}", arguments.job).to_lowercase(),
+        arguments.events,
+        done.run_micros,
+        cpu_micros,
+        outputs,
+    ))
+}

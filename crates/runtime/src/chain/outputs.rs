@@ -83,7 +83,7 @@ impl<T: Row> Outputs<T> {
             let room = match target {
                 Target::Chained(inbox) => {
                     if inbox.is_empty() {
-                        inbox.slice()
+                        inbox.slice().min((BUFFER_BYTES / size_of::<T>().max(1)).max(1))
                     } else {
                         0
                     }
@@ -171,6 +171,10 @@ impl<T: Row> Outputs<T> {
             .min()
     }
 }
+
+/// What a buffer between two stages of a chain holds, so that those of a chain fit the second-level
+/// cache together.
+const BUFFER_BYTES: usize = 48 << 10;
 
 /// Rows that a stage emits in one slice, whatever its targets would take.
 const MAX_BUFFER: usize = 8192;
