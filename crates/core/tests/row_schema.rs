@@ -408,3 +408,45 @@ fn a_value_can_be_read_without_its_type() {
          cents: 150 }), parent: null }"
     );
 }
+
+#[test]
+fn numbers_and_texts_are_promoted_one_way() {
+    assert_eq!(evolve::<_, f32>(&7i32).unwrap(), 7.0);
+    assert_eq!(evolve::<_, f64>(&-7i64).unwrap(), -7.0);
+    assert_eq!(evolve::<_, f64>(&u64::MAX).unwrap(), u64::MAX as f64);
+    assert_eq!(evolve::<_, f64>(&1.5f32).unwrap(), 1.5);
+    assert_eq!(evolve::<_, Vec<u8>>(&Str::from("ab")).unwrap(), b"ab");
+    assert_eq!(evolve::<_, Str>(&b"ab".to_vec()).unwrap(), "ab");
+    assert!(evolve::<_, Str>(&vec![0xffu8]).is_err());
+    assert!(evolve::<_, f32>(&1.5f64).is_err());
+    assert!(evolve::<_, i64>(&1.5f64).is_err());
+    assert!(evolve::<_, Str>(&true).is_err());
+    let doubts = |writer: Schema, reader: Schema| {
+        Resolution::new(&writer, &reader).unwrap().doubts().to_vec()
+    };
+    assert_eq!(doubts(<Vec<u8>>::schema(), Str::schema()).len(), 1);
+    assert_eq!(doubts(i64::schema(), u64::schema()).len(), 1);
+    assert_eq!(doubts(u32::schema(), i64::schema()).len(), 0);
+    assert_eq!(evolve::<_, i64>(&(i64::MAX as u64)).unwrap(), i64::MAX);
+    assert!(evolve::<_, i64>(&u64::MAX).is_err());
+}
+
+#[test]
+fn a_variant_with_fields_that_is_removed_is_a_doubt() {
+    #[derive(Row, Clone, Debug, PartialEq)]
+    enum Event {
+        Note(Str),
+        Created,
+    }
+    let resolution = Resolution::new(&v1::Event::schema(), &Event::schema()).unwrap();
+    assert_eq!(
+        resolution.doubts(),
+        [
+            "the writer's record Event_Paid can't be read as the reader's record Event_Note or record \
+          Event_Created"
+        ]
+    );
+    let note = v1::Event::Note("x".into());
+    assert_eq!(evolve::<_, Event>(&note).unwrap(), Event::Note("x".into()));
+    assert!(evolve::<_, Event>(&v1::Event::Paid { cents: 1 }).is_err());
+}

@@ -196,7 +196,7 @@ impl Schema {
             return None;
         };
         match record.fields.as_slice() {
-            [field] if record.name.starts_with(SOME) && &*field.name == "value" => {
+            [field] if last_name(&record.name).starts_with(SOME) && &*field.name == "value" => {
                 matches!(field.schema, Self::Union(_) | Self::Null).then_some(&field.schema)
             }
             _ => None,

@@ -1,6 +1,7 @@
 //! Schemas as Avro's JSON.
 //!
-//! Other readers of Avro understand all of it. What Avro has no words for stands in properties
+//! Other readers of Avro understand all of it. They differ in how a name without a namespace is
+//! looked up below one that has one, so where one name has a namespace, all get it. What Avro has no words for stands in properties
 //! that they pass over: the width of an integer in `logicalType`, and in `rheos.variant`,
 //! `rheos.symbolAliases` and `rheos.defaultBranch` what the names say.
 
@@ -22,7 +23,7 @@ impl Schema {
         let mut printer = Printer {
             names: &names,
             printed: HashSet::new(),
-            namespace: "",
+            namespace: names.namespace(self),
         };
         Ok(printer.print(self)?.to_string())
     }
@@ -31,7 +32,7 @@ impl Schema {
 struct Printer<'a> {
     names: &'a Names,
     printed: HashSet<&'a str>,
-    /// That of the definition being printed, which names without one inherit.
+    /// That of names without one; may be empty.
     namespace: &'a str,
 }
 
@@ -39,7 +40,7 @@ impl<'a> Printer<'a> {
     fn print(&mut self, schema: &'a Schema) -> Result<Json, RowError> {
         if let Some(name) = schema.full_name() {
             if !self.printed.insert(name) {
-                return Ok(json!(&**name));
+                return self.name(name);
             }
             // A name is defined where it first occurs, so that readers that go straight through
             // never meet one that they do not know.
@@ -67,7 +68,7 @@ impl<'a> Printer<'a> {
             Schema::Record(record) => self.define_record(record, &mut json)?,
             Schema::Enum(symbols) => {
                 json.insert("type".into(), json!("enum"));
-                self.put_name(&symbols.name, &mut json);
+                json.insert("name".into(), self.name(&symbols.name)?);
                 put_names(&mut json, "aliases", &symbols.aliases);
                 let words: Vec<_> = symbols.symbols.iter().map(|s| &**s).collect();
                 json.insert("symbols".into(), json!(words));
@@ -84,7 +85,7 @@ impl<'a> Printer<'a> {
             }
             Schema::Fixed(name, size) => {
                 json.insert("type".into(), json!("fixed"));
-                self.put_name(name, &mut json);
+                json.insert("name".into(), self.name(name)?);
                 json.insert("size".into(), json!(size));
             }
             other => return self.print(other),
@@ -92,17 +93,18 @@ impl<'a> Printer<'a> {
         Ok(Json::Object(json))
     }
 
-    /// Puts the name of a definition and answers its namespace.
-    fn put_name(&self, name: &'a str, json: &mut Map<String, Json>) -> &'a str {
-        json.insert("name".into(), json!(name));
-        match name.rsplit_once('.') {
-            Some((namespace, _)) => namespace,
-            None => {
-                if !self.namespace.is_empty() {
-                    json.insert("namespace".into(), json!(""));
-                }
-                ""
-            }
+    /// The full name as it is printed.
+    fn name(&self, name: &str) -> Result<Json, RowError> {
+        if self.namespace.is_empty() || name.contains('.') {
+            return Ok(json!(name));
+        }
+        let full = format!("{}.{name}", self.namespace);
+        match self.names.get(&full) {
+            Err(_) => Ok(json!(full)),
+            Ok(_) => Err(RowError::schema(format!(
+                "the types {name:?} and {full:?} can't be told apart in one schema; give one of \
+                 them another name with #[row(name = \"...\")]"
+            ))),
         }
     }
 
@@ -112,18 +114,16 @@ impl<'a> Printer<'a> {
         json: &mut Map<String, Json>,
     ) -> Result<(), RowError> {
         json.insert("type".into(), json!("record"));
-        let namespace = self.put_name(&record.name, json);
+        json.insert("name".into(), self.name(&record.name)?);
         if let Some(variant) = &record.variant {
             json.insert("rheos.variant".into(), json!(&**variant));
         }
         put_names(json, "aliases", &record.aliases);
         let mut fields = Vec::with_capacity(record.fields.len());
-        let outer = std::mem::replace(&mut self.namespace, namespace);
         for field in &record.fields {
             let printed = self.field(field);
             fields.push(printed.map_err(|e| e.in_field(field.name.to_string()))?);
         }
-        self.namespace = outer;
         json.insert("fields".into(), Json::Array(fields));
         Ok(())
     }

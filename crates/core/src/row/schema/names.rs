@@ -33,6 +33,17 @@ impl Names {
         }
     }
 
+    /// The namespace of the schema, or else the first one of its names; empty if none has one.
+    pub(crate) fn namespace<'s>(&'s self, schema: &'s Schema) -> &'s str {
+        let own = schema.full_name().and_then(|name| name.rsplit_once('.'));
+        let namespaces = self
+            .definitions
+            .keys()
+            .filter_map(|name| name.rsplit_once('.'));
+        own.or_else(|| namespaces.min())
+            .map_or("", |(namespace, _)| namespace)
+    }
+
     /// The definition of a name.
     pub(crate) fn get(&self, name: &str) -> Result<&Schema, RowError> {
         self.definitions
