@@ -7,6 +7,7 @@
 //! [`exchange::channel`], [`task::mailbox`], [`task::signal`] and in counters.
 #![deny(missing_docs)]
 
+pub mod async_io;
 pub mod chain;
 pub mod deploy;
 pub mod error;

@@ -9,6 +9,7 @@
 //! * No call blocks for longer than a row of user code takes.
 
 use rheos_core::barrier::Barrier;
+use rheos_core::element::{Control, StreamStatus};
 use rheos_core::id::Place;
 use rheos_core::time::Millis;
 
@@ -65,6 +66,18 @@ pub trait Operator<In, Out> {
     ) -> Result<Firing, BoxError> {
         let _ = (watermark, out, context);
         Ok(Firing::Done)
+    }
+
+    /// The input became idle or active.
+    fn status(&mut self, status: StreamStatus) -> Firing {
+        let _ = status;
+        Firing::Done
+    }
+
+    /// The next element that it has held ([`Firing::Held`]), once all rows before it have been
+    /// emitted. Called after `completions`, until there is none; no rows follow in that slice.
+    fn release(&mut self) -> Option<Control> {
+        None
     }
 
     /// When processing time next matters to it.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
-use rheos_core::element::{Control, StreamStatus};
+use rheos_core::element::Control;
 use rheos_core::id::Place;
 
 use super::inbox::Inbox;
@@ -207,9 +207,8 @@ impl<In: Row, Out: Row> OperatorStage<In, Out> {
                 self.context.ended = true;
                 Firing::Done
             }
-            Control::Status(StreamStatus::Idle | StreamStatus::Active) | Control::Barrier(_) => {
-                Firing::Done
-            }
+            Control::Status(status) => self.operator.status(status),
+            Control::Barrier(_) => Firing::Done,
         };
         match firing {
             Firing::More => {}
@@ -242,6 +241,15 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         self.context.set_now(now_micros);
         if self.operator.has_completions() {
             self.operator.completions(&mut self.out, &self.context.operator)?;
+            let mut released = false;
+            while let Some(control) = self.operator.release() {
+                self.context.control(&mut self.out, control);
+                released = true;
+            }
+            if released {
+                // Nothing follows in this slice: a control element is the last of an inbox.
+                return Ok(());
+            }
         }
         if self.deadline_passed() {
             self.operator.processing_time(&mut self.out, &self.context.operator)?;

@@ -1,13 +1,15 @@
 //! The counters of one operator in one subtask. Written by its thread, read by any.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use hdrhistogram::Histogram;
 use rheos_core::element::LatencyMarker;
 use rheos_core::id::OperatorId;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
+
+use super::async_io::AsyncIoMetrics;
 
 /// What every operator counts.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub struct OperatorMetrics {
     late_dropped: AtomicU64,
     /// By source operator and source subtask, in microseconds.
     latency: Mutex<BTreeMap<(OperatorId, u32), Histogram<u64>>>,
+    async_io: OnceLock<AsyncIoMetrics>,
 }
 
 impl Default for OperatorMetrics {
@@ -28,6 +31,7 @@ impl Default for OperatorMetrics {
             watermark: AtomicI64::new(MIN_TIMESTAMP),
             late_dropped: AtomicU64::new(0),
             latency: Mutex::new(BTreeMap::new()),
+            async_io: OnceLock::new(),
         }
     }
 }
@@ -71,6 +75,16 @@ impl OperatorMetrics {
     /// Counts late rows.
     pub fn add_late_dropped(&self, records: u64) {
         self.late_dropped.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// The counters of asynchronous I/O, where the operator does any.
+    pub fn async_io(&self) -> Option<&AsyncIoMetrics> {
+        self.async_io.get()
+    }
+
+    /// The counters of asynchronous I/O, which the operator has from now on.
+    pub(crate) fn open_async_io(&self) -> &AsyncIoMetrics {
+        self.async_io.get_or_init(AsyncIoMetrics::default)
     }
 
     /// Records how long a marker was on its way.

@@ -66,10 +66,31 @@ pub fn guard<T>(
 }
 
 fn panicked(place: rheos_core::id::Place) -> TaskError {
+    let PanicReport { message, backtrace } = last_panic();
+    TaskError::Panic { place, message, backtrace }
+}
+
+fn last_panic() -> PanicReport {
     let (message, backtrace) = LAST_PANIC
         .with(|last| last.borrow_mut().take())
         .unwrap_or_else(|| ("a panic without a message".to_owned(), String::new()));
-    TaskError::Panic { place, message, backtrace }
+    PanicReport { message, backtrace }
+}
+
+/// What a panic left behind.
+#[derive(Debug)]
+pub(crate) struct PanicReport {
+    pub message: String,
+    pub backtrace: String,
+}
+
+/// Runs a part of a task on a thread that is no worker's, such as one poll of a future; a panic in
+/// it is the task's to report.
+pub(crate) fn caught<T>(body: impl FnOnce() -> T) -> Result<T, PanicReport> {
+    let before = ON_WORKER.with(|on| on.replace(true));
+    let result = catch_unwind(AssertUnwindSafe(body)).map_err(|_| last_panic());
+    ON_WORKER.with(|on| on.set(before));
+    result
 }
 
 /// Steps a task; a panic becomes its error.
