@@ -132,6 +132,7 @@ impl Harness {
             mails,
             coordinators,
             metrics,
+            signal,
             passed: listener,
             next_checkpoint: 1,
         })
@@ -159,6 +160,8 @@ pub struct TestJob {
     mails: Vec<(MailSender, bool)>,
     coordinators: Vec<(String, Arc<dyn rheos_runtime::source::coordinator::Coordinator>)>,
     metrics: JobMetrics,
+    /// Every task's: raised by what one task does for another.
+    signal: Arc<Signal>,
     passed: Arc<Passed>,
     next_checkpoint: u64,
 }
@@ -197,7 +200,9 @@ impl TestJob {
                 }
             }
         }
-        Ok(worked)
+        // A task may have worked in a step that it ended blocked; what that means for the others,
+        // rows or credit, has raised the signal.
+        Ok(self.signal.take() || worked)
     }
 
     /// Moves the clock, and lets what is due happen.

@@ -1,0 +1,4 @@
+//! Formats: bytes to rows and rows to bytes.
+
+pub(crate) mod base64;
+pub mod json;
