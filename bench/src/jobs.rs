@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rheos::prelude::*;
 
-use crate::measure::{Measured, MeasureSink};
+use crate::measure::{MeasureSink, Measured};
 use crate::source::{EventSource, OUT_OF_ORDERNESS, Triggers, WINDOW};
 use crate::stream::{Enriched, Event, enrich, regions};
 
@@ -29,10 +29,12 @@ fn events(env: &StreamEnv, spec: &Spec) -> DataStream<Event> {
 }
 
 fn enriched(env: &StreamEnv, spec: &Spec) -> DataStream<Enriched> {
-    events(env, spec).filter(|event| event.kind != 0).map_with(|_| {
-        let regions = regions();
-        Ok(move |event| Ok(enrich(event, &regions)))
-    })
+    events(env, spec)
+        .filter(|event| event.kind != 0)
+        .map_with(|_| {
+            let regions = regions();
+            Ok(move |event| Ok(enrich(event, &regions)))
+        })
 }
 
 fn sink<T: Row>(
@@ -67,7 +69,9 @@ pub fn shuffle(env: &StreamEnv, spec: &Spec) -> Outputs {
 
 /// source → filter → map → sink, in one chain.
 pub fn generate(env: &StreamEnv, spec: &Spec) -> Outputs {
-    let measured = sink(&enriched(env, spec), "gen", spec, |event| (event.amount_eur, None));
+    let measured = sink(&enriched(env, spec), "gen", spec, |event| {
+        (event.amount_eur, None)
+    });
     vec![("records", measured)]
 }
 
@@ -107,8 +111,10 @@ impl KeyedProcessFunction<i64, Enriched, Enriched> for Sessions {
         out: &mut Collector<'_, Enriched>,
     ) -> Result<(), BoxError> {
         let start = event.ts;
-        let mut session =
-            self.session.get_or_insert_with(|| Session { start, ..Session::default() });
+        let mut session = self.session.get_or_insert_with(|| Session {
+            start,
+            ..Session::default()
+        });
         session.count += 1;
         session.amount += event.amount_eur;
         session.last = session.last.max(event.ts);
@@ -177,7 +183,12 @@ impl AggregateFunction for StatsOf {
     type Out = Stats;
 
     fn create_accumulator(&self) -> Stats {
-        Stats { count: 0, sum: 0.0, min: f64::MAX, max: f64::MIN }
+        Stats {
+            count: 0,
+            sum: 0.0,
+            min: f64::MAX,
+            max: f64::MIN,
+        }
     }
 
     fn add(&self, stats: &mut Stats, event: Enriched) {
@@ -203,16 +214,27 @@ pub fn pipe(env: &StreamEnv, spec: &Spec) -> Outputs {
     let gap = spec.gap_ms;
     let tag = OutputTag::<SessionSummary>::new("sessions");
     let side = tag.clone();
-    let sessions = enriched(env, spec).key_by(|event| event.user_id).process(move |open| {
-        Ok(Sessions {
-            gap,
-            session: open.value_state("session")?,
-            categories: open.map_state("cats")?,
-            summaries: open.side_output(&side)?,
-        })
+    let sessions = enriched(env, spec)
+        .key_by(|event| event.user_id)
+        .process(move |open| {
+            Ok(Sessions {
+                gap,
+                session: open.value_state("session")?,
+                categories: open.map_state("cats")?,
+                summaries: open.side_output(&side)?,
+            })
+        });
+    let s = sink(&sessions.side_output(&tag), "sessions", spec, |s| {
+        (s.amount, None)
     });
-    let s = sink(&sessions.side_output(&tag), "sessions", spec, |s| (s.amount, None));
-    let r = sink(&sessions.key_by(|e| e.category).rows(), "records", spec, |e| (e.amount_eur, None));
+    let r = sink(
+        &sessions.key_by(|e| e.category).rows(),
+        "records",
+        spec,
+        |e| (e.amount_eur, None),
+    );
     vec![("sessions", s), ("records", r)]
 }
-pub fn count(env: &StreamEnv, spec: &Spec) -> Outputs { shuffle(env, spec) }
+pub fn count(env: &StreamEnv, spec: &Spec) -> Outputs {
+    shuffle(env, spec)
+}

@@ -84,10 +84,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
-    let configuration =
-        Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
+    let configuration = Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
     let env = StreamEnv::new(configuration.clone());
-    env.name(format!("bench {:?}", arguments.job)).parallelism(arguments.parallelism);
+    env.name(format!("bench {:?}", arguments.job))
+        .parallelism(arguments.parallelism);
     let latency = arguments.rate > 0;
     let triggers = Arc::new(Triggers::default());
     let spec = Spec {

@@ -33,7 +33,9 @@ pub struct Latency {
 
 impl Measured {
     fn lock(&self) -> MutexGuard<'_, Totals> {
-        self.totals.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.totals
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Rows that arrived.
@@ -106,9 +108,11 @@ impl<T: Row> SinkWriter<T> for MeasureWriter<T> {
 
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
         let now = self.clock.monotonic_micros() * 1000;
-        while let Some((row, _)) = rows.next() {
-            self.take(&row, now);
+        let (first, second) = rows.slices();
+        for row in first.iter().chain(second) {
+            self.take(row, now);
         }
+        rows.skip_all();
         Ok(())
     }
 
@@ -135,7 +139,8 @@ impl<T> MeasureWriter<T> {
         if let Some(emitted) = emitted
             && now >= self.from_ns
         {
-            self.latency_us.saturating_record(u64::try_from((now - emitted) / 1000).unwrap_or(0));
+            self.latency_us
+                .saturating_record(u64::try_from((now - emitted) / 1000).unwrap_or(0));
         }
     }
 }

@@ -27,7 +27,14 @@ impl Report {
         let mut outputs = BTreeMap::new();
         for (name, measured) in sinks {
             if let Some(latency) = measured.latency() {
-                latency_ms.insert(if name == "records" { "record" } else { "window" }, latency);
+                latency_ms.insert(
+                    if name == "records" {
+                        "record"
+                    } else {
+                        "window"
+                    },
+                    latency,
+                );
             }
             outputs.insert(name.to_owned(), measured.rows() as f64);
             outputs.insert(format!("{name}_sum"), measured.checksum());
@@ -77,10 +84,17 @@ fn status_kib(key: &str) -> f64 {
 /// CPU time that the process has used, in microseconds. Linux counts in hundredths of a second.
 pub fn cpu_micros() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     let ticks = |index: usize| -> f64 {
-        fields.get(index).and_then(|field| field.parse().ok()).unwrap_or(0.0)
+        fields
+            .get(index)
+            .and_then(|field| field.parse().ok())
+            .unwrap_or(0.0)
     };
     (ticks(11) + ticks(12)) * 10_000.0
 }

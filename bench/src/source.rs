@@ -19,14 +19,21 @@ pub struct Triggers {
 
 impl Triggers {
     fn raise(&self, end: i64, emit_ns: i64) {
-        let mut by_end = self.by_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut by_end = self
+            .by_end
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let latest = by_end.entry(end).or_insert(emit_ns);
         *latest = (*latest).max(emit_ns);
     }
 
     /// When the window that ends at `end` became due, in ns.
     pub fn of(&self, end: i64) -> Option<i64> {
-        self.by_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&end).copied()
+        self.by_end
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .get(&end)
+            .copied()
     }
 }
 
@@ -99,7 +106,9 @@ pub const WINDOW: i64 = 300_000;
 impl EventReader {
     /// Notes the event that makes a window due.
     fn watch(&mut self, ts: i64, emit_ns: i64) {
-        let Some(triggers) = &self.spec.triggers else { return };
+        let Some(triggers) = &self.spec.triggers else {
+            return;
+        };
         if ts <= self.greatest {
             return;
         }
@@ -149,7 +158,9 @@ impl SourceReader<Event, u64> for EventReader {
         if rate > 0 && out.is_empty() {
             let next_ns = self.started + (self.next as f64 * 1e9 / rate as f64) as i64;
             // At the latest; a task that wakes later finds more events due and sends them together.
-            return Ok(ReaderStatus::Pending { until: Some(next_ns / 1000 + 200) });
+            return Ok(ReaderStatus::Pending {
+                until: Some(next_ns / 1000 + 200),
+            });
         }
         Ok(ReaderStatus::More)
     }

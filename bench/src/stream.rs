@@ -19,7 +19,6 @@ pub struct Event {
     pub emit_ns: i64,
 }
 
-
 /// Event `k`, made `emit_ns` after the clock's zero; a thousandth of `step_us · k` is its time.
 #[inline]
 pub fn event(k: u64, step_us: i64, emit_ns: i64) -> Event {
@@ -80,21 +79,23 @@ pub struct Enriched {
 
 /// The regions' names.
 pub fn regions() -> Vec<Str> {
-    (0..50).map(|region| Str::from(format!("region-{region}").as_str())).collect()
+    (0..50)
+        .map(|region| Str::from(format!("region-{region}").as_str()))
+        .collect()
 }
 
 /// The peer's `map`.
 #[inline]
 pub fn enrich(event: Event, regions: &[Str]) -> Enriched {
-    let region = match regions.get((event.user_id % 50) as usize) {
-        Some(region) => region.clone(),
-        None => Str::new(),
-    };
+    static NOWHERE: Str = Str::new();
+    let region = regions
+        .get((event.user_id % 50) as usize)
+        .unwrap_or(&NOWHERE);
     Enriched {
         user_id: event.user_id,
         category: event.category,
         amount_eur: event.amount * 0.92,
-        region,
+        region: region.clone(),
         page: event.page,
         ts: event.ts,
         emit_ns: event.emit_ns,

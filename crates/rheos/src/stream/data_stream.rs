@@ -106,7 +106,7 @@ impl<T: Row> DataStream<T> {
     {
         self.transform("Filter", move |_| {
             let predicate = predicate.clone();
-            Ok(Filter(move |row: &T| Ok(predicate(row))))
+            Ok(Filter::new(move |row: &T| Ok(predicate(row))))
         })
     }
 
@@ -116,7 +116,7 @@ impl<T: Row> DataStream<T> {
         F: FnMut(&T) -> Result<bool, BoxError> + 'static,
         G: Fn(&mut BuildContext) -> Result<F, BoxError> + Send + Sync + 'static,
     {
-        self.transform("Filter", move |context| Ok(Filter(open(context)?)))
+        self.transform("Filter", move |context| Ok(Filter::new(open(context)?)))
     }
 
     /// One row in, any number out. The rows are drawn from the iterator as fast as they are taken

@@ -67,6 +67,19 @@ impl<T> Cursor<T> {
         Some((row, timestamp))
     }
 
+    /// Takes the next `rows` rows of this slice, or as many as there are, with their timestamps.
+    ///
+    /// Faster than [`Cursor::next`] row by row: the loop has one end, known before it starts. Rows
+    /// that are not drawn are dropped.
+    #[inline]
+    pub fn drain(&mut self, rows: usize) -> impl Iterator<Item = (T, Millis)> + '_ {
+        let count = rows.min(self.allowed());
+        let timestamps = self.timestamps.get(self.taken..self.taken + count).unwrap_or(&[]);
+        self.taken += count;
+        self.allowed -= count;
+        self.rows.drain(..count).zip(timestamps.iter().copied())
+    }
+
     /// The next row, left in place.
     #[inline]
     pub fn peek(&self) -> Option<(&T, Millis)> {
@@ -94,6 +107,12 @@ impl<T> Cursor<T> {
         self.timestamps.get(self.taken..).unwrap_or(&[])
     }
 
+    /// Drops all rows that are left, at once: for sinks that have looked at them in place.
+    pub fn skip_all(&mut self) {
+        self.rows.clear();
+        self.taken = self.timestamps.len();
+    }
+
     /// Takes all rows of this slice as a batch, if the slice covers all that is left and nothing has
     /// been taken: the way through for operators that work on whole batches.
     pub fn take_batch(&mut self) -> Option<Batch<T>> {
@@ -102,6 +121,13 @@ impl<T> Cursor<T> {
         }
         self.allowed -= self.rows.len();
         Some(self.take_memory())
+    }
+
+    /// Gives memory back that [`Cursor::take_batch`] took away.
+    pub fn recycle(&mut self, memory: Batch<T>) {
+        if self.rows.is_empty() && memory.is_empty() {
+            self.fill(memory);
+        }
     }
 
     /// Puts a batch in; what is left of the one before must have been taken.

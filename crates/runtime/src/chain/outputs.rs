@@ -43,15 +43,15 @@ impl<T: Row> Outputs<T> {
         self.buffer.push(row, timestamp);
     }
 
-    /// Emits a batch as it is.
-    pub fn push_batch(&mut self, mut batch: Batch<T>) {
+    /// Emits a batch as it is; gives back memory for the next one.
+    pub fn push_batch(&mut self, mut batch: Batch<T>) -> Batch<T> {
+        batch.hashes.clear();
         if self.buffer.is_empty() {
-            batch.hashes.clear();
-            self.buffer = batch;
+            std::mem::swap(&mut self.buffer, &mut batch);
         } else {
-            batch.hashes.clear();
             self.buffer.append(&mut batch);
         }
+        batch
     }
 
     /// Whether the operator should stop after this row.

@@ -2,6 +2,7 @@
 //! in the user's function.
 
 use rheos_core::Row;
+use rheos_core::element::Batch;
 
 use super::inbox::Cursor;
 use super::operator::{Operator, OperatorContext};
@@ -21,16 +22,58 @@ where
         out: &mut Outputs<Out>,
         _context: &OperatorContext,
     ) -> Result<(), BoxError> {
-        while !out.is_full() {
-            let Some((row, timestamp)) = input.next() else { break };
-            out.push((self.0)(row)?, timestamp);
+        let room = out.limit();
+        let buffer = out.buffer();
+        if input.remaining() <= room
+            && let Some(batch) = input.take_batch()
+        {
+            return map_whole(batch, buffer, &mut self.0);
+        }
+        for (row, timestamp) in input.drain(room) {
+            buffer.push((self.0)(row)?, timestamp);
         }
         Ok(())
     }
 }
 
+/// Maps a whole batch.
+///
+/// `for_each` on the vector itself, not a loop over an `Option` a row: where a row type has a niche,
+/// the compiler splits each row at the niche's byte to test it, and the copy that follows waits for
+/// the store of that byte (measured: a third of the time of a map of 64-byte rows).
+fn map_whole<In, Out>(
+    batch: Batch<In>,
+    buffer: &mut Batch<Out>,
+    function: &mut impl FnMut(In) -> Result<Out, BoxError>,
+) -> Result<(), BoxError> {
+    let Batch { rows, mut timestamps, .. } = batch;
+    let mut failure = None;
+    buffer.rows.reserve(rows.len());
+    rows.into_iter().for_each(|row| match function(row) {
+        Ok(row) => buffer.rows.push(row),
+        Err(error) => {
+            failure.get_or_insert(error);
+        }
+    });
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    buffer.timestamps.append(&mut timestamps);
+    Ok(())
+}
+
 /// Rows that the predicate holds for.
-pub struct Filter<F>(pub F);
+pub struct Filter<F> {
+    predicate: F,
+    keep: Vec<bool>,
+}
+
+impl<F> Filter<F> {
+    /// A filter by this predicate.
+    pub fn new(predicate: F) -> Self {
+        Self { predicate, keep: Vec::new() }
+    }
+}
 
 impl<T: Row, F> Operator<T, T> for Filter<F>
 where
@@ -42,10 +85,36 @@ where
         out: &mut Outputs<T>,
         _context: &OperatorContext,
     ) -> Result<(), BoxError> {
-        while !out.is_full() {
-            let Some((row, timestamp)) = input.next() else { break };
-            if (self.0)(&row)? {
-                out.push(row, timestamp);
+        if input.remaining() <= out.limit()
+            && let Some(mut batch) = input.take_batch()
+        {
+            // The whole batch fits: what is kept stays where it is, and the batch goes on.
+            self.keep.clear();
+            let mut failure = None;
+            batch.rows.retain(|row| {
+                let keep = match (self.predicate)(row) {
+                    Ok(keep) => keep,
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        false
+                    }
+                };
+                self.keep.push(keep);
+                keep
+            });
+            if let Some(error) = failure {
+                return Err(error);
+            }
+            let mut keep = self.keep.iter();
+            batch.timestamps.retain(|_| keep.next().copied().unwrap_or(true));
+            input.recycle(out.push_batch(batch));
+            return Ok(());
+        }
+        let room = out.limit();
+        let buffer = out.buffer();
+        for (row, timestamp) in input.drain(room) {
+            if (self.predicate)(&row)? {
+                buffer.push(row, timestamp);
             }
         }
         Ok(())

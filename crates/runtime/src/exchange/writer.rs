@@ -7,6 +7,7 @@
 use rheos_core::Row;
 use rheos_core::element::{Batch, Control};
 use rheos_core::key_group::subtask_of;
+use rheos_core::time::MIN_TIMESTAMP;
 
 use super::channel::ChannelSender;
 use super::partitioner::{Partitioner, Route};
@@ -108,12 +109,18 @@ impl<T: Row> LocalWriter<T> {
             lane.staged.hashes.append(&mut self.hashes);
             return;
         }
-        let rows = batch.rows.drain(..).zip(&batch.timestamps).zip(&self.hashes);
-        for ((row, timestamp), hash) in rows {
-            if let Some(lane) = self.lanes.get_mut(subtask_of(*hash, channels) as usize) {
-                lane.staged.push_hashed(row, *timestamp, *hash);
+        // See `map_whole` of the stateless operators for why this is no loop over `Option`s.
+        let rows = std::mem::take(&mut batch.rows);
+        let (lanes, hashes, timestamps) = (&mut self.lanes, &self.hashes, &batch.timestamps);
+        let mut at = 0;
+        rows.into_iter().for_each(|row| {
+            let hash = hashes.get(at).copied().unwrap_or(0);
+            let timestamp = timestamps.get(at).copied().unwrap_or(MIN_TIMESTAMP);
+            at += 1;
+            if let Some(lane) = lanes.get_mut(subtask_of(hash, channels) as usize) {
+                lane.staged.push_hashed(row, timestamp, hash);
             }
-        }
+        });
     }
 
     fn send_full(&mut self, now_micros: i64) {

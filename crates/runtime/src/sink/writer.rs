@@ -55,7 +55,7 @@ pub trait SinkWriter<T> {
     /// # Errors
     /// What ends the job.
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
-        while let Some((row, timestamp)) = rows.next() {
+        for (row, timestamp) in rows.drain(usize::MAX) {
             self.write(row, timestamp)?;
         }
         Ok(())
