@@ -34,7 +34,9 @@ impl SystemClock {
     /// A shared handle on the machine's clock.
     #[allow(clippy::disallowed_methods, reason = "this is where real time enters")]
     pub fn shared() -> SharedClock {
-        Arc::new(Self { origin: Instant::now() })
+        Arc::new(Self {
+            origin: Instant::now(),
+        })
     }
 }
 
@@ -47,7 +49,9 @@ impl Clock for SystemClock {
 
     #[allow(clippy::disallowed_methods, reason = "this is where real time enters")]
     fn wall_millis(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
     }
 }
@@ -61,17 +65,21 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows `millis`.
     pub fn at(millis: Millis) -> Arc<Self> {
-        Arc::new(Self { micros: AtomicI64::new(millis.saturating_mul(1000)) })
+        Arc::new(Self {
+            micros: AtomicI64::new(millis.saturating_mul(1000)),
+        })
     }
 
     /// Moves it forward.
     pub fn advance(&self, millis: Millis) {
-        self.micros.fetch_add(millis.saturating_mul(1000), Ordering::SeqCst);
+        self.micros
+            .fetch_add(millis.saturating_mul(1000), Ordering::SeqCst);
     }
 
     /// Sets it.
     pub fn set(&self, millis: Millis) {
-        self.micros.store(millis.saturating_mul(1000), Ordering::SeqCst);
+        self.micros
+            .store(millis.saturating_mul(1000), Ordering::SeqCst);
     }
 }
 

@@ -25,14 +25,22 @@ pub struct Batch<T> {
 
 impl<T> Default for Batch<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), timestamps: Vec::new(), hashes: Vec::new() }
+        Self {
+            rows: Vec::new(),
+            timestamps: Vec::new(),
+            hashes: Vec::new(),
+        }
     }
 }
 
 impl<T> Batch<T> {
     /// An empty batch with room for `n` rows.
     pub fn with_capacity(n: usize) -> Self {
-        Self { rows: Vec::with_capacity(n), timestamps: Vec::with_capacity(n), hashes: Vec::new() }
+        Self {
+            rows: Vec::with_capacity(n),
+            timestamps: Vec::with_capacity(n),
+            hashes: Vec::new(),
+        }
     }
 
     /// Number of rows.
@@ -91,7 +99,9 @@ impl<T: Row> Batch<T> {
             .rows
             .iter()
             .step_by(step)
-            .fold((0usize, 0usize), |(heap, seen), row| (heap + row.heap_bytes(), seen + 1));
+            .fold((0usize, 0usize), |(heap, seen), row| {
+                (heap + row.heap_bytes(), seen + 1)
+            });
         fixed + heap * n / seen.max(1)
     }
 }

@@ -45,6 +45,12 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}/{})", self.operator, self.subtask + 1, self.parallelism)
+        write!(
+            f,
+            "{} ({}/{})",
+            self.operator,
+            self.subtask + 1,
+            self.parallelism
+        )
     }
 }

@@ -138,12 +138,19 @@ impl JobGraph {
                 })
             })
             .collect();
-        Self { name: name.into(), operators, edges, vertices }
+        Self {
+            name: name.into(),
+            operators,
+            edges,
+            vertices,
+        }
     }
 
     /// Index of the vertex that an operator is in.
     pub fn vertex_of(&self, operator: usize) -> Option<usize> {
-        self.vertices.iter().position(|vertex| vertex.operators.contains(&operator))
+        self.vertices
+            .iter()
+            .position(|vertex| vertex.operators.contains(&operator))
     }
 
     /// Whether an edge stays within a chain.
@@ -195,8 +202,17 @@ mod tests {
 
     #[test]
     fn forward_edges_of_equal_parallelism_are_chained() {
-        let operators = vec![operator("a", 2), operator("b", 2), operator("c", 2), operator("d", 1)];
-        let edges = vec![edge(0, 1, "FORWARD"), edge(1, 2, "HASH"), edge(2, 3, "REBALANCE")];
+        let operators = vec![
+            operator("a", 2),
+            operator("b", 2),
+            operator("c", 2),
+            operator("d", 1),
+        ];
+        let edges = vec![
+            edge(0, 1, "FORWARD"),
+            edge(1, 2, "HASH"),
+            edge(2, 3, "REBALANCE"),
+        ];
         let graph = JobGraph::new("job", operators, edges, true);
         let names: Vec<_> = graph.vertices.iter().map(|v| v.name.as_str()).collect();
         assert_eq!(names, ["a -> b", "c", "d"]);
