@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::job_graph::Chaining;
+use rheos_runtime::chain::side_output::OutputTag;
 use rheos_runtime::sink::operator::SinkOperator;
 use rheos_runtime::sink::writer::Sink;
 
 use super::data_stream::DataStream;
-use crate::graph_builder::{Node, SharedBuilder};
+use crate::graph_builder::{Node, SharedBuilder, Upstream};
 
 /// A sink at the end of a stream, to be described further.
 pub struct DataStreamSink {
@@ -19,6 +20,12 @@ pub struct DataStreamSink {
 impl<T: Row> DataStream<T> {
     /// Ends the stream in a sink.
     pub fn sink_to<S: Sink<T>>(&self, sink: S) -> DataStreamSink {
+        if let Some(rate) = sink.rate_limit()
+            && !(rate.is_finite() && rate > 0.0)
+        {
+            let problem = format!("has a limit of {rate} rows a second; it must be positive");
+            self.builder.borrow_mut().problem("Sink", problem);
+        }
         let sink = Arc::new(sink);
         let stream: DataStream<()> = self
             .transform("Sink", move |context| SinkOperator::open(sink.as_ref(), context));
@@ -32,6 +39,16 @@ impl DataStreamSink {
     fn modify(self, change: impl FnOnce(&mut Node)) -> Self {
         self.builder.borrow_mut().modify_node(self.node, change);
         self
+    }
+
+    /// A side output of the sink: the rows that it could not write, if it gives them out.
+    pub fn side_output<S: Row>(&self, tag: &OutputTag<S>) -> DataStream<S> {
+        let upstream = Upstream {
+            node: self.node,
+            side_output: Some(tag.name().to_owned()),
+            partitioning: None,
+        };
+        DataStream::new(self.builder.clone(), vec![upstream])
     }
 
     /// Names the sink: in plans, metrics, logs and errors.

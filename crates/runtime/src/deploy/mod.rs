@@ -4,4 +4,5 @@
 pub mod edge_builder;
 pub mod operator_builder;
 pub mod program;
+pub mod side_outputs;
 pub mod task_deployment;

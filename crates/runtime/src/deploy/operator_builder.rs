@@ -1,8 +1,6 @@
 //! Makes the stage of one operator on the thread that runs it.
 
 use std::any::Any;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,15 +10,14 @@ use rheos_core::config::Configuration;
 use rheos_core::id::{OperatorId, Place};
 use rheos_core::time::MIN_TIMESTAMP;
 
-use super::edge_builder::type_mismatch;
+use super::side_outputs::{SideOutputs, outputs_to};
 use crate::chain::inbox::Inbox;
 use crate::chain::operator::{Operator, OperatorContext, TwoInputOperator};
-use crate::chain::outputs::{Outputs, Target};
-use crate::chain::side_output::{AnyOutputs, OutputTag, SideOutput};
+use crate::chain::outputs::Outputs;
+use crate::chain::side_output::{OutputTag, SideOutput};
 use crate::chain::stage::{OperatorStage, Stage, StageContext};
 use crate::chain::two_input::TwoInputStage;
 use crate::error::BoxError;
-use crate::exchange::writer::ExchangeWriter;
 use crate::metrics::operator::OperatorMetrics;
 use crate::source::coordinator::SourceCoordinator;
 use crate::source::reader::{ReaderContext, Source};
@@ -57,50 +54,18 @@ pub struct BuildContext {
     /// The operator's counters.
     pub metrics: Arc<OperatorMetrics>,
     pub(crate) coordinator: Option<Arc<dyn Any + Send + Sync>>,
-    pub(crate) targets: BTreeMap<Option<String>, Vec<AnyTarget>>,
-    pub(crate) sides: Vec<Rc<dyn AnyOutputs>>,
-    pub(crate) side_handles: BTreeMap<String, Box<dyn Any>>,
+    /// The operator's side outputs.
+    pub side_outputs: SideOutputs,
+    pub(crate) targets: Vec<AnyTarget>,
 }
 
 impl BuildContext {
-    fn outputs_of<T: Row>(&mut self, tag: Option<String>) -> Result<Outputs<T>, BoxError> {
-        let mut targets = Vec::new();
-        for target in self.targets.remove(&tag).unwrap_or_default() {
-            targets.push(match target {
-                AnyTarget::Chained(inbox) => Target::Chained(
-                    *inbox
-                        .downcast::<Rc<Inbox<T>>>()
-                        .map_err(|_| type_mismatch::<T>("the operator downstream"))?,
-                ),
-                AnyTarget::Exchange(writer) => Target::Exchange(
-                    *writer
-                        .downcast::<Box<dyn ExchangeWriter<T>>>()
-                        .map_err(|_| type_mismatch::<T>("an exchange"))?,
-                ),
-            });
-        }
-        Ok(Outputs::new(targets))
-    }
-
     /// The handle on a side output; all handles of a tag share one output.
     ///
     /// # Errors
     /// If the tag is used with two types of row.
     pub fn side_output<T: Row>(&mut self, tag: &OutputTag<T>) -> Result<SideOutput<T>, BoxError> {
-        if let Some(handle) = self.side_handles.get(tag.name()) {
-            return handle.downcast_ref::<SideOutput<T>>().cloned().ok_or_else(|| {
-                format!(
-                    "side output '{}' is used with two row types; use a tag of another name",
-                    tag.name()
-                )
-                .into()
-            });
-        }
-        let outputs = Rc::new(RefCell::new(self.outputs_of::<T>(Some(tag.name().to_owned()))?));
-        self.sides.push(outputs.clone());
-        let handle = SideOutput::new(outputs);
-        self.side_handles.insert(tag.name().to_owned(), Box::new(handle.clone()));
-        Ok(handle)
+        self.side_outputs.handle(tag)
     }
 
     /// A stage that reads a source.
@@ -123,6 +88,8 @@ impl BuildContext {
             configuration: self.configuration.clone(),
             signal: self.signal.clone(),
             io: self.io.clone(),
+            metrics: self.metrics.clone(),
+            side_outputs: self.side_outputs.clone(),
         })?;
         let parts = self.stage_parts::<T>()?;
         let stage = SourceStage::new(
@@ -146,7 +113,7 @@ impl BuildContext {
                 watermark: MIN_TIMESTAMP,
             },
             metrics: self.metrics.clone(),
-            sides: std::mem::take(&mut self.sides),
+            sides: self.side_outputs.take_made(),
             ended: false,
         }
     }
@@ -156,22 +123,9 @@ impl BuildContext {
     /// # Errors
     /// If the operator downstream takes other rows.
     pub fn stage_parts<T: Row>(&mut self) -> Result<(StageContext, Outputs<T>), BoxError> {
-        let outputs = self.outputs_of::<T>(None)?;
-        self.check_tags()?;
+        let outputs = outputs_to::<T>(std::mem::take(&mut self.targets))?;
+        self.side_outputs.check()?;
         Ok((self.stage_context(), outputs))
-    }
-
-    /// Side outputs that are read but that the operator doesn't have.
-    fn check_tags(&self) -> Result<(), BoxError> {
-        if let Some(Some(tag)) = self.targets.keys().next() {
-            return Err(format!(
-                "side output '{tag}' is read, but the operator has none of that name; \
-                 it has: {:?}",
-                self.side_handles.keys().collect::<Vec<_>>()
-            )
-            .into());
-        }
-        Ok(())
     }
 
     /// A stage around an operator with one input.

@@ -10,6 +10,7 @@ use rheos_core::id::{OperatorId, Place};
 
 use super::edge_builder::{AnyEnd, EdgeBuilder};
 use super::operator_builder::{AnyTarget, BuildContext, OperatorBuilder};
+use super::side_outputs::SideOutputs;
 use crate::error::{BoxError, TaskError};
 use crate::exchange::debloat::WindowLimits;
 use crate::exchange::writer::BatchLimits;
@@ -109,7 +110,8 @@ impl TaskDeployment {
                 Ok(error) => *error,
                 Err(error) => TaskError::User { place: here.clone(), error },
             };
-            let mut targets: BTreeMap<Option<String>, Vec<AnyTarget>> = BTreeMap::new();
+            let mut targets = Vec::new();
+            let side_outputs = SideOutputs::default();
             for (tag, target) in operator.outputs {
                 let target = match target {
                     TargetDeployment::Chained(next) => {
@@ -125,7 +127,10 @@ impl TaskDeployment {
                         )
                     }
                 };
-                targets.entry(tag).or_default().push(target);
+                match tag {
+                    None => targets.push(target),
+                    Some(tag) => side_outputs.add_target(tag, target),
+                }
             }
             let mut context = BuildContext {
                 place: here.clone(),
@@ -138,9 +143,8 @@ impl TaskDeployment {
                 configuration: environment.configuration.clone(),
                 metrics: operator.metrics,
                 coordinator: operator.coordinator,
+                side_outputs,
                 targets,
-                sides: Vec::new(),
-                side_handles: BTreeMap::new(),
             };
             let built = operator.builder.build(&mut context).map_err(located)?;
             inboxes.insert(index, built.inboxes);

@@ -18,6 +18,8 @@ pub struct OperatorMetrics {
     records_out: AtomicU64,
     watermark: AtomicI64,
     late_dropped: AtomicU64,
+    records_in_errors: AtomicU64,
+    records_out_errors: AtomicU64,
     /// By source operator and source subtask, in microseconds.
     latency: Mutex<BTreeMap<(OperatorId, u32), Histogram<u64>>>,
     async_io: OnceLock<AsyncIoMetrics>,
@@ -30,6 +32,8 @@ impl Default for OperatorMetrics {
             records_out: AtomicU64::new(0),
             watermark: AtomicI64::new(MIN_TIMESTAMP),
             late_dropped: AtomicU64::new(0),
+            records_in_errors: AtomicU64::new(0),
+            records_out_errors: AtomicU64::new(0),
             latency: Mutex::new(BTreeMap::new()),
             async_io: OnceLock::new(),
         }
@@ -55,6 +59,16 @@ impl OperatorMetrics {
     /// Late rows that no side output took.
     pub fn late_dropped(&self) -> u64 {
         self.late_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Records that a source could not read and did not fail on: Flink's `numRecordsInErrors`.
+    pub fn records_in_errors(&self) -> u64 {
+        self.records_in_errors.load(Ordering::Relaxed)
+    }
+
+    /// Rows that a sink could not write and did not fail on: Flink's `numRecordsOutErrors`.
+    pub fn records_out_errors(&self) -> u64 {
+        self.records_out_errors.load(Ordering::Relaxed)
     }
 
     /// Sets [`OperatorMetrics::records_in`].
@@ -85,6 +99,16 @@ impl OperatorMetrics {
     /// The counters of asynchronous I/O, which the operator has from now on.
     pub(crate) fn open_async_io(&self) -> &AsyncIoMetrics {
         self.async_io.get_or_init(AsyncIoMetrics::default)
+    }
+
+    /// Counts records that could not be read.
+    pub fn add_records_in_errors(&self, records: u64) {
+        self.records_in_errors.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Counts rows that could not be written.
+    pub fn add_records_out_errors(&self, records: u64) {
+        self.records_out_errors.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Records how long a marker was on its way.

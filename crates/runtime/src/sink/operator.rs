@@ -39,6 +39,8 @@ impl<T: Row> SinkOperator<T> {
                 configuration: context.configuration.clone(),
                 signal: context.signal.clone(),
                 io: context.io.clone(),
+                metrics: context.metrics.clone(),
+                side_outputs: context.side_outputs.clone(),
             })
             .map_err(|error| sink_error(&place, error))?;
         let share = f64::from(place.parallelism);

@@ -9,7 +9,9 @@ use rheos_core::id::Place;
 use rheos_core::time::Millis;
 
 use crate::chain::inbox::Cursor;
+use crate::deploy::side_outputs::SideOutputs;
 use crate::error::BoxError;
+use crate::metrics::operator::OperatorMetrics;
 use crate::task::signal::Signal;
 
 /// Takes rows out of the job. Implemented by connectors and users; shared between threads.
@@ -40,6 +42,10 @@ pub struct WriterContext {
     pub signal: Arc<Signal>,
     /// Where futures run.
     pub io: Option<tokio::runtime::Handle>,
+    /// The operator's counters.
+    pub metrics: Arc<OperatorMetrics>,
+    /// The operator's side outputs; what is not asked for before the writer is made, it doesn't have.
+    pub side_outputs: SideOutputs,
 }
 
 /// Writes rows. Called by the sink's operator on the task's thread.

@@ -8,7 +8,9 @@ use rheos_core::time::Millis;
 use std::sync::Arc;
 
 use super::output::SourceOutput;
+use crate::deploy::side_outputs::SideOutputs;
 use crate::error::BoxError;
+use crate::metrics::operator::OperatorMetrics;
 use crate::task::signal::Signal;
 
 /// Whether a source ends by itself.
@@ -59,6 +61,10 @@ pub struct ReaderContext {
     pub signal: Arc<Signal>,
     /// Where futures run.
     pub io: Option<tokio::runtime::Handle>,
+    /// The operator's counters.
+    pub metrics: Arc<OperatorMetrics>,
+    /// The operator's side outputs; what is not asked for before the reader is made, it doesn't have.
+    pub side_outputs: SideOutputs,
 }
 
 /// An answer to a reader that wants a split.
