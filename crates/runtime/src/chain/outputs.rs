@@ -172,9 +172,9 @@ impl<T: Row> Outputs<T> {
     }
 }
 
-/// What a buffer between two stages of a chain holds, so that those of a chain fit the second-level
-/// cache together.
-const BUFFER_BYTES: usize = 48 << 10;
+/// What a buffer between two stages of a chain holds: as much as a batch of an exchange, so that a
+/// batch passes a chain in one slice.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// Rows that a stage emits in one slice, whatever its targets would take.
 const MAX_BUFFER: usize = 8192;

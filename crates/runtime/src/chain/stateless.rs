@@ -85,10 +85,8 @@ where
         out: &mut Outputs<T>,
         _context: &OperatorContext,
     ) -> Result<(), BoxError> {
-        if input.remaining() <= out.limit()
-            && let Some(mut batch) = input.take_batch()
-        {
-            // The whole batch fits: what is kept stays where it is, and the batch goes on.
+        if let Some(mut batch) = input.take_batch() {
+            // What is kept stays where it is, and the batch goes on: no memory beyond it is needed.
             self.keep.clear();
             let mut failure = None;
             batch.rows.retain(|row| {
