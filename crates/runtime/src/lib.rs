@@ -13,6 +13,8 @@ pub mod deploy;
 pub mod error;
 pub mod exchange;
 pub mod keyed;
+#[cfg(all(test, loom))]
+mod loom_tests;
 pub mod metrics;
 pub mod rate;
 pub mod sink;

@@ -60,7 +60,10 @@ impl<Out: Send + 'static> Attempts<Out> {
             signal,
             clock,
         };
-        Self { io, shared: Arc::new(shared) }
+        Self {
+            io,
+            shared: Arc::new(shared),
+        }
     }
 
     /// Starts an attempt; the handle ends it.
@@ -72,7 +75,13 @@ impl<Out: Send + 'static> Attempts<Out> {
     ) -> AbortHandle {
         let started_micros = self.shared.clock.monotonic_micros();
         let shared = self.shared.clone();
-        let report = Report { shared, row, attempt, started_micros, ending: Some(Ending::Dropped) };
+        let report = Report {
+            shared,
+            row,
+            attempt,
+            started_micros,
+            ending: Some(Ending::Dropped),
+        };
         let mut future = Box::pin(future);
         let task = async move {
             let mut report = report;
@@ -112,7 +121,9 @@ struct Report<Out> {
 
 impl<Out> Drop for Report<Out> {
     fn drop(&mut self) {
-        let Some(ending) = self.ending.take() else { return };
+        let Some(ending) = self.ending.take() else {
+            return;
+        };
         let took = self.shared.clock.monotonic_micros() - self.started_micros;
         let outcome = Outcome {
             row: self.row,

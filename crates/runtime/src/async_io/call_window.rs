@@ -24,7 +24,11 @@ pub(super) struct Calls {
 
 impl Calls {
     pub fn one(failed: bool, slow: bool) -> Self {
-        Self { all: 1, failed: u32::from(failed), slow: u32::from(slow) }
+        Self {
+            all: 1,
+            failed: u32::from(failed),
+            slow: u32::from(slow),
+        }
     }
 
     pub fn add(&mut self, other: Calls) {
@@ -54,7 +58,11 @@ pub(super) struct CallWindow {
 
 impl CallWindow {
     pub fn new(span: Span) -> Self {
-        Self { span, parts: VecDeque::new(), sum: Calls::default() }
+        Self {
+            span,
+            parts: VecDeque::new(),
+            sum: Calls::default(),
+        }
     }
 
     /// Counts a call that ended now; what the window then holds.
@@ -74,7 +82,11 @@ impl CallWindow {
                     Some((newest, calls)) if *newest >= number => calls.add(call),
                     _ => self.parts.push_back((number, call)),
                 }
-                while self.parts.front().is_some_and(|(oldest, _)| *oldest <= number - PARTS) {
+                while self
+                    .parts
+                    .front()
+                    .is_some_and(|(oldest, _)| *oldest <= number - PARTS)
+                {
                     self.drop_oldest();
                 }
             }
@@ -99,7 +111,14 @@ mod tests {
         for failed in [true, true, false, false] {
             window.record(Calls::one(failed, false), 0);
         }
-        assert_eq!(window.sum, Calls { all: 3, failed: 1, slow: 0 });
+        assert_eq!(
+            window.sum,
+            Calls {
+                all: 3,
+                failed: 1,
+                slow: 0
+            }
+        );
     }
 
     #[test]
@@ -109,7 +128,14 @@ mod tests {
             window.record(Calls::one(true, true), now);
         }
         assert_eq!(window.sum.all, 4);
-        assert_eq!(window.record(Calls::one(false, false), 1_050), Calls { all: 3, failed: 2, slow: 2 });
+        assert_eq!(
+            window.record(Calls::one(false, false), 1_050),
+            Calls {
+                all: 3,
+                failed: 2,
+                slow: 2
+            }
+        );
         assert_eq!(window.record(Calls::one(false, false), 9_000).all, 1);
     }
 }

@@ -130,12 +130,16 @@ impl CircuitBreaker {
         if let Threshold::Rate(rate) = self.threshold
             && !share(rate)
         {
-            return Some(format!("has a circuit breaker for a failure rate of {rate}; it must lie in (0, 1]"));
+            return Some(format!(
+                "has a circuit breaker for a failure rate of {rate}; it must lie in (0, 1]"
+            ));
         }
         if let Some((_, rate)) = self.slow
             && !share(rate)
         {
-            return Some(format!("has a circuit breaker for a share of {rate} slow calls; it must lie in (0, 1]"));
+            return Some(format!(
+                "has a circuit breaker for a share of {rate} slow calls; it must lie in (0, 1]"
+            ));
         }
         let counts = [self.permits, self.minimum_calls];
         if counts.contains(&0)
@@ -188,7 +192,9 @@ impl CircuitBreaker {
     }
 
     fn open_millis(&self) -> Millis {
-        Millis::try_from(self.open_for.as_millis()).unwrap_or(Millis::MAX / 4).max(1)
+        Millis::try_from(self.open_for.as_millis())
+            .unwrap_or(Millis::MAX / 4)
+            .max(1)
     }
 }
 
@@ -210,9 +216,18 @@ pub struct Permit {
 }
 
 enum State {
-    Closed { window: CallWindow, consecutive: u32 },
-    Open { until: Millis },
-    HalfOpen { since: Millis, given: u32, outcomes: Calls },
+    Closed {
+        window: CallWindow,
+        consecutive: u32,
+    },
+    Open {
+        until: Millis,
+    },
+    HalfOpen {
+        since: Millis,
+        given: u32,
+        outcomes: Calls,
+    },
 }
 
 /// A circuit breaker at work.
@@ -227,7 +242,14 @@ impl BreakerMachine {
     /// A closed one.
     pub fn new(settings: CircuitBreaker) -> Self {
         let window = CallWindow::new(settings.span);
-        Self { settings, state: State::Closed { window, consecutive: 0 }, era: 0 }
+        Self {
+            settings,
+            state: State::Closed {
+                window,
+                consecutive: 0,
+            },
+            era: 0,
+        }
     }
 
     /// Its state.
@@ -246,14 +268,22 @@ impl BreakerMachine {
             && until <= now
         {
             let reason = format!("{:?} have passed", self.settings.open_for);
-            let trial = State::HalfOpen { since: now, given: 0, outcomes: Calls::default() };
+            let trial = State::HalfOpen {
+                since: now,
+                given: 0,
+                outcomes: Calls::default(),
+            };
             change = Some(self.become_state(trial, reason));
         }
         let open_millis = self.settings.open_millis();
         let permit = match &mut self.state {
             State::Closed { .. } => Some(Permit { era: self.era }),
             State::Open { .. } => None,
-            State::HalfOpen { since, given, outcomes } => {
+            State::HalfOpen {
+                since,
+                given,
+                outcomes,
+            } => {
                 if *given >= self.settings.permits && now.saturating_sub(*since) >= open_millis {
                     // Calls of the trial got no outcome: others take their place.
                     self.era += 1;
@@ -280,13 +310,23 @@ impl BreakerMachine {
         if permit.era != self.era {
             return None;
         }
-        let slow = self.settings.slow.is_some_and(|(longer, _)| i128::from(took) > longer.as_millis() as i128);
+        let slow = self
+            .settings
+            .slow
+            .is_some_and(|(longer, _)| i128::from(took) > longer.as_millis() as i128);
         let call = Calls::one(failed, slow);
         let until = now.saturating_add(self.settings.open_millis());
         match &mut self.state {
-            State::Closed { window, consecutive } => {
+            State::Closed {
+                window,
+                consecutive,
+            } => {
                 let calls = window.record(call, now);
-                *consecutive = if failed { consecutive.saturating_add(1) } else { 0 };
+                *consecutive = if failed {
+                    consecutive.saturating_add(1)
+                } else {
+                    0
+                };
                 let consecutive = *consecutive;
                 let minimum = self.settings.minimum_calls;
                 let reason = self.settings.verdict(calls, minimum, consecutive)?;
@@ -313,7 +353,13 @@ impl BreakerMachine {
                     outcomes.all
                 );
                 let window = CallWindow::new(self.settings.span);
-                Some(self.become_state(State::Closed { window, consecutive: 0 }, reason))
+                Some(self.become_state(
+                    State::Closed {
+                        window,
+                        consecutive: 0,
+                    },
+                    reason,
+                ))
             }
         }
     }
@@ -322,7 +368,11 @@ impl BreakerMachine {
         let from = self.state();
         self.state = state;
         self.era += 1;
-        Transition { from, to: self.state(), reason }
+        Transition {
+            from,
+            to: self.state(),
+            reason,
+        }
     }
 }
 

@@ -10,10 +10,7 @@ use crate::error::BoxError;
 /// row's time is up or the job ends.
 pub trait AsyncFunction<In, Out>: 'static {
     /// The future that gives the rows for `row`: none, one or several.
-    fn invoke(
-        &self,
-        row: In,
-    ) -> impl Future<Output = Result<Vec<Out>, BoxError>> + Send + 'static;
+    fn invoke(&self, row: In) -> impl Future<Output = Result<Vec<Out>, BoxError>> + Send + 'static;
 
     /// The rows for a row whose time is up. An error goes to the fallback, and where there is none
     /// ends the job.
@@ -34,10 +31,7 @@ where
     Fut: Future<Output = Result<Rows, BoxError>> + Send + 'static,
     Rows: IntoIterator<Item = Out>,
 {
-    fn invoke(
-        &self,
-        row: In,
-    ) -> impl Future<Output = Result<Vec<Out>, BoxError>> + Send + 'static {
+    fn invoke(&self, row: In) -> impl Future<Output = Result<Vec<Out>, BoxError>> + Send + 'static {
         let answer = self(row);
         async move { Ok(answer.await?.into_iter().collect()) }
     }

@@ -100,9 +100,13 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
     }
 
     fn note(&self, change: Option<Transition>) {
-        let Some(Transition { from, to, reason }) = change else { return };
+        let Some(Transition { from, to, reason }) = change else {
+            return;
+        };
         self.count(|metrics| metrics.breaker_became(to));
-        let Place { operator, subtask, .. } = &self.place;
+        let Place {
+            operator, subtask, ..
+        } = &self.place;
         if to == BreakerState::Open {
             tracing::warn!(%operator, subtask, %from, %to, %reason, "circuit breaker");
         } else {
@@ -113,7 +117,14 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
     fn admit(&mut self, input: In, timestamp: Millis, now: Millis) -> Result<(), BoxError> {
         let timeout = self.options.timeout_millis();
         let time_up = timeout.map(|timeout| now.saturating_add(timeout));
-        let row = self.queue.push(input, timestamp, Waiting { time_up, ..Waiting::default() });
+        let row = self.queue.push(
+            input,
+            timestamp,
+            Waiting {
+                time_up,
+                ..Waiting::default()
+            },
+        );
         if let Some(time_up) = time_up {
             self.time_ups.insert((time_up, row));
         }
@@ -128,12 +139,17 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
             self.note(change);
             if leave.is_none() {
                 self.count(AsyncIoMetrics::count_rejected);
-                let attempts = self.queue.waiting(row).map_or(0, |row| row.waiting.attempts);
+                let attempts = self
+                    .queue
+                    .waiting(row)
+                    .map_or(0, |row| row.waiting.attempts);
                 return self.give_up(row, AsyncError::Rejected { attempts, state });
             }
             permit = leave;
         }
-        let Some(entry) = self.queue.waiting(row) else { return Ok(()) };
+        let Some(entry) = self.queue.waiting(row) else {
+            return Ok(());
+        };
         entry.waiting.attempts += 1;
         entry.waiting.retry_at = None;
         let attempt = entry.waiting.attempts;
@@ -146,12 +162,21 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
     }
 
     fn ended(&mut self, outcome: Outcome<Out>, now: Millis) -> Result<(), BoxError> {
-        let Outcome { row, attempt, ending, took_millis } = outcome;
-        let Some(entry) = self.queue.waiting(row) else { return Ok(()) };
+        let Outcome {
+            row,
+            attempt,
+            ending,
+            took_millis,
+        } = outcome;
+        let Some(entry) = self.queue.waiting(row) else {
+            return Ok(());
+        };
         if entry.waiting.attempts != attempt {
             return Ok(());
         }
-        let Some((_, permit)) = entry.waiting.running.take() else { return Ok(()) };
+        let Some((_, permit)) = entry.waiting.running.take() else {
+            return Ok(());
+        };
         let answer = match ending {
             Ending::Answer(answer) => answer,
             Ending::Panic(panic) => {
@@ -169,7 +194,11 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
         if answer.is_err() {
             self.count(AsyncIoMetrics::count_failure);
         }
-        if let Some(delay) = self.options.retry.next_delay(attempt, &answer, &mut self.rng) {
+        if let Some(delay) = self
+            .options
+            .retry
+            .next_delay(attempt, &answer, &mut self.rng)
+        {
             let at = now.saturating_add(delay);
             if let Some(entry) = self.queue.waiting(row) {
                 entry.waiting.retry_at = Some(at);
@@ -180,7 +209,13 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
         match answer {
             Ok(results) => self.finish(row, results),
             Err(error) => {
-                return self.give_up(row, AsyncError::Failed { attempts: attempt, error });
+                return self.give_up(
+                    row,
+                    AsyncError::Failed {
+                        attempts: attempt,
+                        error,
+                    },
+                );
             }
         }
         Ok(())
@@ -194,7 +229,9 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
     }
 
     fn time_up(&mut self, row: u64, now: Millis) -> Result<(), BoxError> {
-        let Some(entry) = self.queue.waiting(row) else { return Ok(()) };
+        let Some(entry) = self.queue.waiting(row) else {
+            return Ok(());
+        };
         let attempts = entry.waiting.attempts;
         let input = entry.input.clone();
         let timeout_millis = self.options.timeout_millis().unwrap_or(0);
@@ -208,16 +245,25 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
                 self.finish(row, results);
                 Ok(())
             }
-            Err(error) => {
-                self.give_up(row, AsyncError::TimedOut { attempts, timeout_millis, error })
-            }
+            Err(error) => self.give_up(
+                row,
+                AsyncError::TimedOut {
+                    attempts,
+                    timeout_millis,
+                    error,
+                },
+            ),
         }
     }
 
     /// The function has no answer for a row: the fallback's, or the error.
     fn give_up(&mut self, row: u64, error: AsyncError) -> Result<(), BoxError> {
-        let Some(fallback) = self.options.fallback.clone() else { return Err(Box::new(error)) };
-        let Some(entry) = self.queue.waiting(row) else { return Ok(()) };
+        let Some(fallback) = self.options.fallback.clone() else {
+            return Err(Box::new(error));
+        };
+        let Some(entry) = self.queue.waiting(row) else {
+            return Ok(());
+        };
         let results = fallback(entry.input.clone(), &error)?;
         self.count(AsyncIoMetrics::count_fallback);
         self.finish(row, results);
@@ -225,7 +271,9 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
     }
 
     fn finish(&mut self, row: u64, results: Vec<Out>) {
-        let Some(entry) = self.queue.waiting(row) else { return };
+        let Some(entry) = self.queue.waiting(row) else {
+            return;
+        };
         let waiting = std::mem::take(&mut entry.waiting);
         if let Some(at) = waiting.time_up {
             self.time_ups.remove(&(at, row));
@@ -256,7 +304,9 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> Operator<In, Out>
         context: &OperatorContext,
     ) -> Result<(), BoxError> {
         while self.queue.len() < self.options.capacity {
-            let Some((row, timestamp)) = input.next() else { break };
+            let Some((row, timestamp)) = input.next() else {
+                break;
+            };
             self.admit(row, timestamp, context.now_millis)?;
         }
         self.count(|metrics| metrics.set_in_flight(self.queue.len()));
@@ -286,7 +336,10 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> Operator<In, Out>
 
     fn deadline(&self) -> Option<Millis> {
         let first = |times: &BTreeSet<(Millis, u64)>| times.first().map(|(at, _)| *at);
-        [first(&self.time_ups), first(&self.retries)].into_iter().flatten().min()
+        [first(&self.time_ups), first(&self.retries)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn processing_time(

@@ -117,7 +117,8 @@ impl<In, Out> AsyncOptions<In, Out> {
     }
 
     pub(super) fn timeout_millis(&self) -> Option<i64> {
-        self.timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX))
+        self.timeout
+            .map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// What is wrong with them, if anything; reads on after the operator's name.
@@ -125,11 +126,16 @@ impl<In, Out> AsyncOptions<In, Out> {
         if self.capacity == 0 {
             return Some("has a capacity of 0; at least one row must be in flight".to_owned());
         }
-        if self.timeout.is_some_and(|timeout| timeout < Duration::from_millis(1)) {
+        if self
+            .timeout
+            .is_some_and(|timeout| timeout < Duration::from_millis(1))
+        {
             return Some(
                 "has a time-out below 1 ms; use no_timeout() to wait without limit".to_owned(),
             );
         }
-        self.retry.problem().or_else(|| self.breaker.as_ref().and_then(CircuitBreaker::problem))
+        self.retry
+            .problem()
+            .or_else(|| self.breaker.as_ref().and_then(CircuitBreaker::problem))
     }
 }

@@ -83,7 +83,13 @@ pub struct AsyncQueue<In, Out, W> {
 impl<In, Out, W> AsyncQueue<In, Out, W> {
     /// An empty queue.
     pub fn new(mode: OutputMode) -> Self {
-        Self { mode, rows: BTreeMap::new(), next: 0, segments: VecDeque::new(), first: 0 }
+        Self {
+            mode,
+            rows: BTreeMap::new(),
+            next: 0,
+            segments: VecDeque::new(),
+            first: 0,
+        }
     }
 
     /// Rows in it, those that are done included.
@@ -118,7 +124,13 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
         let segment = self.first + self.segments.len() as u64 - 1;
         let number = self.next;
         self.next += 1;
-        let row = InFlight { input, timestamp, waiting, results: None, segment };
+        let row = InFlight {
+            input,
+            timestamp,
+            waiting,
+            results: None,
+            segment,
+        };
         self.rows.insert(number, row);
         number
     }
@@ -136,7 +148,9 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
 
     /// The row of this number, if it still waits.
     pub fn waiting(&mut self, number: u64) -> Option<&mut InFlight<In, Out, W>> {
-        self.rows.get_mut(&number).filter(|row| row.results.is_none())
+        self.rows
+            .get_mut(&number)
+            .filter(|row| row.results.is_none())
     }
 
     /// All rows that wait.
@@ -146,7 +160,11 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
 
     /// A row is done.
     pub fn complete(&mut self, number: u64, results: Vec<Out>) {
-        let Some(row) = self.rows.get_mut(&number).filter(|row| row.results.is_none()) else {
+        let Some(row) = self
+            .rows
+            .get_mut(&number)
+            .filter(|row| row.results.is_none())
+        else {
             return;
         };
         row.results = Some(results);
@@ -159,7 +177,9 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
 
     /// Whether something may leave.
     pub fn is_ready(&self) -> bool {
-        self.segments.front().is_some_and(|first| !first.done.is_empty() || first.waiting == 0)
+        self.segments
+            .front()
+            .is_some_and(|first| !first.done.is_empty() || first.waiting == 0)
     }
 
     /// Takes the results of the next row that may leave, with its timestamp; none while a control
@@ -203,7 +223,9 @@ mod tests {
     }
 
     fn results(queue: &mut Queue) -> Vec<i64> {
-        std::iter::from_fn(|| queue.pop_results()).flat_map(|(rows, _)| rows).collect()
+        std::iter::from_fn(|| queue.pop_results())
+            .flat_map(|(rows, _)| rows)
+            .collect()
     }
 
     #[test]

@@ -17,8 +17,14 @@ type IfError = Arc<dyn Fn(&BoxError) -> bool + Send + Sync>;
 #[derive(Debug, Clone, Copy)]
 enum Backoff {
     Never,
-    Fixed { delay: Duration },
-    Exponential { initial: Duration, max: Duration, multiplier: f64 },
+    Fixed {
+        delay: Duration,
+    },
+    Exponential {
+        initial: Duration,
+        max: Duration,
+        multiplier: f64,
+    },
 }
 
 /// When to try again.
@@ -69,7 +75,13 @@ impl<Out> std::fmt::Debug for RetryStrategy<Out> {
 
 impl<Out> RetryStrategy<Out> {
     fn new(backoff: Backoff, max_attempts: u32) -> Self {
-        Self { backoff, max_attempts, jitter: 0.0, if_result: None, if_error: None }
+        Self {
+            backoff,
+            max_attempts,
+            jitter: 0.0,
+            if_result: None,
+            if_error: None,
+        }
     }
 
     /// Never.
@@ -90,7 +102,14 @@ impl<Out> RetryStrategy<Out> {
         max: Duration,
         multiplier: f64,
     ) -> Self {
-        Self::new(Backoff::Exponential { initial, max, multiplier }, max_attempts)
+        Self::new(
+            Backoff::Exponential {
+                initial,
+                max,
+                multiplier,
+            },
+            max_attempts,
+        )
     }
 
     /// Makes each delay longer or shorter by a random share of up to `share` of it, so that rows
@@ -115,17 +134,20 @@ impl<Out> RetryStrategy<Out> {
     /// What is wrong with it, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Some(format!("has a retry jitter of {}; it must lie in 0..=1", self.jitter));
+            return Some(format!(
+                "has a retry jitter of {}; it must lie in 0..=1",
+                self.jitter
+            ));
         }
         match self.backoff {
-            Backoff::Exponential { initial, max, multiplier }
-                if !(multiplier.is_finite() && multiplier >= 1.0) || max < initial =>
-            {
-                Some(format!(
-                    "retries after {initial:?}, at most {max:?}, times {multiplier}; the multiplier \
+            Backoff::Exponential {
+                initial,
+                max,
+                multiplier,
+            } if !(multiplier.is_finite() && multiplier >= 1.0) || max < initial => Some(format!(
+                "retries after {initial:?}, at most {max:?}, times {multiplier}; the multiplier \
                      must be at least 1 and the longest delay at least the first"
-                ))
-            }
+            )),
             _ => None,
         }
     }
@@ -151,7 +173,11 @@ impl<Out> RetryStrategy<Out> {
         let delay = match self.backoff {
             Backoff::Never => return None,
             Backoff::Fixed { delay } => delay.as_secs_f64(),
-            Backoff::Exponential { initial, max, multiplier } => {
+            Backoff::Exponential {
+                initial,
+                max,
+                multiplier,
+            } => {
                 let before = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
                 (initial.as_secs_f64() * multiplier.powi(before)).min(max.as_secs_f64())
             }
@@ -187,8 +213,9 @@ mod tests {
             2.0,
         );
         let mut rng = Rng::new(1);
-        let delays: Vec<_> =
-            (1..=5).filter_map(|n| strategy.next_delay(n, &failed(), &mut rng)).collect();
+        let delays: Vec<_> = (1..=5)
+            .filter_map(|n| strategy.next_delay(n, &failed(), &mut rng))
+            .collect();
         assert_eq!(delays, [10, 20, 40, 70, 70]);
         assert_eq!(strategy.next_delay(90, &failed(), &mut rng), Some(70));
     }
@@ -197,8 +224,9 @@ mod tests {
     fn jitter_swings_around_the_delay() {
         let strategy = RetryStrategy::fixed_delay(1, Duration::from_secs(1)).jitter(0.5);
         let mut rng = Rng::new(7);
-        let delays: Vec<_> =
-            (0..200).filter_map(|_| strategy.next_delay(1, &failed(), &mut rng)).collect();
+        let delays: Vec<_> = (0..200)
+            .filter_map(|_| strategy.next_delay(1, &failed(), &mut rng))
+            .collect();
         assert!(delays.iter().all(|delay| (500..=1500).contains(delay)));
         assert!(delays.iter().any(|delay| *delay < 700) && delays.iter().any(|d| *d > 1300));
     }
@@ -210,7 +238,11 @@ mod tests {
             .if_error(|error| error.to_string() == "refused");
         let mut rng = Rng::new(1);
         assert!(strategy.next_delay(1, &failed(), &mut rng).is_some());
-        assert!(strategy.next_delay(1, &Err("gone".into()), &mut rng).is_none());
+        assert!(
+            strategy
+                .next_delay(1, &Err("gone".into()), &mut rng)
+                .is_none()
+        );
         assert!(strategy.next_delay(1, &Ok(vec![]), &mut rng).is_some());
         assert!(strategy.next_delay(1, &Ok(vec![1]), &mut rng).is_none());
         let plain = RetryStrategy::<i32>::fixed_delay(1, Duration::ZERO);

@@ -77,8 +77,9 @@ impl<T> ChannelSender<T> {
         if self.available() > 0 {
             return true;
         }
-        self.shared.sender_waits.store(true, Ordering::SeqCst);
-        // The receiver may have granted between the look and the announcement.
+        // The receiver may have granted between the look and the announcement. The swap reads what
+        // the receiver's last swap left, so the look after it sees the grant before that.
+        self.shared.sender_waits.swap(true, Ordering::SeqCst);
         if self.available() > 0 {
             self.shared.sender_waits.store(false, Ordering::SeqCst);
             return true;

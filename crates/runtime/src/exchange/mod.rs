@@ -4,4 +4,6 @@ pub mod channel;
 pub mod debloat;
 pub mod gate;
 pub mod partitioner;
+#[cfg(test)]
+mod tests;
 pub mod writer;

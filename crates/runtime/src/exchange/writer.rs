@@ -50,6 +50,8 @@ struct Lane<T> {
     sender: ChannelSender<T>,
     staged: Batch<T>,
     since_micros: i64,
+    /// A control element went without credit, and rows with it: nothing further until there is some.
+    overdrawn: bool,
 }
 
 /// An exchange to subtasks of the same process: rows move, nothing is serialised.
@@ -72,7 +74,12 @@ impl<T: Row> LocalWriter<T> {
     ) -> Self {
         let lanes = senders
             .into_iter()
-            .map(|sender| Lane { sender, staged: Batch::default(), since_micros: 0 })
+            .map(|sender| Lane {
+                sender,
+                staged: Batch::default(),
+                since_micros: 0,
+                overdrawn: false,
+            })
             .collect();
         let row_limit = (limits.bytes / size_of::<T>().max(1)).clamp(1, limits.rows);
         Self { lanes, partitioner, limits, row_limit, hashes: Vec::new(), marker: 0 }
@@ -159,8 +166,11 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
         let mut room = self.row_limit;
         for lane in &mut self.lanes {
             let limit = lane_limit(&lane.sender, self.row_limit);
-            if lane.staged.len() >= limit && !lane.sender.ready() {
-                return 0;
+            if lane.overdrawn || lane.staged.len() >= limit {
+                if !lane.sender.ready() {
+                    return 0;
+                }
+                lane.overdrawn = false;
             }
             room = room.min(limit);
         }
@@ -197,6 +207,7 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
 
     fn control(&mut self, control: Control, _now_micros: i64) {
         for lane in &mut self.lanes {
+            lane.overdrawn |= lane.sender.available() <= 0;
             if !lane.staged.is_empty() {
                 lane.send();
             }

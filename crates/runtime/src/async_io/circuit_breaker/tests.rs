@@ -26,17 +26,24 @@ fn failures_in_a_row_open_it() {
 
 #[test]
 fn a_share_of_failures_opens_it_once_there_are_enough_calls() {
-    let settings = CircuitBreaker::failure_rate(0.5).over_last_calls(4).minimum_calls(4);
+    let settings = CircuitBreaker::failure_rate(0.5)
+        .over_last_calls(4)
+        .minimum_calls(4);
     let mut machine = BreakerMachine::new(settings);
     for failed in [true, true, false] {
         assert_eq!(call(&mut machine, failed, 0), None);
     }
-    assert_eq!(call(&mut machine, false, 0).unwrap().reason, "2 of 4 calls failed");
+    assert_eq!(
+        call(&mut machine, false, 0).unwrap().reason,
+        "2 of 4 calls failed"
+    );
 }
 
 #[test]
 fn slow_calls_open_it() {
-    let settings = CircuitBreaker::failure_rate(1.0).minimum_calls(2).slow_calls(seconds(1), 0.5);
+    let settings = CircuitBreaker::failure_rate(1.0)
+        .minimum_calls(2)
+        .slow_calls(seconds(1), 0.5);
     let mut machine = BreakerMachine::new(settings);
     for (took, opens) in [(1_000, false), (1_001, true)] {
         let permit = machine.acquire(0).0.unwrap();
@@ -59,16 +66,24 @@ fn a_trial_decides_between_closed_and_open() {
     let (first, change) = machine.acquire(10_000);
     assert_eq!(change.unwrap().to, HalfOpen);
     let second = machine.acquire(10_000).0.unwrap();
-    assert_eq!(machine.acquire(10_000).0, None, "the permits are given away");
+    assert_eq!(
+        machine.acquire(10_000).0,
+        None,
+        "the permits are given away"
+    );
     assert_eq!(machine.record(first.unwrap(), true, 0, 10_001), None);
     let change = machine.record(second, false, 0, 10_002).unwrap();
-    assert_eq!((change.to, change.reason.as_str()), (Closed, "the trial: 1 of 2 calls succeeded"));
+    assert_eq!(
+        (change.to, change.reason.as_str()),
+        (Closed, "the trial: 1 of 2 calls succeeded")
+    );
 }
 
 #[test]
 fn one_failure_of_a_trial_opens_a_breaker_of_failures_in_a_row() {
-    let settings =
-        CircuitBreaker::consecutive_failures(1).open_for(seconds(1)).half_open_permits(2);
+    let settings = CircuitBreaker::consecutive_failures(1)
+        .open_for(seconds(1))
+        .half_open_permits(2);
     let mut machine = BreakerMachine::new(settings);
     call(&mut machine, true, 0);
     let permit = machine.acquire(1_000).0.unwrap();
@@ -77,8 +92,9 @@ fn one_failure_of_a_trial_opens_a_breaker_of_failures_in_a_row() {
 
 #[test]
 fn outcomes_of_an_earlier_state_are_ignored() {
-    let settings =
-        CircuitBreaker::consecutive_failures(1).open_for(seconds(1)).half_open_permits(1);
+    let settings = CircuitBreaker::consecutive_failures(1)
+        .open_for(seconds(1))
+        .half_open_permits(1);
     let mut machine = BreakerMachine::new(settings);
     let early = machine.acquire(0).0.unwrap();
     call(&mut machine, true, 0);
@@ -92,8 +108,9 @@ fn outcomes_of_an_earlier_state_are_ignored() {
 
 #[test]
 fn a_trial_without_an_outcome_is_made_anew() {
-    let settings =
-        CircuitBreaker::consecutive_failures(1).open_for(seconds(1)).half_open_permits(1);
+    let settings = CircuitBreaker::consecutive_failures(1)
+        .open_for(seconds(1))
+        .half_open_permits(1);
     let mut machine = BreakerMachine::new(settings);
     call(&mut machine, true, 0);
     let lost = machine.acquire(1_000).0.unwrap();
