@@ -12,7 +12,7 @@ use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
 use rheos_runtime::exchange::writer::BatchLimits;
-use rheos_runtime::task::task::NoListener;
+use rheos_runtime::task::task::{NoListener, TaskListener};
 
 use crate::error::ApiError;
 
@@ -45,17 +45,31 @@ impl RunningJob {
 /// # Errors
 /// If the configuration can't be used, or the system refuses something.
 pub fn start(program: &Program, configuration: Configuration) -> Result<RunningJob, ApiError> {
-    start_with(program, configuration, Arc::new(OsSpawner))
+    start_with(program, configuration, StartOptions::default())
 }
 
-/// As [`start`], on threads of this spawner.
+/// What a run can be given beside its configuration.
+pub struct StartOptions {
+    /// Makes the threads of the tasks.
+    pub spawner: SharedSpawner,
+    /// Is told what the tasks do.
+    pub listener: Arc<dyn TaskListener>,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self { spawner: Arc::new(OsSpawner), listener: Arc::new(NoListener) }
+    }
+}
+
+/// As [`start`], with these options.
 ///
 /// # Errors
 /// See [`start`].
 pub fn start_with(
     program: &Program,
     configuration: Configuration,
-    spawner: SharedSpawner,
+    start: StartOptions,
 ) -> Result<RunningJob, ApiError> {
     let refused = |error: rheos_core::config::ConfigError| {
         ApiError::Configuration(error.to_string())
@@ -77,7 +91,7 @@ pub fn start_with(
         batches: batch_limits(&configuration)?,
         windows: window_limits(&configuration)?,
         configuration: Arc::new(configuration),
-        listener: Arc::new(NoListener),
+        listener: start.listener,
         seed,
         attempt: 0,
     };
@@ -93,7 +107,7 @@ pub fn start_with(
         }
     };
     let cluster = EmbeddedCluster {
-        spawner,
+        spawner: start.spawner,
         environment,
         threading,
         slots,
