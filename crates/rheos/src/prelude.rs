@@ -6,6 +6,9 @@ pub use rheos_core::config::Configuration;
 pub use rheos_core::row::{Row, Str};
 pub use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 pub use rheos_runtime::BoxError;
+pub use rheos_runtime::async_io::{
+    AsyncError, AsyncFunction, AsyncOptions, CircuitBreaker, RetryStrategy,
+};
 pub use rheos_runtime::chain::collector::Collector;
 pub use rheos_runtime::chain::side_output::{OutputTag, SideOutput};
 pub use rheos_runtime::keyed::context::{KeyedContext, ProcessContext, TimeDomain};
@@ -27,3 +30,4 @@ pub use crate::env::StreamEnv;
 pub use crate::error::ApiError;
 pub use crate::stream::data_stream::DataStream;
 pub use crate::stream::keyed_stream::KeyedStream;
+pub use crate::stream::sink_ext::SinkExt;
