@@ -175,11 +175,16 @@ impl Task {
             if self.cancelled {
                 return Err(Box::new(TaskError::Cancelled { place: self.place.clone() }));
             }
+            // What keeps the stage furthest downstream that is kept from anything.
+            let mut stuck = None;
             let mut waits_for_output = false;
             let mut ran = false;
             for index in (0..self.stages.len()).rev() {
                 let Some(stage) = self.stages.get_mut(index) else { continue };
                 if !stage.has_work(now) {
+                    if stage.waits_outside() {
+                        stuck.get_or_insert(BlockedOn::Outside);
+                    }
                     continue;
                 }
                 if stage.outputs_ready() {
@@ -188,6 +193,7 @@ impl Task {
                     ran = true;
                     break;
                 }
+                stuck.get_or_insert(BlockedOn::Output);
                 waits_for_output = true;
             }
             if self.pass_barrier(now)? {
@@ -213,16 +219,14 @@ impl Task {
             if worked {
                 // Something may have come in while we worked: look once more before waiting.
                 worked = false;
-                self.flush(now, !waits_for_output);
+                self.flush(now, stuck != Some(BlockedOn::Output));
                 continue;
             }
-            let flushed = self.flush(now, !waits_for_output);
-            let on = if waits_for_output || !flushed {
-                BlockedOn::Output
-            } else if self.stages.iter().any(|stage| stage.waits_outside()) {
-                BlockedOn::Outside
-            } else {
-                BlockedOn::Input
+            let flushed = self.flush(now, stuck != Some(BlockedOn::Output));
+            let on = match stuck {
+                _ if !flushed => BlockedOn::Output,
+                Some(stuck) => stuck,
+                None => BlockedOn::Input,
             };
             if on == BlockedOn::Input {
                 for input in &mut self.inputs {
