@@ -18,4 +18,8 @@ pub mod print;
 pub use blackhole::{BlackholeSink, DiscardingSink};
 pub use collection::{CollectSink, CollectionSource};
 pub use datagen::DataGeneratorSource;
+#[cfg(feature = "csv")]
+pub use format::csv::Csv;
+pub use format::json::JsonLines;
+pub use format::raw::RawLines;
 pub use print::PrintSink;

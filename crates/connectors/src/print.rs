@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::id::Place;
-use rheos_core::row::{FieldVisitor, RowError};
+use rheos_core::row::RowError;
 use rheos_core::time::Millis;
 use rheos_runtime::BoxError;
 use rheos_runtime::chain::inbox::Cursor;
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
 use crate::format::json::{JsonNesting, JsonWriter};
+use crate::format::text::TextWriter;
 
 /// Bytes gathered before they are printed, within a slice of rows.
 const GATHER: usize = 64 * 1024;
@@ -104,87 +105,9 @@ fn show_json<T: Row>(row: &T, out: &mut Vec<u8>) -> Result<(), RowError> {
     row.visit(&mut JsonWriter::new(out, &mut nesting))?;
     if out.get(start) == Some(&b'"') {
         out.truncate(start);
-        row.visit(&mut PlainText(out))?;
+        row.visit(&mut TextWriter::printable(out))?;
     }
     Ok(())
-}
-
-/// Takes the one string that a row is; bytes as base64.
-struct PlainText<'a>(&'a mut Vec<u8>);
-
-impl PlainText<'_> {
-    fn no_string<R>() -> Result<R, RowError> {
-        Err(RowError::mismatch(
-            "shown as a string once, and then as something else",
-        ))
-    }
-}
-
-impl FieldVisitor for PlainText<'_> {
-    fn str(&mut self, value: &str) -> Result<(), RowError> {
-        self.0.extend_from_slice(value.as_bytes());
-        Ok(())
-    }
-
-    fn bytes(&mut self, value: &[u8]) -> Result<(), RowError> {
-        crate::format::base64::encode(value, self.0);
-        Ok(())
-    }
-
-    fn null(&mut self) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn bool(&mut self, _value: bool) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn i64(&mut self, _value: i64) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn u64(&mut self, _value: u64) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn f32(&mut self, _value: f32) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn f64(&mut self, _value: f64) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn begin_variant(&mut self, _owner: &str, _name: &str) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn end_variant(&mut self) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn begin_record(&mut self, _: &str, _: usize, _: bool) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn field(&mut self, _position: usize, _name: &str) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn end_record(&mut self) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn begin_list(&mut self, _len: usize) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn item(&mut self, _position: usize) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn end_list(&mut self) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn begin_map(&mut self, _len: usize) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn key(&mut self, _position: usize) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn value(&mut self) -> Result<(), RowError> {
-        Self::no_string()
-    }
-    fn end_map(&mut self) -> Result<(), RowError> {
-        Self::no_string()
-    }
 }
 
 /// What stands before each line: as Flink's `PrintSinkOutputWriter` has it.

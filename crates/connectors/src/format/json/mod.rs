@@ -10,6 +10,12 @@
 //! | `Vec<u8>` | base64 in a string, as Flink has it |
 //! | `NaN`, infinities | an error: JSON has none |
 
+mod lines;
+mod parser;
+#[cfg(test)]
+mod tests;
 mod writer;
 
+pub use lines::{JsonDecoder, JsonEncoder, JsonLines};
+pub(crate) use parser::JsonParser;
 pub(crate) use writer::{JsonNesting, JsonWriter};

@@ -31,6 +31,18 @@ impl<'a> JsonWriter<'a> {
         }
     }
 
+    /// What has been written.
+    #[cfg(feature = "csv")]
+    pub fn text(&self) -> &[u8] {
+        self.out
+    }
+
+    /// Starts anew.
+    #[cfg(feature = "csv")]
+    pub fn clear(&mut self) {
+        self.out.clear();
+    }
+
     fn put(&mut self, byte: u8) {
         self.out.push(byte);
     }
