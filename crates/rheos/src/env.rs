@@ -11,7 +11,7 @@ use rheos_runtime::deploy::operator_builder::BuildContext;
 use rheos_runtime::deploy::program::{BuiltCoordinator, Program};
 use rheos_runtime::source::coordinator::SourceCoordinator;
 use rheos_runtime::source::reader::Source;
-use rheos_runtime::source::stage::SourceSettings;
+use rheos_runtime::source::settings::SourceSettings;
 use rheos_runtime::time::WatermarkStrategy;
 
 use crate::error::ApiError;

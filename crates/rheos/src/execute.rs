@@ -96,8 +96,8 @@ pub fn start_with(
         attempt: 0,
     };
     let threading = match environment.configuration.raw("rheos.threads") {
-        Some(text) if text == "slot" => Threading::Slot,
-        Some(text) if text == "task" => Threading::Task,
+        Some("slot") => Threading::Slot,
+        Some("task") => Threading::Task,
         None => Threading::default(),
         Some(other) => {
             return Err(ApiError::Configuration(format!(

@@ -79,7 +79,8 @@ impl StageContext {
     /// Notes the time.
     pub fn set_now(&mut self, now_micros: i64) {
         self.operator.now_micros = now_micros;
-        self.operator.now_millis = self.clock.wall_millis();
+        // Processing time never goes back for an operator, though a machine's clock may.
+        self.operator.now_millis = self.operator.now_millis.max(self.clock.wall_millis());
     }
 
     /// Side outputs take rows.

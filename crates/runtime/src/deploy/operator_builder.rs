@@ -21,7 +21,8 @@ use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
 use crate::source::coordinator::SourceCoordinator;
 use crate::source::reader::{ReaderContext, Source};
-use crate::source::stage::{SourceSettings, SourceStage};
+use crate::source::settings::SourceSettings;
+use crate::source::stage::SourceStage;
 use crate::task::mailbox::MailSender;
 use crate::task::signal::Signal;
 

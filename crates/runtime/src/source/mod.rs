@@ -5,4 +5,6 @@ pub mod alignment;
 pub mod coordinator;
 pub mod output;
 pub mod reader;
+pub mod settings;
+mod split;
 pub mod stage;

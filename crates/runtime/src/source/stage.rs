@@ -16,48 +16,19 @@ use rheos_core::element::{Batch, Control, LatencyMarker};
 use rheos_core::id::{OperatorId, Place};
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
-use super::alignment::AlignmentGroup;
 use super::coordinator::SourceCoordinator;
 use super::output::{Run, SourceOutput};
 use super::reader::{ReaderStatus, SourceReader};
+use super::settings::SourceSettings;
+use super::split::SplitState;
 use crate::chain::outputs::Outputs;
 use crate::chain::stage::{Stage, StageContext};
 use crate::error::BoxError;
 use crate::rate::TokenBucket;
 use crate::task::mailbox::{Mail, MailSender};
-use crate::time::generator::{WatermarkGenerator, WatermarkOutput};
+use crate::time::generator::WatermarkOutput;
 use crate::time::emitter::WatermarkEmitter;
-use crate::time::multiplexer::{Mode, OutputId, WatermarkOutputMultiplexer};
-use crate::time::strategy::WatermarkStrategy;
-
-/// What a source's stage is told beside its reader.
-pub struct SourceSettings<T> {
-    /// How rows get timestamps and watermarks.
-    pub strategy: WatermarkStrategy<T>,
-    /// How often periodic generators are asked, in milliseconds of processing time.
-    pub watermark_interval_millis: Millis,
-    /// How often latency markers are sent; none if 0.
-    pub latency_interval_millis: Millis,
-    /// Rows a second that this subtask may emit.
-    pub rate: Option<f64>,
-    /// The group whose members wait for each other, the drift allowed and how often to look.
-    pub alignment: Option<(Arc<AlignmentGroup>, Millis, Millis)>,
-}
-
-struct SplitState<T> {
-    output: OutputId,
-    generator: Box<dyn WatermarkGenerator<T>>,
-    paused: bool,
-    watermark: Millis,
-}
-
-impl<T> SplitState<T> {
-    fn note(&mut self, output: &WatermarkOutput) {
-        if let Some(watermark) = output.watermark {
-            self.watermark = self.watermark.max(watermark);
-        }
-    }
-}
+use crate::time::multiplexer::{Mode, WatermarkOutputMultiplexer};
 
 /// The stage of a source.
 pub struct SourceStage<T, S> {
@@ -166,11 +137,19 @@ impl<T: Row, S: Row> SourceStage<T, S> {
     fn start_split(&mut self, split: u32) -> &mut SplitState<T> {
         let multiplexer = &mut self.multiplexer;
         let strategy = &self.settings.strategy;
-        self.splits.entry(split).or_insert_with(|| SplitState {
-            output: multiplexer.register(),
-            generator: strategy.generator(),
-            paused: false,
-            watermark: MIN_TIMESTAMP,
+        let (ahead, now) = (self.ahead, self.context.operator.now_millis);
+        self.splits.entry(split).or_insert_with(|| {
+            let mut generator = strategy.generator();
+            if ahead {
+                // The whole source is paused, and will resume all its splits.
+                generator.pause(now);
+            }
+            SplitState {
+                output: multiplexer.register(),
+                generator,
+                paused: false,
+                watermark: MIN_TIMESTAMP,
+            }
         })
     }
 
