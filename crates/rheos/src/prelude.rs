@@ -20,6 +20,23 @@ pub use rheos_runtime::source::reader::{
     Assignment, Boundedness, ReaderContext, ReaderStatus, Source, SourceReader, SplitEnumerator,
 };
 pub use rheos_runtime::time::WatermarkStrategy;
+pub use rheos_runtime::window::assigner::{AssignContext, DefaultTrigger, WindowAssigner};
+pub use rheos_runtime::window::evictor::{Evictor, TimestampedRow};
+pub use rheos_runtime::window::evictors::{CountEvictor, DeltaEvictor, TimeEvictor};
+pub use rheos_runtime::window::function::{ProcessWindowFunction, WindowContext, WindowFunction};
+pub use rheos_runtime::window::global::GlobalWindows;
+pub use rheos_runtime::window::open::WindowOpenContext;
+pub use rheos_runtime::window::session::{EventTimeSessionWindows, ProcessingTimeSessionWindows};
+pub use rheos_runtime::window::sliding::{SlidingEventTimeWindows, SlidingProcessingTimeWindows};
+pub use rheos_runtime::window::trigger::{Trigger, TriggerContext, TriggerResult};
+pub use rheos_runtime::window::triggers::{
+    ContinuousEventTimeTrigger, ContinuousProcessingTimeTrigger, CountTrigger, DeltaTrigger,
+    EventTimeTrigger, ProcessingTimeTrigger, PurgingTrigger,
+};
+pub use rheos_runtime::window::tumbling::{
+    TumblingEventTimeWindows, TumblingProcessingTimeWindows,
+};
+pub use rheos_runtime::window::window::{GlobalWindow, TimeWindow, Window};
 pub use rheos_state::{
     AggregateFunction, AggregatingState, AggregatingStateDescriptor, ListState,
     ListStateDescriptor, MapState, MapStateDescriptor, ReducingState, ReducingStateDescriptor,
@@ -30,4 +47,5 @@ pub use crate::env::StreamEnv;
 pub use crate::error::ApiError;
 pub use crate::stream::data_stream::DataStream;
 pub use crate::stream::keyed_stream::KeyedStream;
+pub use crate::stream::windowed_stream::WindowedStream;
 pub use crate::stream::sink_ext::SinkExt;

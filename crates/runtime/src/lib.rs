@@ -22,5 +22,6 @@ pub mod source;
 mod sync;
 pub mod task;
 pub mod time;
+pub mod window;
 
 pub use error::{BoxError, TaskError};

@@ -6,3 +6,4 @@ pub mod key_selector;
 pub mod keyed_stream;
 pub mod sink;
 pub mod sink_ext;
+pub mod windowed_stream;
