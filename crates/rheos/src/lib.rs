@@ -7,11 +7,13 @@
 //! |---|---|
 //! | [`env`](mod@env) | `StreamEnv`, where a job begins |
 //! | [`stream`] | the operators |
+//! | [`command`] | `rheos::main`: a job as a command |
 //! | [`harness`] | testing a pipeline under a virtual clock |
 //! | [`execute`] | running a program in this process |
 //! | [`prelude`] | what most jobs import |
 #![deny(missing_docs)]
 
+pub mod command;
 pub mod env;
 pub mod error;
 pub mod execute;
@@ -20,6 +22,7 @@ pub mod harness;
 pub mod prelude;
 pub mod stream;
 
+pub use command::{main, main_then, main_with};
 pub use env::StreamEnv;
 pub use error::ApiError;
 pub use rheos_cluster as cluster;

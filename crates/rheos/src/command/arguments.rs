@@ -1,0 +1,74 @@
+//! The command line that every job has.
+
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Flags of every job.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// Subtasks of the operators that say nothing else.
+    #[arg(long, short = 'p', value_name = "N", help_heading = "Rheos")]
+    pub parallelism: Option<u32>,
+    /// Configuration: a `flink-conf.yaml`, a `config.yaml`, or a folder that holds one.
+    #[arg(long, value_name = "FILE", help_heading = "Rheos")]
+    pub conf: Option<PathBuf>,
+    /// One key of the configuration; goes before the file.
+    #[arg(short = 'D', value_name = "KEY=VALUE", help_heading = "Rheos")]
+    pub define: Vec<String>,
+    /// The job's name.
+    #[arg(long, value_name = "NAME", help_heading = "Rheos")]
+    pub job_name: Option<String>,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text", help_heading = "Rheos")]
+    pub log_format: LogFormat,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Command {
+    Run,
+    Plan { json: bool },
+}
+
+fn with_flags<A: Args>(command: clap::Command) -> clap::Command {
+    A::augment_args(Common::augment_args(command))
+}
+
+/// Reads the process's command line.
+pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
+    let json = clap::Arg::new("json")
+        .long("json")
+        .action(clap::ArgAction::SetTrue)
+        .help("The JobGraph as JSON");
+    let run = with_flags::<A>(clap::Command::new("run"))
+        .about("Runs the job in this process (the default)");
+    let plan =
+        with_flags::<A>(clap::Command::new("plan").arg(json)).about("Shows what would run");
+    let name = std::env::args()
+        .next()
+        .and_then(|path| path.rsplit('/').next().map(str::to_owned))
+        .unwrap_or_else(|| "job".to_owned());
+    let command = with_flags::<A>(clap::Command::new("job"))
+        .bin_name(name)
+        .about("A Rheos job")
+        .args_conflicts_with_subcommands(true)
+        .subcommand(run)
+        .subcommand(plan);
+    let matches = command.try_get_matches()?;
+    let (command, matches): (Command, &ArgMatches) = match matches.subcommand() {
+        Some(("plan", matches)) => (Command::Plan { json: matches.get_flag("json") }, matches),
+        Some((_, matches)) => (Command::Run, matches),
+        None => (Command::Run, &matches),
+    };
+    Ok((command, Common::from_arg_matches(matches)?, A::from_arg_matches(matches)?))
+}

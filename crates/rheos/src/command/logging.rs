@@ -1,0 +1,21 @@
+//! Logs: lines for people, or a JSON object a line for a log shipper. To stderr, so that stdout is
+//! the job's.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use super::arguments::LogFormat;
+
+/// Installs the log of the process, unless there is one. `RUST_LOG` says what is in it.
+pub(super) fn install(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that is there already stays: the program has its own.
+    let _installed = match format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
+        }
+    };
+}

@@ -1,0 +1,86 @@
+//! A job as a command: `run`, the default, runs it in this process; `plan` shows what would run.
+//!
+//! Life of a run: the command line and the configuration file are read and answered key by key → the
+//! job is described → everything wrong with it is told → it runs → it finishes, fails, or is told to
+//! stop by SIGTERM or SIGINT: its sources end, what they emitted is processed, open windows fire. A
+//! second signal ends the process at once.
+//!
+//! Exit status: 0 when the job has finished; 1 when it failed or could not start; 143 and 130 when it
+//! was stopped by SIGTERM and SIGINT; 2 when the command line is wrong.
+
+mod arguments;
+mod logging;
+mod plan;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use rheos_runtime::BoxError;
+
+pub use plan::draw;
+pub use run::Finished;
+
+use crate::env::StreamEnv;
+
+/// No flags of the job's own.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NoArguments {}
+
+/// Makes a command of a job that has no flags of its own.
+///
+/// ```no_run
+/// use rheos::prelude::*;
+///
+/// fn main() -> std::process::ExitCode {
+///     rheos::main(|env| {
+///         # let _ = env;
+///         // env.from_source(…).map(…).sink_to(…);
+///         Ok(())
+///     })
+/// }
+/// ```
+pub fn main<F>(describe: F) -> ExitCode
+where
+    F: FnOnce(&StreamEnv) -> Result<(), BoxError>,
+{
+    main_with(|env, _: NoArguments| describe(env))
+}
+
+/// Makes a command of a job with flags of its own: they join those of `run` and `plan`.
+pub fn main_with<A, F>(describe: F) -> ExitCode
+where
+    A: Args,
+    F: FnOnce(&StreamEnv, A) -> Result<(), BoxError>,
+{
+    main_then(describe, |(), _| Ok(()))
+}
+
+/// As [`main_with`], and calls `finish` when the job has ended well, with what `describe` returned:
+/// to sum up, or to check. If it fails, so does the command.
+pub fn main_then<A, X, F, G>(describe: F, finish: G) -> ExitCode
+where
+    A: Args,
+    F: FnOnce(&StreamEnv, A) -> Result<X, BoxError>,
+    G: FnOnce(X, &Finished) -> Result<(), BoxError>,
+{
+    let (command, common, own) = match arguments::parse::<A>() {
+        Ok(parsed) => parsed,
+        Err(error) => error.exit(),
+    };
+    logging::install(common.log_format);
+    let result = run::configuration(&common).and_then(|configuration| match command {
+        arguments::Command::Plan { json } => {
+            plan::print(configuration, &common, json, |env| describe(env, own).map(|_| ()))
+                .map(|()| ExitCode::SUCCESS)
+        }
+        arguments::Command::Run => {
+            run::run(configuration, &common, |env| describe(env, own), finish)
+        }
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
