@@ -1,6 +1,7 @@
 //! The jobs of the benchmark, operator for operator those of the peer.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rheos::prelude::*;
@@ -210,10 +211,20 @@ impl AggregateFunction for StatsOf {
     }
 }
 
+/// A window that fired.
+#[derive(Row, Clone, Debug)]
+pub struct WindowStats {
+    pub category: i32,
+    pub end: i64,
+    pub stats: Stats,
+}
+
+/// source → filter → map → sessions by user → five-minute windows by category, late events aside.
 pub fn pipe(env: &StreamEnv, spec: &Spec) -> Outputs {
     let gap = spec.gap_ms;
-    let tag = OutputTag::<SessionSummary>::new("sessions");
-    let side = tag.clone();
+    let summaries = OutputTag::<SessionSummary>::new("sessions");
+    let late = OutputTag::<Enriched>::new("late");
+    let side = summaries.clone();
     let sessions = enriched(env, spec)
         .key_by(|event| event.user_id)
         .process(move |open| {
@@ -223,18 +234,87 @@ pub fn pipe(env: &StreamEnv, spec: &Spec) -> Outputs {
                 categories: open.map_state("cats")?,
                 summaries: open.side_output(&side)?,
             })
+        })
+        .name("sessions");
+    let mut outputs = Outputs::new();
+    if spec.latency {
+        let records = sink(&sessions, "record-latency", spec, |event| {
+            (event.amount_eur, Some(event.emit_ns))
         });
-    let s = sink(&sessions.side_output(&tag), "sessions", spec, |s| {
-        (s.amount, None)
-    });
-    let r = sink(
-        &sessions.key_by(|e| e.category).rows(),
-        "records",
-        spec,
-        |e| (e.amount_eur, None),
-    );
-    vec![("sessions", s), ("records", r)]
+        outputs.push(("records", records));
+    }
+    let ended = sessions.side_output(&summaries);
+    outputs.push(("sessions", sink(&ended, "sessions", spec, |s| (s.count as f64, None))));
+    let windows = sessions
+        .key_by(|event| event.category)
+        .window(TumblingEventTimeWindows::of(Duration::from_millis(WINDOW as u64)))
+        .allowed_lateness(Duration::from_secs(60))
+        .side_output_late_data(&late)
+        .aggregate_apply(StatsOf, |category, window: &TimeWindow, stats, _, out| {
+            out.collect(WindowStats { category: *category, end: window.end, stats });
+            Ok(())
+        })
+        .name("windows");
+    outputs.push(("windows", window_sink(&windows, spec)));
+    outputs.push(("late", sink(&windows.side_output(&late), "late", spec, |_| (1.0, None))));
+    outputs
 }
+
+/// Adds up the counts; of each window's first firing keeps how long after the event that made it due.
+fn window_sink(windows: &DataStream<WindowStats>, spec: &Spec) -> Arc<Measured> {
+    let triggers = spec.triggers.clone();
+    let latency = spec.latency;
+    let fired = Mutex::new(BTreeSet::new());
+    sink(windows, "windows", spec, move |window| {
+        let due = latency.then(|| triggers.of(window.end)).flatten().filter(|_| {
+            let mut fired = fired.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            fired.insert((window.end, window.category))
+        });
+        (window.stats.count as f64, due)
+    })
+}
+
+/// Events of a user in a window.
+#[derive(Row, Clone, Debug)]
+pub struct UserCount {
+    pub user_id: i64,
+    pub end: i64,
+    pub count: i64,
+}
+
+struct Count;
+
+impl AggregateFunction for Count {
+    type In = Event;
+    type Acc = i64;
+    type Out = i64;
+
+    fn create_accumulator(&self) -> i64 {
+        0
+    }
+
+    fn add(&self, count: &mut i64, _event: Event) {
+        *count += 1;
+    }
+
+    fn get_result(&self, count: &i64) -> i64 {
+        *count
+    }
+
+    fn merge(&self, into: &mut i64, from: i64) {
+        *into += from;
+    }
+}
+
+/// source → five-minute counts by user.
 pub fn count(env: &StreamEnv, spec: &Spec) -> Outputs {
-    shuffle(env, spec)
+    let counts = events(env, spec)
+        .key_by(|event| event.user_id)
+        .window(TumblingEventTimeWindows::of(Duration::from_millis(WINDOW as u64)))
+        .aggregate_apply(Count, |user_id, window: &TimeWindow, count, _, out| {
+            out.collect(UserCount { user_id: *user_id, end: window.end, count });
+            Ok(())
+        })
+        .name("counts");
+    vec![("counts", sink(&counts, "count", spec, |count| (count.count as f64, None)))]
 }
