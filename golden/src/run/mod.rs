@@ -2,8 +2,11 @@
 //!
 //! Each family of kinds has a file with its runners; [`run`] knows which kind is run by which.
 
+mod drive;
+mod keyed_process;
 mod restart;
 mod watermark;
+mod window;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,9 +81,9 @@ fn dispatch(program: &Program, parallelism: u32) -> Result<Outcome, RunError> {
         Program::FailureRate(s) => restart::Strategies.run(s, parallelism),
         Program::FixedDelay(s) => restart::Strategies.run(s, parallelism),
         Program::Cep => Err(RunError::NotSupported),
-        Program::Window(_)
-        | Program::KeyedProcess(_)
-        | Program::IntervalJoin(_)
+        Program::Window(s) => window::Windows.run(s, parallelism),
+        Program::KeyedProcess(s) => keyed_process::Programs.run(s, parallelism),
+        Program::IntervalJoin(_)
         | Program::IntervalJoinLockstep(_)
         | Program::WindowJoin(_)
         | Program::CoGroup(_) => Err(RunError::NoRunner),

@@ -1,0 +1,53 @@
+//! Feeds a scenario's items to a job one by one, and says which of them caused what.
+
+use rheos::harness::{Harness, HarnessError, TestInput};
+use rheos_core::time::MAX_WATERMARK;
+use serde_json::Value;
+
+use super::RunError;
+use crate::scenario::stream::Item;
+
+/// An element as a row: key, value, timestamp.
+pub(super) type Event = (String, i64, i64);
+
+/// Feeds the items, and after each takes the records that it caused: JSON objects as text, which get
+/// their `i`.
+pub(super) fn drive(
+    harness: &Harness,
+    mut input: TestInput<Event>,
+    items: &[Item],
+    final_watermark: bool,
+    mut take: impl FnMut() -> Vec<String>,
+) -> Result<Vec<Value>, RunError> {
+    let mut job = harness.start().map_err(failed)?;
+    let mut output = Vec::new();
+    for (i, item) in items
+        .iter()
+        .map(Some)
+        .chain(final_watermark.then_some(None))
+        .enumerate()
+    {
+        match item {
+            Some(Item::Element(e)) => input.push((e.key.clone(), e.value, e.ts), e.ts),
+            Some(Item::Watermark(watermark)) => input.watermark(watermark.0),
+            None => {
+                input.watermark(MAX_WATERMARK);
+                input.end();
+            }
+        }
+        job.settle().map_err(failed)?;
+        for text in take() {
+            let mut record: Value =
+                serde_json::from_str(&text).map_err(|e| RunError::Failed(e.to_string()))?;
+            if let Value::Object(fields) = &mut record {
+                fields.insert("i".to_owned(), i.into());
+            }
+            output.push(record);
+        }
+    }
+    Ok(output)
+}
+
+fn failed(error: HarnessError) -> RunError {
+    RunError::Failed(error.to_string())
+}
