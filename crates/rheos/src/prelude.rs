@@ -11,6 +11,16 @@ pub use rheos_runtime::async_io::{
 };
 pub use rheos_runtime::chain::collector::Collector;
 pub use rheos_runtime::chain::side_output::{OutputTag, SideOutput};
+pub use rheos_runtime::connect::broadcast_context::{
+    BroadcastContext, BroadcastOpenContext, KeyedBroadcastContext, KeyedBroadcastOpenContext,
+    KeyedReadOnlyContext, ReadOnlyContext,
+};
+pub use rheos_runtime::connect::broadcast_function::{
+    BroadcastProcessFunction, KeyedBroadcastProcessFunction,
+};
+pub use rheos_runtime::connect::broadcast_states::BroadcastHandle;
+pub use rheos_runtime::connect::function::{CoProcessFunction, KeyedCoProcessFunction};
+pub use rheos_runtime::join::interval_function::{JoinContext, ProcessJoinFunction};
 pub use rheos_runtime::keyed::context::{KeyedContext, ProcessContext, TimeDomain};
 pub use rheos_runtime::keyed::function::{KeyedProcessFunction, ProcessFunction};
 pub use rheos_runtime::keyed::open::OpenContext;
@@ -38,9 +48,10 @@ pub use rheos_runtime::window::tumbling::{
 };
 pub use rheos_runtime::window::window::{GlobalWindow, TimeWindow, Window};
 pub use rheos_state::{
-    AggregateFunction, AggregatingState, AggregatingStateDescriptor, ListState,
-    ListStateDescriptor, MapState, MapStateDescriptor, ReducingState, ReducingStateDescriptor,
-    StateTtlConfig, StateVisibility, UpdateType, ValueState, ValueStateDescriptor,
+    AggregateFunction, AggregatingState, AggregatingStateDescriptor, BroadcastState,
+    BroadcastStateDescriptor, ListState, ListStateDescriptor, MapState, MapStateDescriptor,
+    ReducingState, ReducingStateDescriptor, StateTtlConfig, StateVisibility, UpdateType, ValueState,
+    ValueStateDescriptor,
 };
 
 pub use crate::env::StreamEnv;

@@ -9,9 +9,11 @@
 
 pub mod async_io;
 pub mod chain;
+pub mod connect;
 pub mod deploy;
 pub mod error;
 pub mod exchange;
+pub mod join;
 pub mod keyed;
 #[cfg(all(test, loom))]
 mod loom_tests;

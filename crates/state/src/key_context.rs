@@ -21,6 +21,9 @@ pub(crate) struct Place {
     pub(crate) namespace: Namespace,
 }
 
+/// The slot while no key is at hand.
+pub(crate) const NO_KEY: u32 = u32::MAX;
+
 /// The current key, namespace and processing time of one operator.
 #[derive(Debug)]
 pub struct KeyContext {
@@ -48,6 +51,11 @@ impl KeyContext {
     pub fn set_key(&self, slot: u32, hash: u64) {
         self.slot.set(slot);
         self.hash.set(hash);
+    }
+
+    /// From here on no key is at hand: keyed state reads as empty, and writing to it panics.
+    pub fn clear_key(&self) {
+        self.set_key(NO_KEY, 0);
     }
 
     /// Sets the namespace that window state and timers are under.

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use rheos_core::time::Millis;
 
-use crate::key_context::{Namespace, Place};
+use crate::key_context::{NO_KEY, Namespace, Place};
 use crate::namespace_cell::NamespaceCell;
 use crate::slot_refs::SlotRefs;
 
@@ -41,6 +41,7 @@ pub(crate) struct Table<E> {
 fn grown<C: Default>(cells: &mut Vec<C>, slot: u32) -> &mut C {
     let index = slot as usize;
     if index >= cells.len() {
+        assert!(slot != NO_KEY, "keyed state was written while no key was at hand");
         cells.resize_with(index + 1, C::default);
     }
     #[allow(clippy::indexing_slicing, reason = "grown just above")]

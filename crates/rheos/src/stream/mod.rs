@@ -1,7 +1,10 @@
 //! Streams: what the operators of a job are called on.
 
 mod async_stream;
+pub mod broadcast_stream;
+pub mod connected_streams;
 pub mod data_stream;
+pub mod interval_join;
 pub mod key_selector;
 pub mod keyed_stream;
 pub mod sink;

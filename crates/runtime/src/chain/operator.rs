@@ -186,6 +186,25 @@ pub trait TwoInputOperator<Left, Right, Out> {
         Ok(Firing::Done)
     }
 
+    /// Whether a row that it has taken is not done with: its outputs were full before the last of
+    /// what the row gives. It is resumed before anything else, and barriers wait for it.
+    fn unfinished(&self) -> bool {
+        false
+    }
+
+    /// Goes on with the unfinished row, until it is finished or the outputs are full again.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn resume(
+        &mut self,
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let _ = (out, context);
+        Ok(())
+    }
+
     /// When processing time next matters to it.
     fn deadline(&self) -> Option<Millis> {
         None

@@ -72,14 +72,46 @@ impl<Left: Row, Right: Row, Out: Row> TwoInputStage<Left, Right, Out> {
                 return;
             }
         };
+        // A watermark of an idle stream would be overlooked downstream: it is sent while the stream
+        // is active, before it becomes idle or after it has become active.
+        let status_changes = change.idle != self.idle;
+        self.idle = change.idle;
+        if status_changes && !change.idle {
+            self.ready.push_back(Control::Status(StreamStatus::Active));
+        }
         if let Some(watermark) = change.watermark {
             self.ready.push_back(Control::Watermark(watermark));
         }
-        if change.idle != self.idle {
-            self.idle = change.idle;
-            let status = if change.idle { StreamStatus::Idle } else { StreamStatus::Active };
-            self.ready.push_back(Control::Status(status));
+        if status_changes && change.idle {
+            self.ready.push_back(Control::Status(StreamStatus::Idle));
         }
+    }
+
+    /// One slice of timers, rows or control elements.
+    fn run_slice(&mut self) -> Result<(), BoxError> {
+        if self.deadline_passed() {
+            self.operator.processing_time(&mut self.out, &self.context.operator)?;
+        }
+        let context = &self.context;
+        if self.left.has_rows() {
+            self.records_in += run_rows(context, &self.left, |rows| {
+                self.operator.process_left(rows, &mut self.out, &context.operator)
+            })?;
+        } else if self.right.has_rows() {
+            self.records_in += run_rows(context, &self.right, |rows| {
+                self.operator.process_right(rows, &mut self.out, &context.operator)
+            })?;
+        } else {
+            if self.ready.is_empty()
+                && let Some((input, control)) = self.controls.pop_front()
+            {
+                self.combine(input, control);
+            }
+            if let Some(control) = self.ready.front().copied() {
+                self.run_control(control)?;
+            }
+        }
+        Ok(())
     }
 
     fn run_control(&mut self, control: Control) -> Result<(), BoxError> {
@@ -151,6 +183,7 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
             || !self.right.is_empty()
             || !self.controls.is_empty()
             || !self.ready.is_empty()
+            || self.operator.unfinished()
             || self.deadline_passed()
     }
 
@@ -160,27 +193,11 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
 
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError> {
         self.context.set_now(now_micros);
-        if self.deadline_passed() {
-            self.operator.processing_time(&mut self.out, &self.context.operator)?;
+        if self.operator.unfinished() {
+            self.operator.resume(&mut self.out, &self.context.operator)?;
         }
-        let context = &self.context;
-        if self.left.has_rows() {
-            self.records_in += run_rows(context, &self.left, |rows| {
-                self.operator.process_left(rows, &mut self.out, &context.operator)
-            })?;
-        } else if self.right.has_rows() {
-            self.records_in += run_rows(context, &self.right, |rows| {
-                self.operator.process_right(rows, &mut self.out, &context.operator)
-            })?;
-        } else {
-            if self.ready.is_empty()
-                && let Some((input, control)) = self.controls.pop_front()
-            {
-                self.combine(input, control);
-            }
-            if let Some(control) = self.ready.front().copied() {
-                self.run_control(control)?;
-            }
+        if !self.operator.unfinished() && !self.out.is_full() {
+            self.run_slice()?;
         }
         self.context.metrics.set_records_in(self.records_in);
         self.context.flush(&mut self.out);
@@ -192,7 +209,7 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     }
 
     fn has_rows(&self) -> bool {
-        self.left.has_rows() || self.right.has_rows()
+        self.left.has_rows() || self.right.has_rows() || self.operator.unfinished()
     }
 
     fn takes_input(&self) -> bool {
@@ -200,6 +217,7 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
             && self.right.is_empty()
             && self.controls.is_empty()
             && self.ready.is_empty()
+            && !self.operator.unfinished()
     }
 
     fn waits_outside(&self) -> bool {
