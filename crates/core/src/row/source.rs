@@ -103,7 +103,8 @@ pub trait FieldSource {
     /// Where it is none.
     fn str(&mut self) -> Result<&str, RowError>;
 
-    /// Bytes; of a text format, the bytes of the string.
+    /// Bytes; of a format that holds them as text (base64 in JSON and CSV), what the text stands for.
+    /// Unless implemented, the bytes of the string.
     ///
     /// # Errors
     /// Where there are none.
