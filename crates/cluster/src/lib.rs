@@ -6,6 +6,7 @@
 //! never links a connector.
 #![deny(missing_docs)]
 
+pub mod bottleneck;
 pub mod deploy;
 pub mod embedded;
 pub mod error;

@@ -135,7 +135,7 @@ pub const BUFFER_DEBLOAT_TARGET: ConfigOption<Duration> = ConfigOption::new(
     "taskmanager.network.memory.buffer-debloat.target",
     "How long it should take to consume what is in flight.",
 )
-.default("1 s");
+.default("200 ms");
 
 /// Kind of restart strategy; unset means exponential delay with checkpoints and none without.
 pub const RESTART_STRATEGY: ConfigOption<String> =

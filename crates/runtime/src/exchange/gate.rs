@@ -39,8 +39,8 @@ pub trait Feed {
     fn release(&mut self);
     /// Bytes queued, and bytes granted.
     fn usage(&self) -> (usize, usize);
-    /// Sets the channel windows anew if the gate has been starved of work by its own rate.
-    fn idle(&mut self, now_micros: i64);
+    /// The task waits for rows: its rate is not its own.
+    fn idle(&mut self);
 }
 
 struct Lane<T> {
@@ -189,7 +189,7 @@ impl<T: Row> Feed for Gate<T> {
                     }
                     self.last = index;
                     let lanes = self.lanes.len();
-                    if let Some(window) = self.debloat.consumed(bytes, lanes, now_micros) {
+                    if let Some(window) = self.debloat.take(bytes, lanes, now_micros) {
                         for lane in &self.lanes {
                             lane.receiver.grant(window);
                         }
@@ -233,7 +233,7 @@ impl<T: Row> Feed for Gate<T> {
         })
     }
 
-    fn idle(&mut self, now_micros: i64) {
-        self.debloat.idle(now_micros);
+    fn idle(&mut self) {
+        self.debloat.idle();
     }
 }

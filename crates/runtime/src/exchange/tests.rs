@@ -274,7 +274,7 @@ impl World {
             return Ok(());
         };
         match receiver.gate.poll(self.now) {
-            Polled::Nothing => receiver.gate.idle(self.now),
+            Polled::Nothing => receiver.gate.idle(),
             Polled::Rows => {
                 let mut cursor = receiver.inbox.rows();
                 cursor.allow(usize::MAX);

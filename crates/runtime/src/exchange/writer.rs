@@ -149,7 +149,8 @@ impl<T: Row> LocalWriter<T> {
 /// A batch is at most half of the window in rows of average weight, so that a slow receiver, whose
 /// window is small, is sent small batches.
 fn lane_limit<T>(sender: &ChannelSender<T>, row_limit: usize) -> usize {
-    (sender.window() / size_of::<T>().max(1) / 2).clamp(1, row_limit)
+    // A row travels with its timestamp and its hash.
+    (sender.window() / (size_of::<T>() + 16) / 2).clamp(1, row_limit)
 }
 
 impl<T: Row> Lane<T> {

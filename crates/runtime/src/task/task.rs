@@ -230,7 +230,7 @@ impl Task {
             };
             if on == BlockedOn::Input {
                 for input in &mut self.inputs {
-                    input.feed.idle(now);
+                    input.feed.idle();
                 }
             }
             let until = self.stages.iter().filter_map(|stage| stage.due()).min();

@@ -16,7 +16,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("taskmanager.network.memory.buffer-debloat.enabled", &[], Bool, "false", Honoured).ours("true"),
     opt("taskmanager.network.memory.buffer-debloat.period", &[], Duration, "200 ms", NoMeaning(DEBLOAT)),
     opt("taskmanager.network.memory.buffer-debloat.samples", &[], Int, "20", NoMeaning(DEBLOAT)),
-    opt("taskmanager.network.memory.buffer-debloat.target", &[], Duration, "1 s", Honoured),
+    opt("taskmanager.network.memory.buffer-debloat.target", &[], Duration, "1 s", Honoured).ours("200 ms"),
     opt("taskmanager.network.memory.buffer-debloat.threshold-percentages", &[], Int, "25", NoMeaning(DEBLOAT)),
     opt("taskmanager.network.memory.buffers-per-external-blocking-channel", &[], Int, "16", Later(Cluster)),
     opt("taskmanager.network.memory.exclusive-buffers-request-timeout-ms", &[], Int, "30000", Later(Cluster)),
