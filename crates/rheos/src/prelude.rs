@@ -29,7 +29,7 @@ pub use rheos_runtime::source::output::SourceOutput;
 pub use rheos_runtime::source::reader::{
     Assignment, Boundedness, ReaderContext, ReaderStatus, Source, SourceReader, SplitEnumerator,
 };
-pub use rheos_runtime::time::WatermarkStrategy;
+pub use rheos_runtime::time::{WatermarkGenerator, WatermarkOutput, WatermarkStrategy};
 pub use rheos_runtime::window::assigner::{AssignContext, DefaultTrigger, WindowAssigner};
 pub use rheos_runtime::window::evictor::{Evictor, TimestampedRow};
 pub use rheos_runtime::window::evictors::{CountEvictor, DeltaEvictor, TimeEvictor};

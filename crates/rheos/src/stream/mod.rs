@@ -6,6 +6,7 @@ pub mod connected_streams;
 pub mod data_stream;
 pub mod interval_join;
 pub mod key_selector;
+mod keyed_reduce;
 pub mod keyed_stream;
 pub mod sink;
 pub mod sink_ext;
