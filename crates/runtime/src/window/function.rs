@@ -90,7 +90,8 @@ where
     }
 }
 
-/// Makes rows of all the rows of a window, which it is given in the order of arrival.
+/// Makes rows of all the rows of a window, which it is given in the order of arrival; where windows
+/// have merged, those of the older one first.
 ///
 /// Implemented by users, closures included; made on each subtask by a factory that hands it its
 /// state, called from the task's thread.
