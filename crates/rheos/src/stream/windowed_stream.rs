@@ -142,6 +142,12 @@ impl<K: Row, T: Row, A: WindowAssigner<T>> WindowedStream<K, T, A> {
     /// Keeps windows for this long after the watermark has reached their end; a row that comes in
     /// meanwhile makes its windows fire anew.
     pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+        if !lateness.subsec_nanos().is_multiple_of(1_000_000) {
+            self.stream.builder.borrow_mut().problem(
+                self.spec.assigner.name(),
+                format!("has allowed lateness {lateness:?}; it must be whole milliseconds"),
+            );
+        }
         self.spec.lateness = Millis::try_from(lateness.as_millis()).unwrap_or(Millis::MAX);
         self
     }

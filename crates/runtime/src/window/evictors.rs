@@ -9,6 +9,9 @@ use super::function::WindowContext;
 use super::millis::whole_millis;
 use crate::error::BoxError;
 
+/// Added before cutting to milliseconds, to round up.
+const ALMOST_A_MILLI: Duration = Duration::from_nanos(999_999);
+
 /// When an evictor acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
@@ -83,10 +86,11 @@ pub struct TimeEvictor {
 }
 
 impl TimeEvictor {
-    /// Keeps rows less than `keep` older than the newest one, evicting before the function.
+    /// Keeps rows less than `keep` (rounded up to whole milliseconds) older than the newest one,
+    /// evicting before the function.
     pub fn of(keep: Duration) -> Self {
         Self {
-            keep: whole_millis(keep),
+            keep: whole_millis(keep.saturating_add(ALMOST_A_MILLI)),
             moment: Moment::Before,
         }
     }
