@@ -14,7 +14,13 @@ fn windows_and_process_functions_give_what_flink_gave() {
             parallelism: vec![1, 3],
         };
         let report = suite.run(&selection);
-        assert_eq!(report.failed(), 0, "{}", report.display(3));
-        assert_eq!(report.tallies()[0].passed, count, "{kind}");
+        // "windowJoin" begins with "window" too.
+        let tally = report
+            .tallies()
+            .iter()
+            .find(|tally| tally.kind == kind)
+            .unwrap();
+        assert!(tally.failures.is_empty(), "{}", report.display(3));
+        assert_eq!(tally.passed, count, "{kind}");
     }
 }
