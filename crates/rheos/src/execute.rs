@@ -12,6 +12,7 @@ use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
 use rheos_runtime::exchange::writer::BatchLimits;
+use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::task::{NoListener, TaskListener};
 
 use crate::error::ApiError;
@@ -54,11 +55,17 @@ pub struct StartOptions {
     pub spawner: SharedSpawner,
     /// Is told what the tasks do.
     pub listener: Arc<dyn TaskListener>,
+    /// Where the job's metrics are shown while it runs.
+    pub metrics: MetricRegistry,
 }
 
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { spawner: Arc::new(OsSpawner), listener: Arc::new(NoListener) }
+        Self {
+            spawner: Arc::new(OsSpawner),
+            listener: Arc::new(NoListener),
+            metrics: MetricRegistry::default(),
+        }
     }
 }
 
@@ -112,6 +119,7 @@ pub fn start_with(
         threading,
         slots,
         cancellation_timeout: CANCELLATION_TIMEOUT,
+        metrics: start.metrics,
     };
     Ok(RunningJob { handle: cluster.start(program)?, io })
 }

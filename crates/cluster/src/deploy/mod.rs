@@ -3,4 +3,5 @@
 mod channels;
 mod plan;
 
-pub use plan::{DeployedTask, Deployment, JobMetrics, OperatorHandle, TaskHandle, deploy};
+pub use plan::{DeployedTask, Deployment, JobMetrics, deploy};
+pub use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};

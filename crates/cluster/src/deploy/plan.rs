@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rheos_core::id::{OperatorId, Place};
+use rheos_core::id::Place;
 use rheos_core::job_graph::JobGraph;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::{
     InputDeployment, OperatorDeployment, TargetDeployment, TaskDeployment, TaskEnvironment,
 };
+use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};
 use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::metrics::task::TaskTimes;
 use rheos_runtime::source::coordinator::Coordinator;
@@ -17,32 +18,6 @@ use rheos_runtime::task::signal::Signal;
 
 use super::channels::EdgeChannels;
 use crate::error::JobError;
-
-/// One operator of a task, for whoever watches.
-#[derive(Debug, Clone)]
-pub struct OperatorHandle {
-    /// Index of the operator in the JobGraph.
-    pub index: usize,
-    /// Its identity.
-    pub id: OperatorId,
-    /// Its name.
-    pub name: String,
-    /// Its counters in this subtask.
-    pub metrics: Arc<OperatorMetrics>,
-}
-
-/// One task, for whoever watches.
-#[derive(Debug, Clone)]
-pub struct TaskHandle {
-    /// Index of the vertex in the JobGraph.
-    pub vertex: usize,
-    /// The chain's name and the subtask.
-    pub place: Place,
-    /// Where its time goes.
-    pub times: Arc<TaskTimes>,
-    /// Its operators.
-    pub operators: Vec<OperatorHandle>,
-}
 
 /// The counters of a job's current attempt.
 #[derive(Debug, Clone)]
@@ -156,6 +131,12 @@ pub fn deploy(
                     index: *index,
                     id: node.id(),
                     name: node.name.clone(),
+                    is_source: built.coordinator.is_some(),
+                    is_tail: !graph.edges.iter().any(|edge| {
+                        edge.from == *index
+                            && edge.side_output.is_none()
+                            && position_of(edge.to).is_some()
+                    }),
                     metrics: metrics.clone(),
                 });
                 operators.push(OperatorDeployment {

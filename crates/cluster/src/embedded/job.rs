@@ -8,6 +8,7 @@ use std::time::Duration;
 use rheos_core::clock::SharedClock;
 use rheos_core::id::Place;
 use rheos_runtime::TaskError;
+use rheos_runtime::metrics::registry::Registration;
 use rheos_runtime::source::coordinator::Coordinator;
 use rheos_runtime::task::mailbox::{Mail, MailSender};
 use rheos_runtime::task::worker::{TaskResult, WorkerListener};
@@ -92,6 +93,8 @@ pub struct JobHandle {
     pub(super) coordinators: Vec<(String, Arc<dyn Coordinator>)>,
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) metrics: JobMetrics,
+    /// Shows the job's metrics until it has ended.
+    pub(super) registration: Registration,
     pub(super) started_micros: i64,
     pub(super) cancellation_timeout: Duration,
 }
@@ -103,6 +106,11 @@ impl JobHandle {
     /// The job's counters.
     pub fn metrics(&self) -> &JobMetrics {
         &self.metrics
+    }
+
+    /// The clock of the job's tasks.
+    pub fn clock(&self) -> SharedClock {
+        self.clock.clone()
     }
 
     /// Tells the job to end.
@@ -163,7 +171,9 @@ impl JobHandle {
             if let Some(cause) = cause
                 && cancelled_at.is_none()
             {
-                tracing::error!(error = %cause, "the job fails");
+                // The stack of a panic is for whoever waits; a log line is one line.
+                let error = cause.to_string();
+                tracing::error!(error = error.lines().next().unwrap_or(""), "the job fails");
                 failure = Some(cause);
                 cancelled_at = Some(now);
                 self.cancel_all();
@@ -185,6 +195,7 @@ impl JobHandle {
                 tracing::error!("a worker's thread ended by a panic outside of its tasks");
             }
         }
+        drop(self.registration);
         match failure {
             Some(failure) => Err(failure),
             None => Ok(JobReport { run_micros, metrics: self.metrics.clone() }),

@@ -8,6 +8,7 @@ use rheos_core::id::Place;
 use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
+use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::worker::{self, TaskBuilder, WorkerListener};
 
@@ -37,6 +38,8 @@ pub struct EmbeddedCluster {
     pub slots: Option<u32>,
     /// How long a cancelled task may take to end.
     pub cancellation_timeout: Duration,
+    /// Where the metrics of its jobs are shown while they run.
+    pub metrics: MetricRegistry,
 }
 
 /// Which thread a task runs on.
@@ -70,6 +73,12 @@ impl EmbeddedCluster {
         let deployment = deploy(program, &self.environment, &mut |vertex, subtask| {
             signals.entry(key_of(vertex, subtask)).or_default().clone()
         })?;
+        let registration = self.metrics.register(
+            &graph.name,
+            self.environment.attempt,
+            deployment.metrics.tasks.clone(),
+            self.environment.clock.clone(),
+        );
         let events = Arc::new(Events::default());
         let listener: Arc<dyn WorkerListener> = events.clone();
         let mut mails = Vec::new();
@@ -91,7 +100,11 @@ impl EmbeddedCluster {
             let signal = signals.entry(key.clone()).or_default().clone();
             let name = thread_name(&key, &builders);
             let (clock, listener) = (clock.clone(), listener.clone());
-            let body = Box::new(move || worker::run(&signal, &clock, builders, &listener));
+            let span = span_of(&graph.name, &builders);
+            let body = Box::new(move || {
+                let _entered = span.entered();
+                worker::run(&signal, &clock, builders, &listener);
+            });
             let thread = self
                 .spawner
                 .spawn(name, body)
@@ -105,9 +118,23 @@ impl EmbeddedCluster {
             coordinators: deployment.coordinators,
             threads,
             metrics: deployment.metrics,
+            registration,
             started_micros,
             cancellation_timeout: self.cancellation_timeout,
         })
+    }
+}
+
+/// What the log lines of a thread carry: its job, and its task where it has one.
+fn span_of(job: &str, builders: &[(usize, Place, TaskBuilder)]) -> tracing::Span {
+    match builders {
+        [(_, place, _)] => tracing::info_span!(
+            "task",
+            job,
+            operator = %place.operator,
+            subtask = place.subtask
+        ),
+        _ => tracing::info_span!("slot", job),
     }
 }
 

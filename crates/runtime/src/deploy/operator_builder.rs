@@ -19,6 +19,7 @@ use crate::chain::stage::{OperatorStage, Stage, StageContext};
 use crate::chain::two_input::TwoInputStage;
 use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
+use crate::metrics::user::MetricGroup;
 use crate::source::coordinator::SourceCoordinator;
 use crate::source::reader::{ReaderContext, Source};
 use crate::source::settings::SourceSettings;
@@ -61,6 +62,11 @@ pub struct BuildContext {
 }
 
 impl BuildContext {
+    /// Where the operator's functions make metrics of their own.
+    pub fn metrics(&self) -> MetricGroup {
+        self.metrics.group()
+    }
+
     /// The handle on a side output; all handles of a tag share one output.
     ///
     /// # Errors

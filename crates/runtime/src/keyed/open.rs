@@ -11,6 +11,7 @@ use rheos_state::{
 use crate::chain::side_output::{OutputTag, SideOutput};
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
+use crate::metrics::user::MetricGroup;
 
 /// Opens a function on a keyed stream.
 pub struct OpenContext<'a, K> {
@@ -31,6 +32,11 @@ impl<'a, K: Row> OpenContext<'a, K> {
     /// The context of the operator: clock, configuration, metrics.
     pub fn build_context(&mut self) -> &mut BuildContext {
         self.build
+    }
+
+    /// Where the function makes metrics of its own.
+    pub fn metrics(&self) -> MetricGroup {
+        self.build.metrics.group()
     }
 
     /// A side output.

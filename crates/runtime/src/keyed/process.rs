@@ -1,5 +1,7 @@
 //! The operators of process functions.
 
+use std::sync::Arc;
+
 use rheos_core::Row;
 use rheos_core::time::Millis;
 use rheos_state::KeyedBackend;
@@ -14,6 +16,8 @@ use crate::chain::operator::{Firing, Operator, OperatorContext};
 use crate::chain::outputs::Outputs;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
+use crate::metrics::operator::OperatorMetrics;
+use crate::metrics::states::StateReporter;
 
 /// Runs a function over a stream that is not keyed.
 pub struct ProcessOperator<F>(pub F);
@@ -46,6 +50,8 @@ pub struct KeyedProcessOperator<K, In, F> {
     key_buffer: Vec<K>,
     hash_buffer: Vec<u64>,
     slots: Vec<u32>,
+    metrics: Arc<OperatorMetrics>,
+    reporter: StateReporter,
 }
 
 impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
@@ -72,6 +78,8 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
             key_buffer: Vec::new(),
             hash_buffer: Vec::new(),
             slots: Vec::new(),
+            metrics: build.metrics.clone(),
+            reporter: StateReporter::default(),
         })
     }
 
@@ -129,6 +137,7 @@ where
         context: &OperatorContext,
     ) -> Result<(), BoxError> {
         self.backend.context().set_now(context.now_millis);
+        self.reporter.report(&self.metrics, context.now_millis, || self.backend.states());
         while input.allowed() > 0 && !out.is_full() {
             self.keys.of_next(input, &mut self.key_buffer, &mut self.hash_buffer);
             self.slots.clear();
@@ -155,6 +164,7 @@ where
         out: &mut Outputs<Out>,
         context: &OperatorContext,
     ) -> Result<Firing, BoxError> {
+        self.reporter.report(&self.metrics, context.now_millis, || self.backend.states());
         if self.timers.event.now() < watermark {
             self.timers.event.advance(watermark);
         }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::metric::Metric;
 use crate::async_io::circuit_breaker::BreakerState;
 
 /// What an asynchronous operator counts beside rows.
@@ -59,17 +60,17 @@ impl AsyncIoMetrics {
         self.breaker_rejected.load(Ordering::Relaxed)
     }
 
-    /// Every value with its metric's name.
-    pub fn samples(&self) -> [(&'static str, u64); 8] {
+    /// Every value with its metric.
+    pub fn samples(&self) -> [(Metric, u64); 8] {
         [
-            ("asyncInFlight", self.in_flight()),
-            ("asyncRetries", self.retries()),
-            ("asyncTimeouts", self.timeouts()),
-            ("asyncFailures", self.failures()),
-            ("asyncFallbacks", self.fallbacks()),
-            ("circuitBreakerState", self.breaker_state()),
-            ("circuitBreakerTransitions", self.breaker_transitions()),
-            ("circuitBreakerRejected", self.breaker_rejected()),
+            (Metric::AsyncInFlight, self.in_flight()),
+            (Metric::AsyncRetries, self.retries()),
+            (Metric::AsyncTimeouts, self.timeouts()),
+            (Metric::AsyncFailures, self.failures()),
+            (Metric::AsyncFallbacks, self.fallbacks()),
+            (Metric::CircuitBreakerState, self.breaker_state()),
+            (Metric::CircuitBreakerTransitions, self.breaker_transitions()),
+            (Metric::CircuitBreakerRejected, self.breaker_rejected()),
         ]
     }
 

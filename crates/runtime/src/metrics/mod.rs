@@ -1,5 +1,17 @@
 //! Counters and gauges of tasks and operators, under Flink's names.
+//!
+//! A task's thread writes [`task::TaskTimes`] and [`operator::OperatorMetrics`]; whoever watches holds
+//! [`handle::TaskHandle`]s on them, and reads them through a [`registry::MetricRegistry`], which knows
+//! every metric by its name in [`metric::Metric`]. What is told a second comes from two looks and the
+//! time between: [`sampler::Sampler`].
 
 pub mod async_io;
+pub mod handle;
+pub mod metric;
 pub mod operator;
+pub mod registry;
+pub mod sample;
+pub mod sampler;
+pub mod states;
 pub mod task;
+pub mod user;

@@ -1,8 +1,8 @@
 //! The counters of one operator in one subtask. Written by its thread, read by any.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hdrhistogram::Histogram;
 use rheos_core::element::LatencyMarker;
@@ -10,6 +10,8 @@ use rheos_core::id::OperatorId;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 
 use super::async_io::AsyncIoMetrics;
+use super::states::StateSize;
+use super::user::{Counter, MetricGroup, UserMetrics};
 
 /// What every operator counts.
 #[derive(Debug)]
@@ -17,12 +19,16 @@ pub struct OperatorMetrics {
     records_in: AtomicU64,
     records_out: AtomicU64,
     watermark: AtomicI64,
+    output_watermark: AtomicI64,
     late_dropped: AtomicU64,
+    late_to_side: AtomicU64,
     records_in_errors: AtomicU64,
     records_out_errors: AtomicU64,
     /// By source operator and source subtask, in microseconds.
     latency: Mutex<BTreeMap<(OperatorId, u32), Histogram<u64>>>,
     async_io: OnceLock<AsyncIoMetrics>,
+    states: Mutex<Vec<StateSize>>,
+    user: Arc<UserMetrics>,
 }
 
 impl Default for OperatorMetrics {
@@ -31,11 +37,15 @@ impl Default for OperatorMetrics {
             records_in: AtomicU64::new(0),
             records_out: AtomicU64::new(0),
             watermark: AtomicI64::new(MIN_TIMESTAMP),
+            output_watermark: AtomicI64::new(MIN_TIMESTAMP),
             late_dropped: AtomicU64::new(0),
+            late_to_side: AtomicU64::new(0),
             records_in_errors: AtomicU64::new(0),
             records_out_errors: AtomicU64::new(0),
             latency: Mutex::new(BTreeMap::new()),
             async_io: OnceLock::new(),
+            states: Mutex::new(Vec::new()),
+            user: Arc::new(UserMetrics::default()),
         }
     }
 }
@@ -54,6 +64,16 @@ impl OperatorMetrics {
     /// The operator's watermark.
     pub fn watermark(&self) -> Millis {
         self.watermark.load(Ordering::Relaxed)
+    }
+
+    /// The watermark that the operator has passed on.
+    pub fn output_watermark(&self) -> Millis {
+        self.output_watermark.load(Ordering::Relaxed)
+    }
+
+    /// Late rows that went to a side output.
+    pub fn late_to_side(&self) -> u64 {
+        self.late_to_side.load(Ordering::Relaxed)
     }
 
     /// Late rows that no side output took.
@@ -86,7 +106,42 @@ impl OperatorMetrics {
         self.watermark.store(watermark, Ordering::Relaxed);
     }
 
-    /// Counts late rows.
+    /// Sets [`OperatorMetrics::output_watermark`].
+    pub fn set_output_watermark(&self, watermark: Millis) {
+        self.output_watermark.store(watermark, Ordering::Relaxed);
+    }
+
+    /// Counts late rows that a side output took.
+    pub fn add_late_to_side(&self, records: u64) {
+        self.late_to_side.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// What is in the operator's states.
+    pub fn states(&self) -> Vec<StateSize> {
+        self.states.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Sets [`OperatorMetrics::states`].
+    pub fn set_states(&self, states: Vec<StateSize>) {
+        *self.states.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = states;
+    }
+
+    /// The metrics that users made.
+    pub fn user(&self) -> &UserMetrics {
+        &self.user
+    }
+
+    /// Where functions of the operator make metrics of their own.
+    pub fn group(&self) -> MetricGroup {
+        MetricGroup::new(self.user.clone())
+    }
+
+    /// A counter of the operator's function: see [`MetricGroup::counter`].
+    pub fn counter(&self, name: &str) -> Counter {
+        self.group().counter(name)
+    }
+
+    /// Counts late rows that nobody took.
     pub fn add_late_dropped(&self, records: u64) {
         self.late_dropped.fetch_add(records, Ordering::Relaxed);
     }

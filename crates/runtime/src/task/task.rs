@@ -83,8 +83,6 @@ pub struct Task {
     clock: SharedClock,
     times: Arc<TaskTimes>,
     listener: Arc<dyn TaskListener>,
-    activity: TaskActivity,
-    charged_micros: i64,
     /// The stage whose user code runs, for the name in an error.
     current: usize,
     finished: bool,
@@ -104,7 +102,7 @@ impl Task {
         times: Arc<TaskTimes>,
         listener: Arc<dyn TaskListener>,
     ) -> Self {
-        let charged_micros = clock.monotonic_micros();
+        times.enter(TaskActivity::Busy, clock.monotonic_micros());
         let inputs = feeds
             .into_iter()
             .map(|feed| Input { feed, barrier: None, end_of_data: None, ended: false })
@@ -118,8 +116,6 @@ impl Task {
             clock,
             times,
             listener,
-            activity: TaskActivity::Busy,
-            charged_micros,
             current: 0,
             finished: false,
             cancelled: false,
@@ -143,17 +139,18 @@ impl Task {
     /// What user code, a source or a sink says, with its place; the task can't go on after it.
     pub fn step(&mut self) -> Result<Step, TaskError> {
         let started = self.clock.monotonic_micros();
-        // What passed between two steps belongs to what the last one ended with.
-        self.times.charge(self.activity, started - self.charged_micros);
+        // What passed between two steps belonged to what the last one ended with.
+        self.times.enter(TaskActivity::Busy, started);
         let step = self.work(started);
         let now = self.clock.monotonic_micros();
-        self.activity = match &step {
+        let activity = match &step {
             Ok(Step::Blocked { on: BlockedOn::Input, .. }) => TaskActivity::Idle,
             Ok(Step::Blocked { on: BlockedOn::Output, .. }) => TaskActivity::BackPressured,
             _ => TaskActivity::Busy,
         };
-        self.times.charge(TaskActivity::Busy, now - started);
-        self.charged_micros = now;
+        self.times.enter(activity, now);
+        let (queued, granted) = self.input_usage();
+        self.times.set_input(queued, granted);
         step.map_err(|error| self.locate(error))
     }
 
@@ -370,6 +367,7 @@ impl Task {
         for stage in &mut self.stages {
             stage.close();
         }
+        self.times.end(self.clock.monotonic_micros());
     }
 
     /// Bytes queued before the task, and bytes granted.

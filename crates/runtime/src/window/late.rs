@@ -35,7 +35,10 @@ impl<T: Row> LateRows<T> {
     /// Takes one.
     pub(crate) fn take(&self, row: T, timestamp: Millis) {
         match &self.side {
-            Some(side) => side.emit(row, timestamp),
+            Some(side) => {
+                self.metrics.add_late_to_side(1);
+                side.emit(row, timestamp);
+            }
             None => self.metrics.add_late_dropped(1),
         }
     }
