@@ -108,6 +108,12 @@ pub trait Operator<In, Out> {
         false
     }
 
+    /// Whether a row that it has taken is not done with, and is no part of its state: barriers wait
+    /// for it.
+    fn unfinished(&self) -> bool {
+        false
+    }
+
     /// Takes what has finished asynchronously.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub trait Stage {
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError>;
     /// Puts a control element behind the rows of an input. For the head of a chain.
     fn put_control(&mut self, input: usize, control: Control);
-    /// Whether rows wait in an inbox of the stage.
+    /// Whether rows wait in the stage that a barrier must not pass.
     fn has_rows(&self) -> bool;
     /// Whether it can be given another element: nothing waits in it.
     fn takes_input(&self) -> bool;
@@ -273,7 +273,7 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     }
 
     fn has_rows(&self) -> bool {
-        self.inbox.has_rows()
+        self.inbox.has_rows() || self.operator.unfinished()
     }
 
     fn takes_input(&self) -> bool {

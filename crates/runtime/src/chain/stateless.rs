@@ -162,6 +162,10 @@ where
         self.current.is_some()
     }
 
+    fn unfinished(&self) -> bool {
+        self.current.is_some()
+    }
+
     fn completions(
         &mut self,
         out: &mut Outputs<Out>,
@@ -189,5 +193,43 @@ impl<F, I: Iterator> FlatMap<F, I> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rheos_core::id::Place;
+
+    #[test]
+    fn a_row_that_is_drawn_in_parts_is_unfinished_until_its_last() -> Result<(), BoxError> {
+        let context = OperatorContext {
+            place: Place {
+                operator: "flat map".into(),
+                subtask: 0,
+                parallelism: 1,
+            },
+            now_millis: 0,
+            now_micros: 0,
+            watermark: 0,
+        };
+        let mut operator = FlatMap::new(|n: u32| Ok(0..n));
+        let mut input = Cursor::default();
+        input.fill(Batch {
+            rows: vec![2],
+            timestamps: vec![7],
+            hashes: Vec::new(),
+        });
+        input.allow(1);
+        // Without targets they are full after one row.
+        let mut out = Outputs::new(Vec::new());
+        operator.process(&mut input, &mut out, &context)?;
+        assert!(operator.unfinished());
+        assert_eq!(std::mem::take(out.buffer()).rows, [0]);
+        operator.completions(&mut out, &context)?;
+        assert_eq!(std::mem::take(out.buffer()).rows, [1]);
+        operator.completions(&mut out, &context)?;
+        assert!(!operator.unfinished());
+        Ok(())
     }
 }
