@@ -21,6 +21,7 @@ pub use rheos_runtime::connect::broadcast_function::{
 pub use rheos_runtime::connect::broadcast_states::BroadcastHandle;
 pub use rheos_runtime::connect::function::{CoProcessFunction, KeyedCoProcessFunction};
 pub use rheos_runtime::join::interval_function::{JoinContext, ProcessJoinFunction};
+pub use rheos_runtime::join::tagged::Tagged;
 pub use rheos_runtime::keyed::context::{KeyedContext, ProcessContext, TimeDomain};
 pub use rheos_runtime::keyed::function::{KeyedProcessFunction, ProcessFunction};
 pub use rheos_runtime::keyed::open::OpenContext;

@@ -5,6 +5,7 @@ pub mod broadcast_stream;
 pub mod connected_streams;
 pub mod data_stream;
 pub mod interval_join;
+pub mod joined_streams;
 pub mod key_selector;
 mod keyed_reduce;
 pub mod keyed_stream;

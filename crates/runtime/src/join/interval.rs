@@ -79,8 +79,7 @@ impl<K: Row, T: Row> Side<K, T> {
     /// Takes a row in, the current key's.
     fn take<Other: Row, Out: Row>(
         &mut self,
-        row: T,
-        timestamp: Millis,
+        (row, timestamp): (T, Millis),
         others: &IntervalBuffer<Other>,
         shared: &Shared,
         out: &mut Outputs<Out>,
@@ -259,8 +258,7 @@ where
         let keys = left.keys.clone();
         rows.process(&keys, input, out, context, |row, timestamp, _, out| {
             left.take(
-                row,
-                timestamp,
+                (row, timestamp),
                 &right.kept,
                 shared,
                 out,
@@ -286,8 +284,7 @@ where
         let keys = right.keys.clone();
         rows.process(&keys, input, out, context, |row, timestamp, _, out| {
             right.take(
-                row,
-                timestamp,
+                (row, timestamp),
                 &left.kept,
                 shared,
                 out,

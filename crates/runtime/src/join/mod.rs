@@ -1,7 +1,8 @@
-//! Joins of two streams: by an interval of time around each row, and, as rows of one stream, by
-//! window.
+//! Joins of two streams: by an interval of time around each row, and by window.
 
 pub mod interval;
-pub mod interval_buffer;
+mod interval_buffer;
 pub mod interval_function;
 pub mod tagged;
+pub mod window;
+pub mod window_group;

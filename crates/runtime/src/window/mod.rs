@@ -31,7 +31,7 @@ mod late;
 mod live;
 mod millis;
 pub mod open;
-mod operator;
+pub(crate) mod operator;
 pub mod session;
 mod slice_operator;
 pub mod slices;

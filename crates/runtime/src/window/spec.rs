@@ -128,7 +128,7 @@ impl<K: Row, T: Row, W: Window> WindowSpec<K, T, W> {
         build: &mut BuildContext,
         mut backend: KeyedBackend<K>,
         contents: Box<dyn Contents<K, T, W, Out>>,
-    ) -> Result<BuiltStage, BoxError> {
+    ) -> Result<WindowOperator<K, T, W, Out>, BoxError> {
         let windows = Windows {
             assigner: self.assigner.clone(),
             trigger: self.open_trigger(&mut backend)?,
@@ -144,7 +144,7 @@ impl<K: Row, T: Row, W: Window> WindowSpec<K, T, W> {
             event_time: self.assigner.is_event_time(),
             merging: self.assigner.is_merging(),
         };
-        build.one_input(WindowOperator::new(backend, self.keys.clone(), windows))
+        Ok(WindowOperator::new(backend, self.keys.clone(), windows))
     }
 
     /// The stage of windows whose rows become one value.
@@ -167,15 +167,13 @@ impl<K: Row, T: Row, W: Window> WindowSpec<K, T, W> {
         if let Some(evictor) = self.evictor.clone() {
             let state = backend.window_list(&ListStateDescriptor::new(CONTENTS_STATE))?;
             let function = FoldRows { fold, function };
-            return self.general(
-                build,
-                backend,
-                Box::new(Evicted {
-                    state,
-                    evictor,
-                    function,
-                }),
-            );
+            let contents = Box::new(Evicted {
+                state,
+                evictor,
+                function,
+            });
+            let operator = self.general(build, backend, contents)?;
+            return build.one_input(operator);
         }
         let plain = self.slicing && self.trigger.is_none();
         if plain
@@ -196,15 +194,13 @@ impl<K: Row, T: Row, W: Window> WindowSpec<K, T, W> {
             }));
         }
         let state = backend.window_value(&ValueStateDescriptor::new(CONTENTS_STATE))?;
-        self.general(
-            build,
-            backend,
-            Box::new(Folded {
-                fold,
-                state,
-                function,
-            }),
-        )
+        let contents = Box::new(Folded {
+            fold,
+            state,
+            function,
+        });
+        let operator = self.general(build, backend, contents)?;
+        build.one_input(operator)
     }
 
     /// The stage of windows whose rows are kept until they fire.
@@ -216,6 +212,20 @@ impl<K: Row, T: Row, W: Window> WindowSpec<K, T, W> {
         build: &mut BuildContext,
         open: impl FnOnce(&mut WindowOpenContext<'_, K>) -> Result<F, BoxError>,
     ) -> Result<BuiltStage, BoxError>
+    where
+        Out: Row,
+        F: ProcessWindowFunction<K, W, T, Out>,
+    {
+        let operator = self.process_operator(build, open)?;
+        build.one_input(operator)
+    }
+
+    /// The operator of windows whose rows are kept until they fire, for stages of another kind.
+    pub(crate) fn process_operator<Out, F>(
+        &self,
+        build: &mut BuildContext,
+        open: impl FnOnce(&mut WindowOpenContext<'_, K>) -> Result<F, BoxError>,
+    ) -> Result<WindowOperator<K, T, W, Out>, BoxError>
     where
         Out: Row,
         F: ProcessWindowFunction<K, W, T, Out>,
