@@ -5,7 +5,7 @@ use rheos_core::time::MAX_WATERMARK;
 use serde_json::Value;
 
 use super::RunError;
-use crate::scenario::stream::Item;
+use crate::scenario::stream::{Element, Item};
 
 /// An element as a row: key, value, timestamp.
 pub(super) type Event = (String, i64, i64);
@@ -28,7 +28,7 @@ pub(super) fn drive(
         .enumerate()
     {
         match item {
-            Some(Item::Element(e)) => input.push((e.key.clone(), e.value, e.ts), e.ts),
+            Some(Item::Element(e)) => input.push(row(e), e.ts),
             Some(Item::Watermark(watermark)) => input.watermark(watermark.0),
             None => {
                 input.watermark(MAX_WATERMARK);
@@ -46,6 +46,33 @@ pub(super) fn drive(
         }
     }
     Ok(output)
+}
+
+/// An element as a row.
+pub(super) fn row(element: &Element) -> Event {
+    (element.key.clone(), element.value, element.ts)
+}
+
+/// Feeds the items of two independent streams in turns, to their ends.
+pub(super) fn drive_both(
+    harness: &Harness,
+    (mut left, left_items): (TestInput<Event>, &[Item]),
+    (mut right, right_items): (TestInput<Event>, &[Item]),
+) -> Result<(), RunError> {
+    let mut job = harness.start().map_err(failed)?;
+    let feed = |input: &mut TestInput<Event>, item: Option<&Item>| match item {
+        Some(Item::Element(e)) => input.push(row(e), e.ts),
+        Some(Item::Watermark(watermark)) => input.watermark(watermark.0),
+        None => {}
+    };
+    for i in 0..left_items.len().max(right_items.len()) {
+        feed(&mut left, left_items.get(i));
+        feed(&mut right, right_items.get(i));
+        job.settle().map_err(failed)?;
+    }
+    left.end();
+    right.end();
+    job.settle().map_err(failed)
 }
 
 fn failed(error: HarnessError) -> RunError {

@@ -3,10 +3,12 @@
 //! Each family of kinds has a file with its runners; [`run`] knows which kind is run by which.
 
 mod drive;
+mod interval_join;
 mod keyed_process;
 mod restart;
 mod watermark;
 mod window;
+mod window_join;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,10 +85,10 @@ fn dispatch(program: &Program, parallelism: u32) -> Result<Outcome, RunError> {
         Program::Cep => Err(RunError::NotSupported),
         Program::Window(s) => window::Windows.run(s, parallelism),
         Program::KeyedProcess(s) => keyed_process::Programs.run(s, parallelism),
-        Program::IntervalJoin(_)
-        | Program::IntervalJoinLockstep(_)
-        | Program::WindowJoin(_)
-        | Program::CoGroup(_) => Err(RunError::NoRunner),
+        Program::IntervalJoin(s) => interval_join::Independent.run(s, parallelism),
+        Program::IntervalJoinLockstep(s) => interval_join::Lockstep.run(s, parallelism),
+        Program::WindowJoin(s) => window_join::Join.run(s, parallelism),
+        Program::CoGroup(s) => window_join::CoGroup.run(s, parallelism),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::scenario::window::{Assigner, Function, WindowSpec};
 /// `window`.
 pub(super) struct Windows;
 
-fn millis(millis: i64) -> Duration {
+pub(super) fn millis(millis: i64) -> Duration {
     Duration::from_millis(millis.unsigned_abs())
 }
 
