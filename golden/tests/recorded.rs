@@ -70,6 +70,17 @@ fn watermark_and_restart_deciders_give_what_flink_gave() {
 }
 
 #[test]
+fn joins_of_one_and_of_several_subtasks_give_what_flink_gave() {
+    let report = Suite::read(&folder()).unwrap().run(&Selection {
+        prefix: "join-".to_owned(),
+        parallelism: vec![1, 3],
+    });
+    assert_eq!(report.failed(), 0, "{}", report.display(3));
+    let passed: usize = report.tallies().iter().map(|tally| tally.passed).sum();
+    assert_eq!(passed, 60);
+}
+
+#[test]
 fn cep_is_not_supported_and_said_so() {
     let suite = Suite::read(&folder()).unwrap();
     let report = suite.run(&Selection {
