@@ -79,30 +79,45 @@ examples! {
     word_count,
 }
 
-/// The one that takes arguments and writes files.
-#[test]
-fn files_in_and_out() {
-    let from = concat!(env!("CARGO_MANIFEST_DIR"), "/data/readings.csv");
+/// What a program prints and what lies in the folder that it is told to write to.
+fn check_folder(name: &str, program: &str, flag: &str, arguments: &[&str]) {
     for parallelism in ["1", "3"] {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().to_str().unwrap();
-        let program = env!("CARGO_BIN_EXE_files_in_and_out");
-        let mut all = printed(program, parallelism, &["--from", from, "--to", to]);
+        let mut all = printed(program, parallelism, &[arguments, &[flag, to]].concat());
         for file in std::fs::read_dir(folder.path()).unwrap() {
             let path = file.unwrap().path();
             assert!(
                 path.extension().is_some_and(|ending| ending == "jsonl"),
                 "{path:?}"
             );
-            all = format!("{all}\n{}", std::fs::read_to_string(path).unwrap());
+            all.push('\n');
+            all.push_str(&std::fs::read_to_string(path).unwrap());
         }
-        assert_eq!(
-            sorted(&all),
-            expected("files_in_and_out"),
-            "with parallelism {parallelism}"
-        );
+        let lines: Vec<&str> = all.lines().filter(|line| !line.is_empty()).collect();
+        let all = sorted(&lines.join("\n"));
+        assert_eq!(all, expected(name), "{name} with parallelism {parallelism}");
     }
 }
+
+#[test]
+fn files_in_and_out() {
+    let from = concat!(env!("CARGO_MANIFEST_DIR"), "/data/readings.csv");
+    let program = env!("CARGO_BIN_EXE_files_in_and_out");
+    check_folder("files_in_and_out", program, "--to", &["--from", from]);
+}
+
+#[test]
+fn from_a_flink_job() {
+    let events = concat!(env!("CARGO_MANIFEST_DIR"), "/data/events.csv");
+    let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/../high_throughput/data");
+    let program = env!("CARGO_BIN_EXE_from_a_flink_job");
+    let arguments = ["--events", events, "--tables", tables];
+    check_folder("from_a_flink_job", program, "--out", &arguments);
+}
+
+/// The examples that are told where to write.
+const WRITING: &[&str] = &["files_in_and_out", "from_a_flink_job"];
 
 #[test]
 fn every_example_is_checked_and_listed() {
@@ -111,7 +126,7 @@ fn every_example_is_checked_and_listed() {
     for file in std::fs::read_dir(folder.join("src/bin")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let checked = CHECKED.contains(&name) || name == "files_in_and_out";
+        let checked = CHECKED.contains(&name) || WRITING.contains(&name);
         assert!(checked, "tests/outputs.rs does not run {name}");
         assert!(
             list.contains(&format!("gallery/src/bin/{name}.rs")),

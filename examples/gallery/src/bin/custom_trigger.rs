@@ -90,7 +90,7 @@ fn main() -> ExitCode {
             .with_timestamp_assigner(|bid: &Bid, _| bid.second * 1_000);
         env.from_source(CollectionSource::from(bids()), time, "bids")
             .key_by(|bid| bid.item.clone())
-            .window(TumblingEventTimeWindows::of(Duration::from_secs(60)))
+            .window(TumblingEventTimeWindows::of(Duration::from_mins(1)))
             .trigger(EveryHundred)
             .reduce(|sum, bid| sum.amount += bid.amount)
             .name("sums")

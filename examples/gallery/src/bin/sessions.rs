@@ -48,13 +48,11 @@ fn clicks() -> Vec<Click> {
 fn main() -> ExitCode {
     rheos::main(|env| {
         // Clicks are at most an hour late, so the watermark is an hour behind the newest one.
-        let time = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_secs(3_600))
+        let time = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_hours(1))
             .with_timestamp_assigner(|click: &Click, _| click.at);
         env.from_source(CollectionSource::from(clicks()), time, "clicks")
             .key_by(|click| click.user.clone())
-            .window(EventTimeSessionWindows::with_gap(Duration::from_secs(
-                30 * 60,
-            )))
+            .window(EventTimeSessionWindows::with_gap(Duration::from_mins(30)))
             .apply(|user, window, clicks, _context, out| {
                 let mut clicks = clicks.to_vec();
                 clicks.sort_by_key(|click| click.at);

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use rheos::prelude::*;
 use rheos_connectors::{CollectionSource, PrintSink};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 struct FirstOfTheDay {
     seen: ValueState<bool>,

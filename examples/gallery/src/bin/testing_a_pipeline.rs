@@ -30,7 +30,7 @@ fn longest_visits(visits: &DataStream<Visit>) -> DataStream<Visit> {
         .filter(|visit| visit.seconds >= 0)
         .name("sane")
         .key_by(|visit| visit.page.clone())
-        .window(TumblingEventTimeWindows::of(Duration::from_secs(60)))
+        .window(TumblingEventTimeWindows::of(Duration::from_mins(1)))
         .side_output_late_data(&late())
         .reduce(|longest, visit| longest.seconds = longest.seconds.max(visit.seconds))
         .name("longest")

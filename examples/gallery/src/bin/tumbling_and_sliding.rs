@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         let time = WatermarkStrategy::for_monotonous_timestamps()
             .with_timestamp_assigner(|sale: &Sale, _| sale.minute * MINUTE);
         let sales = env.from_source(CollectionSource::from(sales()), time, "sales");
-        let (size, slide) = (Duration::from_secs(600), Duration::from_secs(300));
+        let (size, slide) = (Duration::from_mins(10), Duration::from_mins(5));
         turnover(&sales, TumblingEventTimeWindows::of(size))
             .name("tumbling")
             .sink_to(PrintSink::new().identifier("tumbling"))
