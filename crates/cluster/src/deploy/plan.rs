@@ -12,6 +12,7 @@ use rheos_runtime::deploy::task_deployment::{
 use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};
 use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::metrics::task::TaskTimes;
+use rheos_runtime::metrics::user::UserMetric;
 use rheos_runtime::source::coordinator::Coordinator;
 use rheos_runtime::task::mailbox::{MailSender, mailbox};
 use rheos_runtime::task::signal::Signal;
@@ -26,6 +27,22 @@ pub struct JobMetrics {
     pub graph: Arc<JobGraph>,
     /// Its tasks.
     pub tasks: Vec<TaskHandle>,
+}
+
+impl JobMetrics {
+    /// A counter that a user function made, summed over the subtasks of the operators of this name;
+    /// 0 if there is none.
+    pub fn counter(&self, operator: &str, counter: &str) -> i64 {
+        let operators = self.tasks.iter().flat_map(|task| &task.operators);
+        operators
+            .filter(|handle| handle.name == operator)
+            .flat_map(|handle| handle.metrics.user().all())
+            .map(|(name, metric)| match metric {
+                UserMetric::Counter(count) if name.path == counter => count.count(),
+                _ => 0,
+            })
+            .sum()
+    }
 }
 
 /// A task that can be sent to its thread, and how to reach it.
