@@ -62,10 +62,12 @@ macro_rules! examples {
 examples! {
     async_lookup_with_breaker,
     broadcast_rules,
+    co_group,
     connected_streams,
     custom_trigger,
     interval_join,
     late_data,
+    own_metrics,
     own_sink,
     own_source,
     own_watermarks,
@@ -76,6 +78,7 @@ examples! {
     state_with_ttl,
     testing_a_pipeline,
     tumbling_and_sliding,
+    window_join,
     word_count,
 }
 
