@@ -29,7 +29,7 @@ use crate::error::StateError;
 use crate::key_context::{KeyContext, Namespace, Place};
 use crate::key_directory::KeyDirectory;
 use crate::list::ListState;
-use crate::map::MapState;
+use crate::map::{MapState, Maps};
 use crate::reducing::ReducingState;
 use crate::registered::{Handle, Registered, StateCell, StateTable};
 use crate::timers::{TimeDomain, Timers};
@@ -157,8 +157,7 @@ impl<K: Row> KeyedBackend<K> {
         &mut self,
         d: &MapStateDescriptor<MK, MV>,
     ) -> Result<MapState<MK, MV>, StateError> {
-        self.register(&d.name, StateKind::Map, d.ttl.as_ref(), false)
-            .map(MapState)
+        self.register_map(d, false)
     }
 
     /// Declares a map a key and namespace.
@@ -169,8 +168,22 @@ impl<K: Row> KeyedBackend<K> {
         &mut self,
         d: &MapStateDescriptor<MK, MV>,
     ) -> Result<MapState<MK, MV>, StateError> {
-        self.register(&d.name, StateKind::Map, d.ttl.as_ref(), true)
-            .map(MapState)
+        self.register_map(d, true)
+    }
+
+    fn register_map<MK: Row, MV: Row>(
+        &mut self,
+        d: &MapStateDescriptor<MK, MV>,
+        namespaced: bool,
+    ) -> Result<MapState<MK, MV>, StateError> {
+        let (name, kind, ttl) = (&d.name, StateKind::Map, d.ttl.as_ref());
+        let maps = match ttl {
+            None => self
+                .register(name, kind, ttl, namespaced)
+                .map(Maps::Ageless),
+            Some(_) => self.register(name, kind, ttl, namespaced).map(Maps::Aging),
+        };
+        maps.map(MapState)
     }
 
     /// Declares a reduced value a key.

@@ -66,6 +66,12 @@ impl<E> NamespaceCell<E> {
             .chain(&self.newest)
     }
 
+    /// The cell of the greatest namespace.
+    #[inline]
+    pub(crate) fn newest(&self) -> Option<&E> {
+        self.newest.as_ref()?.value.as_ref()
+    }
+
     #[inline]
     pub(crate) fn find(&self, namespace: Namespace) -> Option<&E> {
         let newest = self.newest.as_ref()?;

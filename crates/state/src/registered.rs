@@ -66,11 +66,20 @@ pub(crate) trait StateCell: Sized + 'static {
     /// Whether the table keeps a time for the whole cell (else its elements have their own).
     const TIMED_AS_A_WHOLE: bool;
 
+    /// Whether an access reads memory behind the cell, which [`StateCell::touch_far`] reads ahead.
+    const HAS_FAR: bool = false;
+
     /// Schemas of the map key, if any, and the value.
     fn schemas() -> (Option<Schema>, Schema);
 
     /// Removes what is expired; says whether nothing is left.
     fn prune(&mut self, updated: Millis, ttl: &Ttl, now: Millis) -> bool;
+
+    /// Reads a word of what lies behind the cell, so that the misses of a batch overlap.
+    #[inline]
+    fn touch_far(&self) -> usize {
+        0
+    }
 
     /// Shows its entries to a snapshot.
     fn show(
@@ -225,7 +234,12 @@ impl<E: StateCell> StateTable for Registered<E> {
     }
 
     fn touch(&self, slots: &[u32]) -> usize {
-        self.table.touch(slots)
+        let near = self.table.touch(slots);
+        if E::HAS_FAR {
+            near + self.table.touch_far(slots, E::touch_far)
+        } else {
+            near
+        }
     }
 
     fn clean_up(&mut self, keys: usize, now: Millis) {

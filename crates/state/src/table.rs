@@ -41,7 +41,10 @@ pub(crate) struct Table<E> {
 fn grown<C: Default>(cells: &mut Vec<C>, slot: u32) -> &mut C {
     let index = slot as usize;
     if index >= cells.len() {
-        assert!(slot != NO_KEY, "keyed state was written while no key was at hand");
+        assert!(
+            slot != NO_KEY,
+            "keyed state was written while no key was at hand"
+        );
         cells.resize_with(index + 1, C::default);
     }
     #[allow(clippy::indexing_slicing, reason = "grown just above")]
@@ -288,6 +291,28 @@ impl<E> Table<E> {
                 })
                 .count(),
         }
+    }
+
+    /// Once the cells of a batch are near: lets `touch` read what lies behind each.
+    #[inline]
+    pub(crate) fn touch_far(&self, slots: &[u32], touch: impl Fn(&E) -> usize) -> usize {
+        let mut read = 0;
+        match &self.storage {
+            Storage::Keyed { cells, .. } => {
+                for &slot in slots {
+                    if let Some(Some(cell)) = cells.get(slot as usize) {
+                        read += touch(cell);
+                    }
+                }
+            }
+            Storage::Namespaced(cells) => {
+                for &slot in slots {
+                    let newest = cells.get(slot as usize).and_then(NamespaceCell::newest);
+                    read += newest.map_or(0, &touch);
+                }
+            }
+        }
+        read
     }
 
     /// Bytes of memory it holds; what the cells own is estimated by `heap_bytes` of a sample.
