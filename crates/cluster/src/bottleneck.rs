@@ -6,6 +6,7 @@
 use std::fmt;
 
 use rheos_core::job_graph::JobGraph;
+use rheos_runtime::metrics::sampler::TaskRates;
 use rheos_runtime::metrics::task::TimesSnapshot;
 
 use crate::deploy::TaskHandle;
@@ -23,13 +24,28 @@ pub struct TaskLoad {
     pub idle: f64,
     /// Waiting for output.
     pub back_pressured: f64,
+    /// Rows a second that it took; 0 where that was not measured.
+    pub rows: f64,
 }
 
 impl TaskLoad {
+    /// The load of a task in the last period of a sampler.
+    pub fn of(task: &TaskHandle, rates: &TaskRates) -> Self {
+        Self {
+            vertex: task.vertex,
+            subtask: task.place.subtask,
+            busy: rates.busy,
+            idle: rates.idle,
+            back_pressured: rates.back_pressured,
+            rows: rates.records_in,
+        }
+    }
+
     /// The load of a task since `before`.
     pub fn between(task: &TaskHandle, before: &TimesSnapshot) -> Self {
         let (busy, idle, back_pressured) = task.times.read().per_second_since(before);
-        Self { vertex: task.vertex, subtask: task.place.subtask, busy, idle, back_pressured }
+        let subtask = task.place.subtask;
+        Self { vertex: task.vertex, subtask, busy, idle, back_pressured, rows: 0.0 }
     }
 }
 
@@ -53,6 +69,8 @@ pub struct Bottleneck {
     pub vertex_name: String,
     /// Busy milliseconds per second of its busiest subtask.
     pub busy: f64,
+    /// Rows a second that its subtasks took; 0 where that was not measured.
+    pub rows: f64,
     /// Why.
     pub cause: Cause,
     /// Whether what feeds it waits for it.
@@ -99,8 +117,14 @@ pub fn bottleneck(graph: &JobGraph, loads: &[TaskLoad]) -> Option<Bottleneck> {
         // Vertices are upstream first: a later one is further downstream.
         let better = found.as_ref().is_none_or(|b: &Bottleneck| holds_up || !b.holds_up);
         if better {
-            let vertex_name = vertex.name.clone();
-            found = Some(Bottleneck { vertex: index, vertex_name, busy, cause, holds_up });
+            found = Some(Bottleneck {
+                vertex: index,
+                vertex_name: vertex.name.clone(),
+                busy,
+                rows: of_vertex().map(|load| load.rows).sum(),
+                cause,
+                holds_up,
+            });
         }
     }
     found
@@ -108,26 +132,38 @@ pub fn bottleneck(graph: &JobGraph, loads: &[TaskLoad]) -> Option<Bottleneck> {
 
 impl fmt::Display for Bottleneck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { vertex_name, busy, .. } = self;
-        let waits = if self.holds_up { ", and what feeds it waits for it" } else { "" };
-        match self.cause {
-            Cause::Work => write!(
-                f,
-                "'{vertex_name}' limits the job: busy {busy:.0} ms/s{waits}; more parallelism or \
-                 cheaper work there would help"
-            ),
-            Cause::Skew => write!(
-                f,
-                "'{vertex_name}' limits the job by one subtask: busy {busy:.0} ms/s while others \
-                 have time left{waits}; its keys weigh more than theirs"
-            ),
-            Cause::Sink => write!(
-                f,
-                "'{vertex_name}' limits the job: busy {busy:.0} ms/s writing{waits}; the system \
-                 behind it sets the pace"
-            ),
+        write!(f, "'{}' limits the job", self.vertex_name)?;
+        if self.rows >= 1.0 {
+            write!(f, " to {} rows/s", grouped(self.rows.round() as u64))?;
         }
+        write!(f, ": busy {:.0} ms/s", self.busy)?;
+        f.write_str(match self.cause {
+            Cause::Work => "",
+            Cause::Skew => " in one subtask while others have time left",
+            Cause::Sink => " writing",
+        })?;
+        if self.holds_up {
+            f.write_str(", and what feeds it is back-pressured")?;
+        }
+        f.write_str(match self.cause {
+            Cause::Work => "; more parallelism or cheaper work there would help",
+            Cause::Skew => "; its keys weigh more than theirs",
+            Cause::Sink => "; the sink, or the system behind it, sets the pace",
+        })
     }
+}
+
+/// A whole number with a comma between thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -161,7 +197,8 @@ mod tests {
     }
 
     fn load(vertex: usize, subtask: u32, busy: f64, back_pressured: f64) -> TaskLoad {
-        TaskLoad { vertex, subtask, busy, idle: 1000.0 - busy - back_pressured, back_pressured }
+        let idle = 1000.0 - busy - back_pressured;
+        TaskLoad { vertex, subtask, busy, idle, back_pressured, rows: 500.0 }
     }
 
     #[test]
@@ -177,6 +214,11 @@ mod tests {
         let found = bottleneck(&graph(), &loads).unwrap();
         assert_eq!((found.vertex_name.as_str(), found.cause), ("db", Cause::Sink));
         assert!(found.holds_up);
+        assert_eq!(
+            found.to_string(),
+            "'db' limits the job to 1,000 rows/s: busy 990 ms/s writing, and what feeds it is \
+             back-pressured; the sink, or the system behind it, sets the pace"
+        );
     }
 
     #[test]

@@ -8,21 +8,25 @@
 //! | [`env`](mod@env) | `StreamEnv`, where a job begins |
 //! | [`stream`] | the operators |
 //! | [`command`] | `rheos::main`: a job as a command |
+//! | [`configuration`] | reading a configuration file |
 //! | [`harness`] | testing a pipeline under a virtual clock |
+//! | [`monitor`] | what a run shows while it lasts, and its summary |
 //! | [`execute`] | running a program in this process |
 //! | [`prelude`] | what most jobs import |
 #![deny(missing_docs)]
 
 pub mod command;
+pub mod configuration;
 pub mod env;
 pub mod error;
 pub mod execute;
 mod graph_builder;
 pub mod harness;
+pub mod monitor;
 pub mod prelude;
 pub mod stream;
 
-pub use command::{main, main_then, main_with};
+pub use command::{Finished, RunOptions, main, main_then, main_with, run_job};
 pub use env::StreamEnv;
 pub use error::ApiError;
 pub use rheos_cluster as cluster;

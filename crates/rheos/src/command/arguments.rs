@@ -17,7 +17,13 @@ pub(super) enum LogFormat {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
     /// Subtasks of the operators that say nothing else.
-    #[arg(long, short = 'p', value_name = "N", help_heading = "Rheos")]
+    #[arg(
+        long,
+        short = 'p',
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Rheos"
+    )]
     pub parallelism: Option<u32>,
     /// Configuration: a `flink-conf.yaml`, a `config.yaml`, or a folder that holds one.
     #[arg(long, value_name = "FILE", help_heading = "Rheos")]
@@ -25,12 +31,15 @@ pub(super) struct Common {
     /// One key of the configuration; goes before the file.
     #[arg(short = 'D', value_name = "KEY=VALUE", help_heading = "Rheos")]
     pub define: Vec<String>,
-    /// The job's name.
+    /// The job's name, instead of the one it gives itself.
     #[arg(long, value_name = "NAME", help_heading = "Rheos")]
     pub job_name: Option<String>,
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text", help_heading = "Rheos")]
     pub log_format: LogFormat,
+    /// Logs more: -v what happens inside, -vv everything. `RUST_LOG` goes before it.
+    #[arg(short = 'v', action = clap::ArgAction::Count, help_heading = "Rheos")]
+    pub verbose: u8,
 }
 
 /// What to do.

@@ -7,13 +7,22 @@ use tracing_subscriber::EnvFilter;
 
 use super::arguments::LogFormat;
 
-/// Installs the log of the process, unless there is one. `RUST_LOG` says what is in it.
-pub(super) fn install(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Installs the log of the process, unless there is one. `RUST_LOG` says what is in it; else
+/// `verbose`, the number of `-v`s.
+pub(super) fn install(format: LogFormat, verbose: u8) {
+    let level = match verbose {
+        0 => "info",
+        1 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log that is there already stays: the program has its own.
     let _installed = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        // What a line's thread works on (job, operator, subtask) is in its `span`.
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_span_list(false).try_init()
+        }
         LogFormat::Text => {
             builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
         }

@@ -9,6 +9,7 @@
 //! was stopped by SIGTERM and SIGINT; 2 when the command line is wrong.
 
 mod arguments;
+mod failure;
 mod logging;
 mod plan;
 mod run;
@@ -20,7 +21,7 @@ use clap::Args;
 use rheos_runtime::BoxError;
 
 pub use plan::draw;
-pub use run::Finished;
+pub use run::{Finished, RunOptions, run_job};
 
 use crate::env::StreamEnv;
 
@@ -69,7 +70,7 @@ where
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
-    logging::install(common.log_format);
+    logging::install(common.log_format, common.verbose);
     let result = run::configuration(&common).and_then(|configuration| match command {
         arguments::Command::Plan { json } => {
             plan::print(configuration, &common, json, |env| describe(env, own).map(|_| ()))
@@ -80,7 +81,7 @@ where
         }
     });
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        eprint!("error: {}", failure::told(error.as_ref()));
         ExitCode::FAILURE
     })
 }

@@ -1,17 +1,19 @@
 //! Runs a job as its command line says.
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use rheos_cluster::embedded::JobReport;
 use rheos_core::config::{Configuration, Level};
+use rheos_core::spawn::OsSpawner;
 use rheos_runtime::BoxError;
+use rheos_runtime::metrics::registry::MetricRegistry;
 
-use super::arguments::Common;
-use super::signals;
+use super::arguments::{Common, LogFormat};
+use super::signals::{self, SignalHandler};
 use crate::env::StreamEnv;
 use crate::error::ApiError;
+use crate::execute::{StartOptions, start_with};
+use crate::monitor::{Display, Monitor, screen, summary};
 
 /// A job that has ended well.
 #[derive(Debug)]
@@ -24,12 +26,7 @@ pub struct Finished {
 
 /// The configuration that a command line asks for, each key of it answered in the log.
 pub(super) fn configuration(common: &Common) -> Result<Configuration, BoxError> {
-    let mut configuration = match &common.conf {
-        Some(path) => read(path)?,
-        None => Configuration::new(),
-    };
-    configuration
-        .override_with(Configuration::from_arguments(common.define.iter().map(String::as_str))?);
+    let configuration = crate::configuration::read(common.conf.as_deref(), &common.define)?;
     let review = configuration.check()?;
     for (level, line) in review.lines() {
         match level {
@@ -39,22 +36,6 @@ pub(super) fn configuration(common: &Common) -> Result<Configuration, BoxError> 
         }
     }
     Ok(configuration)
-}
-
-fn read(path: &Path) -> Result<Configuration, BoxError> {
-    let mut file = path.to_owned();
-    if file.is_dir() {
-        file = ["config.yaml", "flink-conf.yaml"]
-            .iter()
-            .map(|name| path.join(name))
-            .find(|file| file.is_file())
-            .ok_or_else(|| {
-                format!("--conf {}: has neither config.yaml nor flink-conf.yaml", path.display())
-            })?;
-    }
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| format!("--conf {}: {error}", file.display()))?;
-    Ok(Configuration::parse(&file.to_string_lossy(), &text)?)
 }
 
 /// An environment as the command line asks for.
@@ -70,6 +51,62 @@ pub(super) fn environment(configuration: Configuration, common: &Common) -> Stre
     env
 }
 
+/// How a job is run from a program.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// What is shown while it runs.
+    pub display: Display,
+    /// Whether SIGTERM and SIGINT stop it: the first in good order, the second ends the process.
+    pub signals: bool,
+    /// Where its metrics are shown while it runs.
+    pub metrics: MetricRegistry,
+}
+
+impl Default for RunOptions {
+    /// Nothing is shown, and signals do what they did.
+    fn default() -> Self {
+        Self { display: Display::None, signals: false, metrics: MetricRegistry::default() }
+    }
+}
+
+/// Runs the job that an environment describes, and waits for its end: what the `run` of a command
+/// does, for programs that have a command line of their own, and for tests.
+///
+/// # Errors
+/// What is wrong with the job, or why it did not finish.
+pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiError> {
+    let program = env.program()?;
+    let start = StartOptions { metrics: options.metrics, ..StartOptions::default() };
+    let job = start_with(&program, env.configuration(), start)?;
+    let handler =
+        options.signals.then(|| SignalHandler::install(job.handle.control())).transpose();
+    let monitor = handler.and_then(|handler| {
+        let refused = |error| ApiError::System { what: "watching the job".to_owned(), error };
+        let (metrics, clock) = (job.handle.metrics(), job.handle.clock());
+        let monitor = Monitor::start(options.display, metrics, clock, &OsSpawner);
+        Ok((handler, monitor.map_err(refused)?))
+    });
+    let (handler, monitor) = match monitor {
+        Ok(watched) => watched,
+        Err(error) => {
+            job.handle.control().cancel();
+            let _cancelled = job.wait();
+            return Err(error);
+        }
+    };
+    let result = job.wait();
+    monitor.finish();
+    Ok(Finished { report: result?, signal: handler.and_then(|handler| handler.received()) })
+}
+
+/// What a run shows: lines at the bottom of a terminal, or of the log.
+fn display(common: &Common) -> Display {
+    match common.log_format {
+        LogFormat::Text if screen::is_there() => Display::Live,
+        _ => Display::Lines,
+    }
+}
+
 pub(super) fn run<X>(
     configuration: Configuration,
     common: &Common,
@@ -78,15 +115,18 @@ pub(super) fn run<X>(
 ) -> Result<ExitCode, BoxError> {
     let env = environment(configuration, common);
     let described = describe(&env)?;
-    let program = env.program()?;
-    tracing::info!(job = %program.graph.name, "the job starts");
-    let job = crate::execute::start(&program, env.configuration())?;
-    let received = signals::install(job.handle.control())?;
-    let report = job.wait().map_err(|error: ApiError| Box::new(error) as BoxError)?;
-    let signal = Some(received.load(Ordering::SeqCst)).filter(|signal| *signal != 0);
-    let seconds = report.run_micros as f64 / 1e6;
-    tracing::info!(job = %program.graph.name, seconds, "the job has finished");
-    let finished = Finished { report, signal };
+    let options = RunOptions { display: display(common), signals: true, ..RunOptions::default() };
+    let finished = run_job(&env, options)?;
+    let report = &finished.report;
+    let how = if finished.signal.is_some() { "stopped" } else { "finished" };
+    let (job, headline) = (&report.metrics.graph.name, summary::headline(report));
+    tracing::info!(job = %job, "{how}: {headline}");
+    let text = common.log_format == LogFormat::Text;
+    if text && (common.verbose > 0 || screen::is_there()) {
+        eprint!("{}", summary::table(report));
+    }
     finish(described, &finished)?;
-    Ok(signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signals::exit_status(signal))))
+    Ok(finished
+        .signal
+        .map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signals::exit_status(signal))))
 }

@@ -6,33 +6,66 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rheos_cluster::embedded::JobControl;
 use rheos_core::spawn::{OsSpawner, Spawner};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::ApiError;
+use crate::monitor::screen;
 
 /// The exit status of a process that a signal stopped.
 pub(super) fn exit_status(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// Stops the job at the first signal; the signal is left in the answer.
-pub(super) fn install(control: JobControl) -> Result<Arc<AtomicI32>, ApiError> {
-    let refused = |error| ApiError::System { what: "waiting for signals".to_owned(), error };
-    let received = Arc::new(AtomicI32::new(0));
-    let seen = received.clone();
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(refused)?;
-    let body = move || {
-        for signal in signals.forever() {
-            if seen.swap(signal, Ordering::SeqCst) != 0 {
-                tracing::warn!("a second signal: ending at once");
-                std::process::exit(i32::from(exit_status(signal)));
+/// Stops a job at a signal for as long as it lives.
+pub(super) struct SignalHandler {
+    received: Arc<AtomicI32>,
+    handle: Handle,
+}
+
+impl SignalHandler {
+    /// Stops the job at the first signal, and ends the process at the second.
+    pub(super) fn install(control: JobControl) -> Result<Self, ApiError> {
+        let refused = |error| ApiError::System { what: "waiting for signals".to_owned(), error };
+        let received = Arc::new(AtomicI32::new(0));
+        let seen = received.clone();
+        let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(refused)?;
+        let handle = signals.handle();
+        let body = move || {
+            for signal in signals.forever() {
+                if seen.swap(signal, Ordering::SeqCst) != 0 {
+                    tracing::warn!(signal = name(signal), "a second signal: ending at once");
+                    screen::leave();
+                    // Without the destructors of other threads, which may hang: that is why there
+                    // was a second signal.
+                    signal_hook::low_level::exit(i32::from(exit_status(signal)));
+                }
+                control.stop(true);
+                tracing::info!(
+                    signal = name(signal),
+                    "the sources stop and the rest drains; a second signal ends at once"
+                );
             }
-            tracing::info!(
-                "signal {signal}: the sources stop, the rest drains; a second signal ends at once"
-            );
-            control.stop(true);
-        }
-    };
-    OsSpawner.spawn("rheos-signals".to_owned(), Box::new(body)).map_err(refused)?;
-    Ok(received)
+        };
+        OsSpawner.spawn("rheos-signals".to_owned(), Box::new(body)).map_err(refused)?;
+        Ok(Self { received, handle })
+    }
+
+    /// The signal that stopped the job, if one did.
+    pub(super) fn received(&self) -> Option<i32> {
+        Some(self.received.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+    }
+}
+
+impl Drop for SignalHandler {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGTERM => "SIGTERM",
+        SIGINT => "SIGINT",
+        _ => "another",
+    }
 }
