@@ -35,6 +35,29 @@ fn unordered_results_come_as_they_are() {
     }
 }
 
+#[test]
+fn rows_of_one_key_keep_their_order_and_others_do_not_wait_for_them() {
+    let options = AsyncOptions::new()
+        .in_order_of(|row: &i64| row % 2)
+        .timeout(Duration::from_secs(1))
+        .fallback(|row, _| -row);
+    let mut scene = Scene::unordered(options);
+    for row in 1..=5 {
+        scene.input.push(row, row);
+    }
+    scene.settle();
+    assert_eq!(scene.desk.take_asked(), [1, 2, 3, 4, 5], "they are asked about at once");
+    scene.desk.answer(3, &[3]);
+    assert!(scene.rows().is_empty());
+    scene.desk.answer(4, &[4]);
+    scene.desk.refuse(5);
+    assert!(scene.rows().is_empty());
+    scene.desk.answer(2, &[2]);
+    assert_eq!(scene.rows(), [2, 4]);
+    scene.advance(1_000);
+    assert_eq!(scene.rows(), [-1, 3, -5], "the fallback of a row whose time is up is in order too");
+}
+
 /// Emits each row with the watermark it is seen at.
 struct Seen;
 

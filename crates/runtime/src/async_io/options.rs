@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rheos_core::Row;
+
 use super::circuit_breaker::CircuitBreaker;
 use super::function::AsyncError;
 use super::retry::RetryStrategy;
@@ -10,6 +12,8 @@ use crate::error::BoxError;
 
 pub(super) type Fallback<In, Out> =
     Arc<dyn Fn(In, &AsyncError) -> Result<Vec<Out>, BoxError> + Send + Sync>;
+
+pub(super) type Sequence<In> = Arc<dyn Fn(&In) -> u64 + Send + Sync>;
 
 /// Time-out, capacity, retries, circuit breaker and fallback of an asynchronous operator.
 ///
@@ -34,6 +38,7 @@ pub struct AsyncOptions<In, Out> {
     pub(super) retry: RetryStrategy<Out>,
     pub(super) breaker: Option<CircuitBreaker>,
     pub(super) fallback: Option<Fallback<In, Out>>,
+    pub(super) sequence: Option<Sequence<In>>,
 }
 
 impl<In, Out> Default for AsyncOptions<In, Out> {
@@ -50,6 +55,7 @@ impl<In, Out> Clone for AsyncOptions<In, Out> {
             retry: self.retry.clone(),
             breaker: self.breaker.clone(),
             fallback: self.fallback.clone(),
+            sequence: self.sequence.clone(),
         }
     }
 }
@@ -63,6 +69,7 @@ impl<In, Out> AsyncOptions<In, Out> {
             retry: RetryStrategy::none(),
             breaker: None,
             fallback: None,
+            sequence: None,
         }
     }
 
@@ -113,6 +120,18 @@ impl<In, Out> AsyncOptions<In, Out> {
         fallback: impl Fn(In, &AsyncError) -> Result<Vec<Out>, BoxError> + Send + Sync + 'static,
     ) -> Self {
         self.fallback = Some(Arc::new(fallback));
+        self
+    }
+
+    /// Keeps the results of rows with equal keys in the order of the input, where results are
+    /// otherwise emitted as they come: the firings of one window, of which the last shall count. Rows
+    /// of other keys don't wait for them.
+    pub fn in_order_of<K: Row>(
+        mut self,
+        key: impl Fn(&In) -> K + Send + Sync + 'static,
+    ) -> Self {
+        // Keys of one hash keep an order that nobody asked for, and no harm is done.
+        self.sequence = Some(Arc::new(move |row| key(row).key_hash()));
         self
     }
 

@@ -3,13 +3,15 @@
 //!
 //! The queue is a row of segments. Within a segment rows leave as they are done; the next segment's
 //! rows leave once the one before is empty. A control element closes its segment, and so no row
-//! passes it; in ordered mode a segment holds one row.
+//! passes it; in ordered mode a segment holds one row. Rows of one *sequence* keep their order among
+//! themselves: one that has its results counts as waiting until those before it have theirs.
 //!
 //! Invariants: a row's input is kept until its results leave; a segment's `done` rows and its
-//! `waiting` ones together are the rows of that segment; successive control elements are merged, so
-//! the queue is bounded by its rows.
+//! `waiting` ones together are the rows of that segment; the first row of a sequence has no results,
+//! or is on its way out and no longer listed; successive control elements are merged, so the queue is
+//! bounded by its rows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use rheos_core::element::Control;
 use rheos_core::time::Millis;
@@ -35,6 +37,7 @@ pub struct InFlight<In, Out, W> {
     /// The results, when it no longer waits.
     results: Option<Vec<Out>>,
     segment: u64,
+    sequence: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +81,8 @@ pub struct AsyncQueue<In, Out, W> {
     segments: VecDeque<Segment>,
     /// Number of the first segment.
     first: u64,
+    /// The rows of each sequence that are not on their way out, in the order of the input.
+    sequences: HashMap<u64, VecDeque<u64>>,
 }
 
 impl<In, Out, W> AsyncQueue<In, Out, W> {
@@ -89,6 +94,7 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
             next: 0,
             segments: VecDeque::new(),
             first: 0,
+            sequences: HashMap::new(),
         }
     }
 
@@ -108,8 +114,14 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
         self.rows.values().map(|row| (&row.input, row.timestamp))
     }
 
-    /// Puts a row in; its number.
-    pub fn push(&mut self, input: In, timestamp: Millis, waiting: W) -> u64 {
+    /// Puts a row in; its number. Rows of one sequence leave in the order in which they came.
+    pub fn push(
+        &mut self,
+        input: In,
+        timestamp: Millis,
+        sequence: Option<u64>,
+        waiting: W,
+    ) -> u64 {
         let ordered = self.mode == OutputMode::Ordered;
         let open = self
             .segments
@@ -130,8 +142,12 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
             waiting,
             results: None,
             segment,
+            sequence,
         };
         self.rows.insert(number, row);
+        if let Some(sequence) = sequence {
+            self.sequences.entry(sequence).or_default().push_back(number);
+        }
         number
     }
 
@@ -168,7 +184,28 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
             return;
         };
         row.results = Some(results);
-        let index = usize::try_from(row.segment - self.first).unwrap_or(usize::MAX);
+        let (segment, sequence) = (row.segment, row.sequence);
+        let Some(sequence) = sequence else {
+            self.leave(number, segment);
+            return;
+        };
+        while let Some(first) = self.sequences.get(&sequence).and_then(|rows| rows.front()) {
+            let number = *first;
+            let Some(row) = self.rows.get(&number).filter(|row| row.results.is_some()) else {
+                return;
+            };
+            let segment = row.segment;
+            self.leave(number, segment);
+            if let Some(rows) = self.sequences.get_mut(&sequence) {
+                rows.pop_front();
+            }
+        }
+        self.sequences.remove(&sequence);
+    }
+
+    /// A row has its results, and nothing of its sequence stands before it.
+    fn leave(&mut self, number: u64, segment: u64) {
+        let index = usize::try_from(segment - self.first).unwrap_or(usize::MAX);
         if let Some(segment) = self.segments.get_mut(index) {
             segment.waiting -= 1;
             segment.done.push_back(number);
@@ -219,7 +256,7 @@ mod tests {
     type Queue = AsyncQueue<i64, i64, ()>;
 
     fn push(queue: &mut Queue, row: i64) -> u64 {
-        queue.push(row, row * 10, ())
+        queue.push(row, row * 10, None, ())
     }
 
     fn results(queue: &mut Queue) -> Vec<i64> {
@@ -261,6 +298,28 @@ mod tests {
         let again = push(&mut queue, 9);
         queue.complete(again, vec![9]);
         assert_eq!(results(&mut queue), [9]);
+    }
+
+    #[test]
+    fn rows_of_one_sequence_keep_their_order_and_hold_up_no_others() {
+        let mut queue = Queue::new(OutputMode::Unordered);
+        let odd: Vec<u64> =
+            (0..4).map(|row| queue.push(row, 0, Some(row as u64 % 2), ())).collect();
+        queue.complete(odd[2], vec![2]);
+        assert!(!queue.is_ready(), "row 0 is of its sequence and stands before it");
+        queue.complete(odd[1], vec![1]);
+        assert_eq!(results(&mut queue), [1]);
+        queue.push_control(Control::Watermark(5));
+        let behind = queue.push(4, 0, Some(0), ());
+        queue.complete(behind, vec![4]);
+        queue.complete(odd[0], vec![0]);
+        assert_eq!(results(&mut queue), [0, 2]);
+        assert_eq!(queue.pop_control(), None);
+        queue.complete(odd[3], vec![3]);
+        assert_eq!(results(&mut queue), [3]);
+        assert_eq!(queue.pop_control(), Some(Control::Watermark(5)));
+        assert_eq!(results(&mut queue), [4]);
+        assert!(queue.is_empty() && queue.sequences.is_empty());
     }
 
     #[test]
