@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rheos_core::Row;
 use rheos_core::config::Configuration;
+use rheos_runtime::BoxError;
 use rheos_runtime::deploy::operator_builder::BuildContext;
 use rheos_runtime::deploy::program::{BuiltCoordinator, Program};
 use rheos_runtime::source::coordinator::SourceCoordinator;
@@ -23,7 +24,10 @@ use crate::stream::data_stream::DataStream;
 /// Nothing runs while a job is described. An environment belongs to one job and one thread.
 pub struct StreamEnv {
     builder: SharedBuilder,
+    preparations: RefCell<Vec<Preparation>>,
 }
+
+type Preparation = Box<dyn FnOnce() -> Result<(), BoxError>>;
 
 impl Default for StreamEnv {
     fn default() -> Self {
@@ -34,7 +38,10 @@ impl Default for StreamEnv {
 impl StreamEnv {
     /// An environment with this configuration.
     pub fn new(configuration: Configuration) -> Self {
-        Self { builder: Rc::new(RefCell::new(GraphBuilder::new(configuration))) }
+        Self {
+            builder: Rc::new(RefCell::new(GraphBuilder::new(configuration))),
+            preparations: RefCell::default(),
+        }
     }
 
     /// The configuration that the job runs with.
@@ -52,6 +59,19 @@ impl StreamEnv {
     pub fn parallelism(&self, parallelism: u32) -> &Self {
         self.builder.borrow_mut().parallelism.get_or_insert(parallelism);
         self
+    }
+
+    /// Does something once when the job is run as a command, before anything of it runs: clears a
+    /// folder, makes a table. What describes a job is called for its plan too, and had better change
+    /// nothing.
+    pub fn before_run(&self, prepare: impl FnOnce() -> Result<(), BoxError> + 'static) -> &Self {
+        self.preparations.borrow_mut().push(Box::new(prepare));
+        self
+    }
+
+    pub(crate) fn prepare(&self) -> Result<(), ApiError> {
+        let preparations = std::mem::take(&mut *self.preparations.borrow_mut());
+        preparations.into_iter().try_for_each(|prepare| prepare()).map_err(ApiError::Preparation)
     }
 
     /// A stream of the rows of a source.

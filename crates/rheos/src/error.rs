@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rheos_cluster::JobError;
+use rheos_runtime::BoxError;
 
 /// Something wrong with one operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub enum ApiError {
     /// The configuration can't be used: mend the keys that are named.
     #[error("{0}")]
     Configuration(String),
+    /// What the job does before it runs failed: see what it says.
+    #[error("before the run: {0}")]
+    Preparation(BoxError),
     /// The job ran and did not finish.
     #[error(transparent)]
     Run(#[from] JobError),

@@ -76,6 +76,7 @@ impl Default for RunOptions {
 /// What is wrong with the job, or why it did not finish.
 pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiError> {
     let program = env.program()?;
+    env.prepare()?;
     let start = StartOptions { metrics: options.metrics, ..StartOptions::default() };
     let job = start_with(&program, env.configuration(), start)?;
     let handler =
