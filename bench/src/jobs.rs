@@ -244,19 +244,31 @@ pub fn pipe(env: &StreamEnv, spec: &Spec) -> Outputs {
         outputs.push(("records", records));
     }
     let ended = sessions.side_output(&summaries);
-    outputs.push(("sessions", sink(&ended, "sessions", spec, |s| (s.count as f64, None))));
+    outputs.push((
+        "sessions",
+        sink(&ended, "sessions", spec, |s| (s.count as f64, None)),
+    ));
     let windows = sessions
         .key_by(|event| event.category)
-        .window(TumblingEventTimeWindows::of(Duration::from_millis(WINDOW as u64)))
+        .window(TumblingEventTimeWindows::of(Duration::from_millis(
+            WINDOW as u64,
+        )))
         .allowed_lateness(Duration::from_secs(60))
         .side_output_late_data(&late)
         .aggregate_apply(StatsOf, |category, window: &TimeWindow, stats, _, out| {
-            out.collect(WindowStats { category: *category, end: window.end, stats });
+            out.collect(WindowStats {
+                category: *category,
+                end: window.end,
+                stats,
+            });
             Ok(())
         })
         .name("windows");
     outputs.push(("windows", window_sink(&windows, spec)));
-    outputs.push(("late", sink(&windows.side_output(&late), "late", spec, |_| (1.0, None))));
+    outputs.push((
+        "late",
+        sink(&windows.side_output(&late), "late", spec, |_| (1.0, None)),
+    ));
     outputs
 }
 
@@ -266,10 +278,15 @@ fn window_sink(windows: &DataStream<WindowStats>, spec: &Spec) -> Arc<Measured> 
     let latency = spec.latency;
     let fired = Mutex::new(BTreeSet::new());
     sink(windows, "windows", spec, move |window| {
-        let due = latency.then(|| triggers.of(window.end)).flatten().filter(|_| {
-            let mut fired = fired.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            fired.insert((window.end, window.category))
-        });
+        let due = latency
+            .then(|| triggers.of(window.end))
+            .flatten()
+            .filter(|_| {
+                let mut fired = fired
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                fired.insert((window.end, window.category))
+            });
         (window.stats.count as f64, due)
     })
 }
@@ -310,11 +327,20 @@ impl AggregateFunction for Count {
 pub fn count(env: &StreamEnv, spec: &Spec) -> Outputs {
     let counts = events(env, spec)
         .key_by(|event| event.user_id)
-        .window(TumblingEventTimeWindows::of(Duration::from_millis(WINDOW as u64)))
+        .window(TumblingEventTimeWindows::of(Duration::from_millis(
+            WINDOW as u64,
+        )))
         .aggregate_apply(Count, |user_id, window: &TimeWindow, count, _, out| {
-            out.collect(UserCount { user_id: *user_id, end: window.end, count });
+            out.collect(UserCount {
+                user_id: *user_id,
+                end: window.end,
+                count,
+            });
             Ok(())
         })
         .name("counts");
-    vec![("counts", sink(&counts, "count", spec, |count| (count.count as f64, None)))]
+    vec![(
+        "counts",
+        sink(&counts, "count", spec, |count| (count.count as f64, None)),
+    )]
 }

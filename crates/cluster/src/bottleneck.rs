@@ -45,7 +45,14 @@ impl TaskLoad {
     pub fn between(task: &TaskHandle, before: &TimesSnapshot) -> Self {
         let (busy, idle, back_pressured) = task.times.read().per_second_since(before);
         let subtask = task.place.subtask;
-        Self { vertex: task.vertex, subtask, busy, idle, back_pressured, rows: 0.0 }
+        Self {
+            vertex: task.vertex,
+            subtask,
+            busy,
+            idle,
+            back_pressured,
+            rows: 0.0,
+        }
     }
 }
 
@@ -94,7 +101,9 @@ pub fn bottleneck(graph: &JobGraph, loads: &[TaskLoad]) -> Option<Bottleneck> {
         if busy < BUSY {
             continue;
         }
-        let least = of_vertex().map(|load| load.busy).fold(f64::INFINITY, f64::min);
+        let least = of_vertex()
+            .map(|load| load.busy)
+            .fold(f64::INFINITY, f64::min);
         let held_up: Vec<usize> = graph
             .edges
             .iter()
@@ -105,7 +114,10 @@ pub fn bottleneck(graph: &JobGraph, loads: &[TaskLoad]) -> Option<Bottleneck> {
             .iter()
             .any(|load| held_up.contains(&load.vertex) && load.back_pressured >= HELD_UP);
         let ends_in_sink = vertex.operators.iter().any(|operator| {
-            graph.operators.get(*operator).is_some_and(|operator| operator.kind == "Sink")
+            graph
+                .operators
+                .get(*operator)
+                .is_some_and(|operator| operator.kind == "Sink")
         });
         let cause = if vertex.parallelism > 1 && least < busy * SKEW {
             Cause::Skew
@@ -115,7 +127,9 @@ pub fn bottleneck(graph: &JobGraph, loads: &[TaskLoad]) -> Option<Bottleneck> {
             Cause::Work
         };
         // Vertices are upstream first: a later one is further downstream.
-        let better = found.as_ref().is_none_or(|b: &Bottleneck| holds_up || !b.holds_up);
+        let better = found
+            .as_ref()
+            .is_none_or(|b: &Bottleneck| holds_up || !b.holds_up);
         if better {
             found = Some(Bottleneck {
                 vertex: index,
@@ -190,7 +204,11 @@ mod tests {
         };
         JobGraph::new(
             "job",
-            vec![operator("source", "Source"), operator("sum", "Process"), operator("db", "Sink")],
+            vec![
+                operator("source", "Source"),
+                operator("sum", "Process"),
+                operator("db", "Sink"),
+            ],
             vec![edge(0, 1), edge(1, 2)],
             true,
         )
@@ -198,7 +216,14 @@ mod tests {
 
     fn load(vertex: usize, subtask: u32, busy: f64, back_pressured: f64) -> TaskLoad {
         let idle = 1000.0 - busy - back_pressured;
-        TaskLoad { vertex, subtask, busy, idle, back_pressured, rows: 500.0 }
+        TaskLoad {
+            vertex,
+            subtask,
+            busy,
+            idle,
+            back_pressured,
+            rows: 500.0,
+        }
     }
 
     #[test]
@@ -212,7 +237,10 @@ mod tests {
             load(2, 1, 980.0, 0.0),
         ];
         let found = bottleneck(&graph(), &loads).unwrap();
-        assert_eq!((found.vertex_name.as_str(), found.cause), ("db", Cause::Sink));
+        assert_eq!(
+            (found.vertex_name.as_str(), found.cause),
+            ("db", Cause::Sink)
+        );
         assert!(found.holds_up);
         assert_eq!(
             found.to_string(),
@@ -223,15 +251,26 @@ mod tests {
 
     #[test]
     fn one_busy_subtask_among_idle_ones_is_skew() {
-        let loads =
-            [load(0, 0, 100.0, 900.0), load(0, 1, 100.0, 900.0), load(1, 0, 990.0, 0.0), load(1, 1, 100.0, 0.0)];
+        let loads = [
+            load(0, 0, 100.0, 900.0),
+            load(0, 1, 100.0, 900.0),
+            load(1, 0, 990.0, 0.0),
+            load(1, 1, 100.0, 0.0),
+        ];
         let found = bottleneck(&graph(), &loads).unwrap();
-        assert_eq!((found.vertex_name.as_str(), found.cause), ("sum", Cause::Skew));
+        assert_eq!(
+            (found.vertex_name.as_str(), found.cause),
+            ("sum", Cause::Skew)
+        );
     }
 
     #[test]
     fn a_job_with_time_left_has_no_bottleneck() {
-        let loads = [load(0, 0, 300.0, 0.0), load(1, 0, 500.0, 0.0), load(2, 0, 100.0, 0.0)];
+        let loads = [
+            load(0, 0, 300.0, 0.0),
+            load(1, 0, 500.0, 0.0),
+            load(2, 0, 100.0, 0.0),
+        ];
         assert_eq!(bottleneck(&graph(), &loads), None);
     }
 }

@@ -16,9 +16,8 @@ const FILES: [&str; 2] = ["config.yaml", "flink-conf.yaml"];
 /// If the file can't be read, or is no configuration. Unknown keys and wrong values are found by
 /// [`Configuration::check`].
 pub fn read(file: Option<&Path>, defined: &[String]) -> Result<Configuration, ApiError> {
-    let refused = |error: rheos_core::config::ConfigError| {
-        ApiError::Configuration(error.to_string())
-    };
+    let refused =
+        |error: rheos_core::config::ConfigError| ApiError::Configuration(error.to_string());
     let mut configuration = match file {
         Some(path) => of_file(path)?,
         None => Configuration::new(),
@@ -30,7 +29,10 @@ pub fn read(file: Option<&Path>, defined: &[String]) -> Result<Configuration, Ap
 fn of_file(path: &Path) -> Result<Configuration, ApiError> {
     let mut file = path.to_owned();
     if file.is_dir() {
-        let within = FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+        let within = FILES
+            .iter()
+            .map(|name| path.join(name))
+            .find(|file| file.is_file());
         file = within.ok_or_else(|| {
             ApiError::Configuration(format!(
                 "{}: has neither {}; name the file itself",

@@ -57,7 +57,10 @@ impl StreamEnv {
 
     /// Parallelism of the operators that say nothing else; the command line goes before it.
     pub fn parallelism(&self, parallelism: u32) -> &Self {
-        self.builder.borrow_mut().parallelism.get_or_insert(parallelism);
+        self.builder
+            .borrow_mut()
+            .parallelism
+            .get_or_insert(parallelism);
         self
     }
 
@@ -71,7 +74,10 @@ impl StreamEnv {
 
     pub(crate) fn prepare(&self) -> Result<(), ApiError> {
         let preparations = std::mem::take(&mut *self.preparations.borrow_mut());
-        preparations.into_iter().try_for_each(|prepare| prepare()).map_err(ApiError::Preparation)
+        preparations
+            .into_iter()
+            .try_for_each(|prepare| prepare())
+            .map_err(ApiError::Preparation)
     }
 
     /// A stream of the rows of a source.
@@ -107,7 +113,10 @@ impl StreamEnv {
             builder.problem(name, error.to_string());
         }
         if rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
-            builder.problem(name, "has a rate that is not a positive number of rows a second");
+            builder.problem(
+                name,
+                "has a rate that is not a positive number of rows a second",
+            );
         }
         let interval = builder.configuration.auto_watermark_interval();
         let latency = builder.configuration.latency_interval();
@@ -143,15 +152,21 @@ impl StreamEnv {
         builder.set_coordinator(
             node,
             Arc::new(move |parallelism| {
-                let coordinator =
-                    Arc::new(SourceCoordinator::new(source.enumerator(parallelism)?));
-                Ok(BuiltCoordinator { coordinator: coordinator.clone(), shared: coordinator })
+                let coordinator = Arc::new(SourceCoordinator::new(source.enumerator(parallelism)?));
+                Ok(BuiltCoordinator {
+                    coordinator: coordinator.clone(),
+                    shared: coordinator,
+                })
             }),
         );
         drop(builder);
         DataStream::new(
             self.builder.clone(),
-            vec![Upstream { node, side_output: None, partitioning: None }],
+            vec![Upstream {
+                node,
+                side_output: None,
+                partitioning: None,
+            }],
         )
     }
 

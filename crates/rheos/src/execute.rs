@@ -78,15 +78,17 @@ pub fn start_with(
     configuration: Configuration,
     start: StartOptions,
 ) -> Result<RunningJob, ApiError> {
-    let refused = |error: rheos_core::config::ConfigError| {
-        ApiError::Configuration(error.to_string())
-    };
+    let refused =
+        |error: rheos_core::config::ConfigError| ApiError::Configuration(error.to_string());
     let io = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("rheos-io")
         .enable_all()
         .build()
-        .map_err(|error| ApiError::System { what: "starting the I/O runtime".into(), error })?;
+        .map_err(|error| ApiError::System {
+            what: "starting the I/O runtime".into(),
+            error,
+        })?;
     let slots = configuration
         .get_set(&options::TASKMANAGER_NUM_TASK_SLOTS)
         .map_err(refused)?;
@@ -121,7 +123,10 @@ pub fn start_with(
         cancellation_timeout: CANCELLATION_TIMEOUT,
         metrics: start.metrics,
     };
-    Ok(RunningJob { handle: cluster.start(program)?, io })
+    Ok(RunningJob {
+        handle: cluster.start(program)?,
+        io,
+    })
 }
 
 fn batch_limits(configuration: &Configuration) -> Result<BatchLimits, ApiError> {
@@ -133,21 +138,31 @@ fn batch_limits(configuration: &Configuration) -> Result<BatchLimits, ApiError> 
     let timeout_micros = timeout.map_or(i64::MAX / 4, |timeout| {
         i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX / 4)
     });
-    Ok(BatchLimits { timeout_micros, ..BatchLimits::default() })
+    Ok(BatchLimits {
+        timeout_micros,
+        ..BatchLimits::default()
+    })
 }
 
 fn window_limits(configuration: &Configuration) -> Result<WindowLimits, ApiError> {
-    let refused = |error: rheos_core::config::ConfigError| {
-        ApiError::Configuration(error.to_string())
-    };
+    let refused =
+        |error: rheos_core::config::ConfigError| ApiError::Configuration(error.to_string());
     let limits = WindowLimits::default();
-    let enabled = configuration.get(&options::BUFFER_DEBLOAT_ENABLED).map_err(refused)?;
-    let target = configuration.get(&options::BUFFER_DEBLOAT_TARGET).map_err(refused)?;
+    let enabled = configuration
+        .get(&options::BUFFER_DEBLOAT_ENABLED)
+        .map_err(refused)?;
+    let target = configuration
+        .get(&options::BUFFER_DEBLOAT_TARGET)
+        .map_err(refused)?;
     Ok(match enabled.then_some(target) {
         Some(target) => WindowLimits {
             target_micros: i64::try_from(target.as_micros()).unwrap_or(limits.target_micros),
             ..limits
         },
-        None => WindowLimits { initial: limits.max, min: limits.max, ..limits },
+        None => WindowLimits {
+            initial: limits.max,
+            min: limits.max,
+            ..limits
+        },
     })
 }

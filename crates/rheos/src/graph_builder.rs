@@ -96,7 +96,10 @@ impl GraphBuilder {
             at_most: None,
             chaining: Chaining::Always,
             slot_sharing_group: None,
-            program: OperatorProgram { builder, coordinator: None },
+            program: OperatorProgram {
+                builder,
+                coordinator: None,
+            },
         });
         self.nodes.len() - 1
     }
@@ -137,7 +140,13 @@ impl GraphBuilder {
         change: impl FnOnce(&mut Node),
     ) {
         match upstreams {
-            [Upstream { node, side_output: None, partitioning: None }] => {
+            [
+                Upstream {
+                    node,
+                    side_output: None,
+                    partitioning: None,
+                },
+            ] => {
                 if let Some(node) = self.nodes.get_mut(*node) {
                     change(node);
                 }
@@ -162,11 +171,16 @@ impl GraphBuilder {
     }
 
     pub fn node_name(&self, node: usize) -> String {
-        self.nodes.get(node).map_or_else(String::new, |node| node.name.clone())
+        self.nodes
+            .get(node)
+            .map_or_else(String::new, |node| node.name.clone())
     }
 
     pub fn problem(&mut self, operator: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(Problem { operator: operator.into(), message: message.into() });
+        self.problems.push(Problem {
+            operator: operator.into(),
+            message: message.into(),
+        });
     }
 
     pub fn alignment_group(&mut self, name: &str) -> Arc<AlignmentGroup> {
@@ -266,9 +280,8 @@ impl GraphBuilder {
         if !problems.is_empty() {
             return Err(ApiError::Job(problems));
         }
-        let configured = |error: rheos_core::config::ConfigError| {
-            ApiError::Configuration(error.to_string())
-        };
+        let configured =
+            |error: rheos_core::config::ConfigError| ApiError::Configuration(error.to_string());
         let chaining = self
             .configuration
             .get(&rheos_core::config::options::PIPELINE_OPERATOR_CHAINING)
@@ -277,7 +290,9 @@ impl GraphBuilder {
             .configuration
             .get_set(&rheos_core::config::options::PIPELINE_NAME)
             .map_err(configured)?;
-        let name = named.or_else(|| self.name.clone()).unwrap_or_else(|| "Rheos job".to_owned());
+        let name = named
+            .or_else(|| self.name.clone())
+            .unwrap_or_else(|| "Rheos job".to_owned());
         Ok(Program {
             graph: JobGraph::new(name, operators, edges, chaining),
             operators: self.nodes.iter().map(|node| node.program.clone()).collect(),

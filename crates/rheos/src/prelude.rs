@@ -51,13 +51,13 @@ pub use rheos_runtime::window::window::{GlobalWindow, TimeWindow, Window};
 pub use rheos_state::{
     AggregateFunction, AggregatingState, AggregatingStateDescriptor, BroadcastState,
     BroadcastStateDescriptor, ListState, ListStateDescriptor, MapState, MapStateDescriptor,
-    ReducingState, ReducingStateDescriptor, StateTtlConfig, StateVisibility, UpdateType, ValueState,
-    ValueStateDescriptor,
+    ReducingState, ReducingStateDescriptor, StateTtlConfig, StateVisibility, UpdateType,
+    ValueState, ValueStateDescriptor,
 };
 
 pub use crate::env::StreamEnv;
 pub use crate::error::ApiError;
 pub use crate::stream::data_stream::DataStream;
 pub use crate::stream::keyed_stream::KeyedStream;
-pub use crate::stream::windowed_stream::WindowedStream;
 pub use crate::stream::sink_ext::SinkExt;
+pub use crate::stream::windowed_stream::WindowedStream;

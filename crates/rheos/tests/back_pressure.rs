@@ -1,6 +1,10 @@
 //! A sink that takes a thousand rows a second behind a source that could give millions: what is in
 //! flight is a short time's worth, the sink shows as the bottleneck, and the job stops in good order.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, on real time")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test, on real time"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +88,10 @@ impl SinkWriter<u64> for SlowSink {
 
 fn records_out(metrics: &JobMetrics, operator: &str) -> u64 {
     let operators = metrics.tasks.iter().flat_map(|task| &task.operators);
-    operators.filter(|o| o.name == operator).map(|o| o.metrics.records_out()).sum()
+    operators
+        .filter(|o| o.name == operator)
+        .map(|o| o.metrics.records_out())
+        .sum()
 }
 
 /// Loads of the tasks over the coming second.
@@ -92,13 +99,23 @@ fn loads(metrics: &JobMetrics) -> Vec<TaskLoad> {
     let before: Vec<_> = metrics.tasks.iter().map(|task| task.times.read()).collect();
     std::thread::sleep(Duration::from_secs(1));
     let tasks = metrics.tasks.iter().zip(before);
-    tasks.map(|(task, before)| TaskLoad::between(task, &before)).collect()
+    tasks
+        .map(|(task, before)| TaskLoad::between(task, &before))
+        .collect()
 }
 
 fn resident_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        / 1024
 }
 
 struct Slow {
@@ -114,7 +131,11 @@ fn run(describe: impl FnOnce(&StreamEnv, SlowSink)) -> Slow {
     describe(&env, SlowSink(taken.clone()));
     let job = start(&env.program().unwrap(), Configuration::default()).unwrap();
     let metrics = job.handle.metrics().clone();
-    Slow { job, metrics, taken }
+    Slow {
+        job,
+        metrics,
+        taken,
+    }
 }
 
 #[test]
@@ -129,7 +150,11 @@ fn little_is_in_flight_before_a_slow_sink_and_it_stops_in_good_order() {
     let loads = loads(&slow.metrics);
     let emitted = records_out(&slow.metrics, "Source: numbers");
     let taken = slow.taken.load(Ordering::SeqCst);
-    assert!(emitted - taken <= 2_000, "{} rows are in flight", emitted - taken);
+    assert!(
+        emitted - taken <= 2_000,
+        "{} rows are in flight",
+        emitted - taken
+    );
     let found = bottleneck(&slow.metrics.graph, &loads).unwrap();
     assert_eq!(found.vertex_name, "slow-sink", "{found:?} of {loads:?}");
     assert!(found.busy > 900.0, "{found:?}");
@@ -137,7 +162,11 @@ fn little_is_in_flight_before_a_slow_sink_and_it_stops_in_good_order() {
         assert!(load.back_pressured > 900.0, "{load:?}");
     }
     std::thread::sleep(Duration::from_secs(1));
-    assert!(resident_mb() <= before + 16, "{before} MB grew to {} MB", resident_mb());
+    assert!(
+        resident_mb() <= before + 16,
+        "{before} MB grew to {} MB",
+        resident_mb()
+    );
 
     slow.job.handle.control().stop(true);
     let stopping = Instant::now();
@@ -147,7 +176,11 @@ fn little_is_in_flight_before_a_slow_sink_and_it_stops_in_good_order() {
     let emitted = records_out(&slow.metrics, "Source: numbers");
     assert_eq!(emitted, stopped_at, "the source went on after 100 ms");
     assert_eq!(emitted, slow.taken.load(Ordering::SeqCst), "rows were lost");
-    assert!(stopping.elapsed() < Duration::from_secs(4), "{:?}", stopping.elapsed());
+    assert!(
+        stopping.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        stopping.elapsed()
+    );
 }
 
 #[test]
@@ -168,11 +201,19 @@ fn a_row_that_becomes_a_million_breaks_none_of_it() {
     assert!(made - taken <= 2_000, "{} rows are in flight", made - taken);
     let found = bottleneck(&slow.metrics.graph, &loads).unwrap();
     assert_eq!(found.vertex_name, "slow-sink", "{loads:?}");
-    assert!(resident_mb() <= before + 16, "{before} MB grew to {} MB", resident_mb());
+    assert!(
+        resident_mb() <= before + 16,
+        "{before} MB grew to {} MB",
+        resident_mb()
+    );
     slow.job.handle.control().cancel();
     let cancelled = Instant::now();
     assert!(slow.job.wait().is_err());
-    assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
+    assert!(
+        cancelled.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        cancelled.elapsed()
+    );
 }
 
 #[test]
@@ -186,9 +227,16 @@ fn a_slow_sink_in_the_source_s_chain_is_the_bottleneck_too() {
     let loads = loads(&slow.metrics);
     let emitted = records_out(&slow.metrics, "Source: numbers");
     let taken = slow.taken.load(Ordering::SeqCst);
-    assert!(emitted - taken <= 2_000, "{} rows are in flight", emitted - taken);
+    assert!(
+        emitted - taken <= 2_000,
+        "{} rows are in flight",
+        emitted - taken
+    );
     let found = bottleneck(&slow.metrics.graph, &loads);
-    assert!(matches!(found, Some(Bottleneck { busy, .. }) if busy > 900.0), "{loads:?}");
+    assert!(
+        matches!(found, Some(Bottleneck { busy, .. }) if busy > 900.0),
+        "{loads:?}"
+    );
     slow.job.handle.control().stop(true);
     slow.job.wait().unwrap();
     let emitted = records_out(&slow.metrics, "Source: numbers");

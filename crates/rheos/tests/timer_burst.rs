@@ -1,6 +1,10 @@
 //! A burst of ten million timers does not hold a barrier up: 10,000 keys with 1,000 timers each, all
 //! due at one watermark.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, on real time")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test, on real time"
+)]
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -43,7 +47,10 @@ impl Source<u64> for Keys {
     }
 
     fn reader(&self, _: &ReaderContext) -> Result<Box<dyn SourceReader<u64, u64>>, BoxError> {
-        Ok(Box::new(KeysReader { next: 0, told: false }))
+        Ok(Box::new(KeysReader {
+            next: 0,
+            told: false,
+        }))
     }
 }
 
@@ -119,7 +126,10 @@ struct Passed(Mutex<Vec<(CheckpointId, String, Instant)>>);
 impl TaskListener for Passed {
     fn barrier_passed(&self, place: &Place, barrier: &Barrier) {
         let name = place.operator.clone();
-        self.0.lock().unwrap().push((barrier.checkpoint, name, Instant::now()));
+        self.0
+            .lock()
+            .unwrap()
+            .push((barrier.checkpoint, name, Instant::now()));
     }
 }
 
@@ -134,12 +144,18 @@ fn a_barrier_gets_through_a_burst_of_ten_million_timers() {
         .process(move |_| Ok(Timers(seen.clone())))
         .name("timers");
     let passed = Arc::new(Passed::default());
-    let options = StartOptions { listener: passed.clone(), ..StartOptions::default() };
+    let options = StartOptions {
+        listener: passed.clone(),
+        ..StartOptions::default()
+    };
     let job = start_with(&env.program().unwrap(), Configuration::default(), options).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let wait_for = |what: &dyn Fn() -> bool| {
         while !what() {
-            assert!(Instant::now() < deadline, "it did not happen within a minute");
+            assert!(
+                Instant::now() < deadline,
+                "it did not happen within a minute"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     };
@@ -157,7 +173,10 @@ fn a_barrier_gets_through_a_burst_of_ten_million_timers() {
         });
         let at = || {
             let passed = passed.0.lock().unwrap();
-            passed.iter().find(|(id, name, _)| *id == checkpoint && name == "timers").map(|p| p.2)
+            passed
+                .iter()
+                .find(|(id, name, _)| *id == checkpoint && name == "timers")
+                .map(|p| p.2)
         };
         wait_for(&|| at().is_some());
         slowest = slowest.max(at().unwrap().duration_since(triggered));
@@ -165,9 +184,19 @@ fn a_barrier_gets_through_a_burst_of_ten_million_timers() {
     }
     let total = KEYS * TIMERS as u64;
     wait_for(&|| fired.count.load(Ordering::SeqCst) == total);
-    assert_eq!(fired.disorder.load(Ordering::SeqCst), 0, "timers fired out of order");
-    assert!(within_burst > 0, "the burst was over before the first barrier had passed");
-    assert!(slowest < Duration::from_millis(100), "a barrier took {slowest:?}");
+    assert_eq!(
+        fired.disorder.load(Ordering::SeqCst),
+        0,
+        "timers fired out of order"
+    );
+    assert!(
+        within_burst > 0,
+        "the burst was over before the first barrier had passed"
+    );
+    assert!(
+        slowest < Duration::from_millis(100),
+        "a barrier took {slowest:?}"
+    );
     job.handle.control().cancel();
     assert!(job.wait().is_err(), "a cancelled job says so");
 }

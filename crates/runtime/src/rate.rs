@@ -13,7 +13,12 @@ impl TokenBucket {
     /// A bucket that lets `per_second` rows through.
     pub fn new(per_second: f64, now_micros: i64) -> Self {
         let per_micro = (per_second / 1e6).max(f64::MIN_POSITIVE);
-        Self { per_micro, room: (per_micro * 100_000.0).max(1.0), tokens: 1.0, filled_micros: now_micros }
+        Self {
+            per_micro,
+            room: (per_micro * 100_000.0).max(1.0),
+            tokens: 1.0,
+            filled_micros: now_micros,
+        }
     }
 
     /// Rows that may pass now.
@@ -32,7 +37,8 @@ impl TokenBucket {
     /// When the next row may pass, in monotonic microseconds.
     pub fn next_micros(&self) -> i64 {
         let missing = (1.0 - self.tokens).max(0.0);
-        self.filled_micros.saturating_add((missing / self.per_micro).ceil() as i64)
+        self.filled_micros
+            .saturating_add((missing / self.per_micro).ceil() as i64)
     }
 }
 

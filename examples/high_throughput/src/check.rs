@@ -30,7 +30,9 @@ pub struct Outputs {
 }
 
 fn add(windows: &mut Windows, category: String, at: i64, value: f64) {
-    let sums = windows.entry((category, at.div_euclid(WINDOW) * WINDOW)).or_default();
+    let sums = windows
+        .entry((category, at.div_euclid(WINDOW) * WINDOW))
+        .or_default();
     sums.0 += 1;
     sums.1 += value;
 }
@@ -41,12 +43,17 @@ fn lines(out: &Path, prefix: &str) -> Result<Vec<serde_json::Value>, BoxError> {
     if let Ok(entries) = std::fs::read_dir(out) {
         for entry in entries {
             let path = entry?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
             let name = name.unwrap_or_default();
             if let Some(rest) = name.strip_prefix(prefix)
                 && let Some(numbers) = rest.strip_suffix(".jsonl")
             {
-                let epoch = numbers.split('-').filter_map(|number| number.parse().ok()).collect();
+                let epoch = numbers
+                    .split('-')
+                    .filter_map(|number| number.parse().ok())
+                    .collect();
                 files.push((epoch, path));
             }
         }
@@ -74,16 +81,30 @@ fn field<'a>(line: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
 pub fn outputs(out: &Path) -> Result<Outputs, BoxError> {
     let mut outputs = Outputs::default();
     for line in lines(out, "category_windows-")? {
-        let category = field(&line, "category").as_str().ok_or("a window without a category")?;
-        let start = field(&line, "window_start").as_i64().ok_or("a window without a start")?;
-        let events = field(&line, "events").as_i64().ok_or("a window without a count")?;
-        let sum = field(&line, "value_sum").as_f64().ok_or("a window without a sum")?;
+        let category = field(&line, "category")
+            .as_str()
+            .ok_or("a window without a category")?;
+        let start = field(&line, "window_start")
+            .as_i64()
+            .ok_or("a window without a start")?;
+        let events = field(&line, "events")
+            .as_i64()
+            .ok_or("a window without a count")?;
+        let sum = field(&line, "value_sum")
+            .as_f64()
+            .ok_or("a window without a sum")?;
         // Of a window's lines the last counts.
-        outputs.windows.insert((category.to_owned(), start), (events, sum));
+        outputs
+            .windows
+            .insert((category.to_owned(), start), (events, sum));
     }
     for line in lines(out, "late-")? {
-        let category = field(&line, "category").as_str().ok_or("a late event without a category")?;
-        let at = field(&line, "event_time").as_i64().ok_or("a late event without a time")?;
+        let category = field(&line, "category")
+            .as_str()
+            .ok_or("a late event without a category")?;
+        let at = field(&line, "event_time")
+            .as_i64()
+            .ok_or("a late event without a time")?;
         let value = field(&line, "value").as_f64().unwrap_or(0.0);
         add(&mut outputs.late, category.to_owned(), at, value);
         outputs.late_events += 1;
@@ -94,8 +115,8 @@ pub fn outputs(out: &Path) -> Result<Outputs, BoxError> {
 
 /// The windows that the valid events of a flights file come to.
 fn expected(flights: &Path) -> Result<Windows, BoxError> {
-    let file = std::fs::File::open(flights)
-        .map_err(|error| format!("{}: {error}", flights.display()))?;
+    let file =
+        std::fs::File::open(flights).map_err(|error| format!("{}: {error}", flights.display()))?;
     let reader: Box<dyn Read> = if flights.extension().is_some_and(|end| end == "gz") {
         Box::new(MultiGzDecoder::new(file))
     } else {
@@ -105,7 +126,9 @@ fn expected(flights: &Path) -> Result<Windows, BoxError> {
     let mut windows = Windows::new();
     for record in reader.byte_records() {
         let Ok(record) = record else { continue };
-        let Ok(record) = csv::StringRecord::from_byte_record(record) else { continue };
+        let Ok(record) = csv::StringRecord::from_byte_record(record) else {
+            continue;
+        };
         let field = |index: usize| record.get(index).unwrap_or_default();
         let value = match field(5) {
             "" => None,
@@ -114,7 +137,9 @@ fn expected(flights: &Path) -> Result<Windows, BoxError> {
                 Err(_) => continue,
             },
         };
-        let Ok(event_time) = field(4).parse() else { continue };
+        let Ok(event_time) = field(4).parse() else {
+            continue;
+        };
         let event = Event {
             event_id: field(0).into(),
             user_id: field(1).into(),
@@ -124,7 +149,12 @@ fn expected(flights: &Path) -> Result<Windows, BoxError> {
             value,
         };
         if event.is_valid() {
-            add(&mut windows, field(2).to_owned(), event_time, value.unwrap_or(0.0));
+            add(
+                &mut windows,
+                field(2).to_owned(),
+                event_time,
+                value.unwrap_or(0.0),
+            );
         }
     }
     Ok(windows)

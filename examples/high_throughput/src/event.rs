@@ -94,17 +94,89 @@ mod tests {
     #[test]
     fn what_makes_an_event_invalid() {
         assert!(event().is_valid());
-        assert!(Event { value: None, ..event() }.is_valid());
-        assert!(Event { category: "".into(), ..event() }.is_valid());
-        assert!(!Event { event_id: "".into(), ..event() }.is_valid());
-        assert!(!Event { user_id: "".into(), ..event() }.is_valid());
-        assert!(!Event { value: Some(f64::NAN), ..event() }.is_valid());
-        assert!(!Event { value: Some(f64::INFINITY), ..event() }.is_valid());
-        assert!(!Event { category: "a\0b".into(), ..event() }.is_valid());
-        assert!(!Event { category: Str::from("ä".repeat(201).as_str()), ..event() }.is_valid());
-        assert!(Event { category: Str::from("ä".repeat(200).as_str()), ..event() }.is_valid());
-        assert!(!Event { event_time: *YEARS.end() + 1, ..event() }.is_valid());
-        assert!(!Event { event_time: *YEARS.start() - 1, ..event() }.is_valid());
-        assert!(Event { event_time: *YEARS.start(), ..event() }.is_valid());
+        assert!(
+            Event {
+                value: None,
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            Event {
+                category: "".into(),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                event_id: "".into(),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                user_id: "".into(),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                value: Some(f64::NAN),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                value: Some(f64::INFINITY),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                category: "a\0b".into(),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                category: Str::from("ä".repeat(201).as_str()),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            Event {
+                category: Str::from("ä".repeat(200).as_str()),
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                event_time: *YEARS.end() + 1,
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            !Event {
+                event_time: *YEARS.start() - 1,
+                ..event()
+            }
+            .is_valid()
+        );
+        assert!(
+            Event {
+                event_time: *YEARS.start(),
+                ..event()
+            }
+            .is_valid()
+        );
     }
 }

@@ -55,13 +55,17 @@ fn data() -> &'static Path {
 impl Arguments {
     /// The flights file.
     pub fn flights(&self) -> PathBuf {
-        self.input.clone().unwrap_or_else(|| data().join("events.csv.gz"))
+        self.input
+            .clone()
+            .unwrap_or_else(|| data().join("events.csv.gz"))
     }
 }
 
 /// What of an earlier run lies in the output folder is not of this one.
 fn clear(out: &Path) -> Result<(), BoxError> {
-    let Ok(entries) = std::fs::read_dir(out) else { return Ok(()) };
+    let Ok(entries) = std::fs::read_dir(out) else {
+        return Ok(());
+    };
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
@@ -80,7 +84,11 @@ fn clear(out: &Path) -> Result<(), BoxError> {
 /// five seconds late and one in a thousand ten minutes.
 fn generated(k: u64) -> Event {
     let h = rheos::core::rng::splitmix64(k);
-    let delay = if h.is_multiple_of(1000) { 600_000 } else { (h >> 20) % 5_000 };
+    let delay = if h.is_multiple_of(1000) {
+        600_000
+    } else {
+        (h >> 20) % 5_000
+    };
     let event_type = match (h >> 8) % 3 {
         0 => "on_time",
         1 => "delayed",
@@ -103,8 +111,8 @@ fn source(env: &StreamEnv, arguments: &Arguments) -> DataStream<Event> {
     let rate = arguments.rate;
     let events = match arguments.source {
         SourceKind::Flights => {
-            let flights = FileSource::new(Csv::new(), arguments.flights())
-                .bad_records(arguments.bad_record);
+            let flights =
+                FileSource::new(Csv::new(), arguments.flights()).bad_records(arguments.bad_record);
             match rate {
                 Some(rate) => env.from_source_with_rate(flights, time, "kafka-source", rate),
                 None => env.from_source(flights, time, "kafka-source"),

@@ -29,8 +29,10 @@ impl LatestFiring {
             let limit = (self.newest.saturating_sub(REMEMBERED), Str::new());
             self.passed = self.passed.split_off(&limit);
         }
-        let newest =
-            self.passed.entry((result.window_start, result.category.clone())).or_insert(0);
+        let newest = self
+            .passed
+            .entry((result.window_start, result.category.clone()))
+            .or_insert(0);
         let newer = result.events > *newest;
         *newest = (*newest).max(result.events);
         newer

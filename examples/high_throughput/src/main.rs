@@ -40,7 +40,10 @@ fn total(
     count: impl Fn(&rheos::runtime::metrics::operator::OperatorMetrics) -> u64,
 ) -> u64 {
     let operators = metrics.tasks.iter().flat_map(|task| &task.operators);
-    operators.filter(|one| one.name == operator).map(|one| count(&one.metrics)).sum()
+    operators
+        .filter(|one| one.name == operator)
+        .map(|one| count(&one.metrics))
+        .sum()
 }
 
 /// Prints the summary, and checks that what must hold holds.
@@ -76,14 +79,20 @@ fn sum_up(arguments: &Arguments, finished: &Finished) -> Result<(), BoxError> {
     let rate = read as f64 / seconds / 1e6;
     eprintln!();
     eprintln!("  {read} events in {seconds:.2} s ({rate:.2} M events/s)");
-    eprintln!("  {} invalid, {bad} bad, {} late", decoded - valid, outputs.late_events);
+    eprintln!(
+        "  {} invalid, {bad} bad, {} late",
+        decoded - valid,
+        outputs.late_events
+    );
     eprintln!("  {} windows of {in_windows} events", outputs.windows.len());
     eprintln!("  outputs: {}", arguments.out.display());
     for difference in differences.iter().take(10) {
         eprintln!("  DIFFERS: {difference}");
     }
     if differences.is_empty() {
-        eprintln!("  OK: every valid event is in one window or late, and the sums are those of the input");
+        eprintln!(
+            "  OK: every valid event is in one window or late, and the sums are those of the input"
+        );
     }
     println!("{summary}");
     match differences.len() {

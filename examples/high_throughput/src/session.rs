@@ -51,14 +51,19 @@ impl KeyedProcessFunction<Str, EnrichedEvent, EnrichedEvent> for SessionAggregat
         self.session.modify(|session| {
             let session = session.get_or_insert_with(|| {
                 context.register_event_time_timer(at.saturating_add(TIMEOUT));
-                SessionState { first_event: at, last_event: at, ..SessionState::default() }
+                SessionState {
+                    first_event: at,
+                    last_event: at,
+                    ..SessionState::default()
+                }
             });
             session.events += 1;
             session.first_event = session.first_event.min(at);
             session.last_event = session.last_event.max(at);
             session.value_sum += row.event.value.unwrap_or(0.0);
         });
-        self.counts.upsert(row.event.event_type.clone(), 0, |count| *count += 1);
+        self.counts
+            .upsert(row.event.event_type.clone(), 0, |count| *count += 1);
         out.collect(row);
         Ok(())
     }
@@ -71,7 +76,9 @@ impl KeyedProcessFunction<Str, EnrichedEvent, EnrichedEvent> for SessionAggregat
         _out: &mut Collector<'_, EnrichedEvent>,
     ) -> Result<(), BoxError> {
         let ends = self.session.with(|session| {
-            session.map_or(timestamp, |session| session.last_event.saturating_add(TIMEOUT))
+            session.map_or(timestamp, |session| {
+                session.last_event.saturating_add(TIMEOUT)
+            })
         });
         if ends > timestamp {
             context.register_event_time_timer(ends);

@@ -65,7 +65,10 @@ mod tests {
         let mut accumulator = EventAccumulator::default();
         accumulator.add(f64::MAX);
         accumulator.add(f64::MAX);
-        assert_eq!((accumulator.value_sum, accumulator.overflows), (f64::MAX, 1));
+        assert_eq!(
+            (accumulator.value_sum, accumulator.overflows),
+            (f64::MAX, 1)
+        );
         accumulator.add(-1.0);
         assert!(accumulator.value_sum.is_finite());
     }

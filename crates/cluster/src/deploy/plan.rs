@@ -82,7 +82,11 @@ pub fn deploy(
     let graph = &program.graph;
     let mut signals: Vec<Vec<Arc<Signal>>> = Vec::new();
     for (index, vertex) in graph.vertices.iter().enumerate() {
-        signals.push((0..vertex.parallelism).map(|subtask| signal_of(index, subtask)).collect());
+        signals.push(
+            (0..vertex.parallelism)
+                .map(|subtask| signal_of(index, subtask))
+                .collect(),
+        );
     }
     let none = Vec::new();
     let signals_of = |vertex: Option<usize>| vertex.and_then(|v| signals.get(v)).unwrap_or(&none);
@@ -100,8 +104,10 @@ pub fn deploy(
     let mut shared = BTreeMap::new();
     for (index, (operator, node)) in program.operators.iter().zip(&graph.operators).enumerate() {
         if let Some(build) = &operator.coordinator {
-            let built = build(node.parallelism)
-                .map_err(|error| JobError::Source { operator: node.name.clone(), error })?;
+            let built = build(node.parallelism).map_err(|error| JobError::Source {
+                operator: node.name.clone(),
+                error,
+            })?;
             coordinators.push((node.name.clone(), built.coordinator));
             shared.insert(index, built.shared);
         }
@@ -191,8 +197,15 @@ pub fn deploy(
             });
         }
     }
-    let metrics = JobMetrics { graph: Arc::new(graph.clone()), tasks: handles };
-    Ok(Deployment { tasks, coordinators, metrics })
+    let metrics = JobMetrics {
+        graph: Arc::new(graph.clone()),
+        tasks: handles,
+    };
+    Ok(Deployment {
+        tasks,
+        coordinators,
+        metrics,
+    })
 }
 
 fn edge_of(
@@ -200,10 +213,14 @@ fn edge_of(
     position: usize,
     operator: &str,
 ) -> Result<Arc<dyn rheos_runtime::deploy::edge_builder::EdgeBuilder>, JobError> {
-    program.edges.get(position).cloned().ok_or_else(|| JobError::Graph {
-        operator: operator.to_owned(),
-        message: "an edge of the graph has no builder".to_owned(),
-    })
+    program
+        .edges
+        .get(position)
+        .cloned()
+        .ok_or_else(|| JobError::Graph {
+            operator: operator.to_owned(),
+            message: "an edge of the graph has no builder".to_owned(),
+        })
 }
 
 /// The inputs of a chain's head: several edges into one input are a union.
@@ -227,7 +244,11 @@ fn inputs_of(
                 entry.get_mut().receivers.extend(receivers);
             }
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let name = program.graph.operators.get(edge.to).map_or("", |o| o.name.as_str());
+                let name = program
+                    .graph
+                    .operators
+                    .get(edge.to)
+                    .map_or("", |o| o.name.as_str());
                 entry.insert(InputDeployment {
                     edge: edge_of(program, position, name)?,
                     receivers,

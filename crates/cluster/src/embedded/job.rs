@@ -40,7 +40,9 @@ pub(super) struct Events {
 
 impl Events {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
-        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.queue
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn push(&self, event: Event) {
@@ -115,7 +117,9 @@ impl JobHandle {
 
     /// Tells the job to end.
     pub fn control(&self) -> JobControl {
-        JobControl { events: self.events.clone() }
+        JobControl {
+            events: self.events.clone(),
+        }
     }
 
     /// Sends a barrier into every source.
@@ -198,7 +202,10 @@ impl JobHandle {
         drop(self.registration);
         match failure {
             Some(failure) => Err(failure),
-            None => Ok(JobReport { run_micros, metrics: self.metrics.clone() }),
+            None => Ok(JobReport {
+                run_micros,
+                metrics: self.metrics.clone(),
+            }),
         }
     }
 
@@ -206,7 +213,10 @@ impl JobHandle {
         let now = self.clock.wall_millis();
         for (operator, coordinator) in &self.coordinators {
             if let Err(error) = coordinator.tick(now) {
-                return Some(JobError::Source { operator: operator.clone(), error });
+                return Some(JobError::Source {
+                    operator: operator.clone(),
+                    error,
+                });
             }
         }
         None

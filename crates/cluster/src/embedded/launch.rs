@@ -63,8 +63,10 @@ impl EmbeddedCluster {
             match self.threading {
                 Threading::Task => (vertex, String::new(), subtask),
                 Threading::Slot => {
-                    let group =
-                        graph.vertices.get(vertex).map(|v| v.slot_sharing_group.clone());
+                    let group = graph
+                        .vertices
+                        .get(vertex)
+                        .map(|v| v.slot_sharing_group.clone());
                     (0, group.unwrap_or_default(), subtask)
                 }
             }
@@ -84,7 +86,13 @@ impl EmbeddedCluster {
         let mut mails = Vec::new();
         let mut by_thread: BTreeMap<ThreadKey, Vec<(usize, Place, TaskBuilder)>> = BTreeMap::new();
         for (index, task) in deployment.tasks.into_iter().enumerate() {
-            let DeployedTask { vertex, deployment, mail, is_source, .. } = task;
+            let DeployedTask {
+                vertex,
+                deployment,
+                mail,
+                is_source,
+                ..
+            } = task;
             let place = deployment.place.clone();
             mails.push((place.clone(), mail, is_source));
             let builder: TaskBuilder = Box::new(move || deployment.build());
@@ -108,7 +116,10 @@ impl EmbeddedCluster {
             let thread = self
                 .spawner
                 .spawn(name, body)
-                .map_err(|error| JobError::System { what: "starting a thread", error })?;
+                .map_err(|error| JobError::System {
+                    what: "starting a thread",
+                    error,
+                })?;
             threads.push(thread);
         }
         Ok(JobHandle {
@@ -142,9 +153,18 @@ fn span_of(job: &str, builders: &[(usize, Place, TaskBuilder)]) -> tracing::Span
 fn thread_name(key: &ThreadKey, builders: &[(usize, Place, TaskBuilder)]) -> String {
     let (_, group, subtask) = key;
     let head = match builders {
-        [(_, place, _)] => place.operator.split(" -> ").next().unwrap_or("task").to_owned(),
+        [(_, place, _)] => place
+            .operator
+            .split(" -> ")
+            .next()
+            .unwrap_or("task")
+            .to_owned(),
         _ => format!("slot {group}"),
     };
-    let short: String = head.chars().filter(|c| c.is_ascii() && *c != '\0').take(12).collect();
+    let short: String = head
+        .chars()
+        .filter(|c| c.is_ascii() && *c != '\0')
+        .take(12)
+        .collect();
     format!("{short}/{subtask}")
 }

@@ -35,7 +35,13 @@ pub(super) struct Common {
     #[arg(long, value_name = "NAME", help_heading = "Rheos")]
     pub job_name: Option<String>,
     /// How log lines look.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text", help_heading = "Rheos")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text",
+        help_heading = "Rheos"
+    )]
     pub log_format: LogFormat,
     /// Logs more: -v what happens inside, -vv everything. `RUST_LOG` goes before it.
     #[arg(short = 'v', action = clap::ArgAction::Count, help_heading = "Rheos")]
@@ -61,8 +67,7 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
         .help("The JobGraph as JSON");
     let run = with_flags::<A>(clap::Command::new("run"))
         .about("Runs the job in this process (the default)");
-    let plan =
-        with_flags::<A>(clap::Command::new("plan").arg(json)).about("Shows what would run");
+    let plan = with_flags::<A>(clap::Command::new("plan").arg(json)).about("Shows what would run");
     let name = std::env::args()
         .next()
         .and_then(|path| path.rsplit('/').next().map(str::to_owned))
@@ -75,9 +80,18 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
         .subcommand(plan);
     let matches = command.try_get_matches()?;
     let (command, matches): (Command, &ArgMatches) = match matches.subcommand() {
-        Some(("plan", matches)) => (Command::Plan { json: matches.get_flag("json") }, matches),
+        Some(("plan", matches)) => (
+            Command::Plan {
+                json: matches.get_flag("json"),
+            },
+            matches,
+        ),
         Some((_, matches)) => (Command::Run, matches),
         None => (Command::Run, &matches),
     };
-    Ok((command, Common::from_arg_matches(matches)?, A::from_arg_matches(matches)?))
+    Ok((
+        command,
+        Common::from_arg_matches(matches)?,
+        A::from_arg_matches(matches)?,
+    ))
 }

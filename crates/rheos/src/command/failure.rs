@@ -52,10 +52,17 @@ mod tests {
     #[test]
     fn operator_subtask_and_causes_are_told() {
         let error = TaskError::User {
-            place: Place { operator: "lookup".to_owned(), subtask: 1, parallelism: 2 },
+            place: Place {
+                operator: "lookup".to_owned(),
+                subtask: 1,
+                parallelism: 2,
+            },
             error: Box::new(Outer(std::io::Error::other("no route"))),
         };
         let error = ApiError::Run(JobError::Task(Box::new(error)));
-        assert_eq!(told(&error), "lookup (2/2): the look-up failed\n  caused by: no route\n");
+        assert_eq!(
+            told(&error),
+            "lookup (2/2): the look-up failed\n  caused by: no route\n"
+        );
     }
 }

@@ -72,10 +72,10 @@ where
     };
     logging::install(common.log_format, common.verbose);
     let result = run::configuration(&common).and_then(|configuration| match command {
-        arguments::Command::Plan { json } => {
-            plan::print(configuration, &common, json, |env| describe(env, own).map(|_| ()))
-                .map(|()| ExitCode::SUCCESS)
-        }
+        arguments::Command::Plan { json } => plan::print(configuration, &common, json, |env| {
+            describe(env, own).map(|_| ())
+        })
+        .map(|()| ExitCode::SUCCESS),
         arguments::Command::Run => {
             run::run(configuration, &common, |env| describe(env, own), finish)
         }

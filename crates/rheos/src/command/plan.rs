@@ -57,8 +57,15 @@ pub fn draw(graph: &JobGraph) -> String {
             continue;
         }
         for (index, edge) in leaving.iter().enumerate() {
-            let corner = if index + 1 == leaving.len() { '╰' } else { '├' };
-            let name = graph.operators.get(edge.to).map_or("", |operator| operator.name.as_str());
+            let corner = if index + 1 == leaving.len() {
+                '╰'
+            } else {
+                '├'
+            };
+            let name = graph
+                .operators
+                .get(edge.to)
+                .map_or("", |operator| operator.name.as_str());
             let (label, to) = (label(graph, edge, vertex), target(edge) + 1);
             let _ = writeln!(text, "{ARROW}{corner}─ {label} ─▶ {to} {name}");
         }
@@ -99,12 +106,19 @@ fn draw_box(text: &mut String, graph: &JobGraph, number: usize, vertex: &JobVert
     let end = format!(" {group}×{} ─", vertex.parallelism);
     let mut lines = Vec::new();
     for (position, index) in vertex.operators.iter().enumerate() {
-        let Some(operator) = graph.operators.get(*index) else { continue };
+        let Some(operator) = graph.operators.get(*index) else {
+            continue;
+        };
         let mut line = String::from(if position == 0 { "" } else { "→ " });
         line.push_str(&operator.name);
-        let inner = graph.edges.iter().find(|edge| edge.to == *index && graph.is_chained(edge));
+        let inner = graph
+            .edges
+            .iter()
+            .find(|edge| edge.to == *index && graph.is_chained(edge));
         if let Some(edge) = inner {
-            let before = position.checked_sub(1).and_then(|before| vertex.operators.get(before));
+            let before = position
+                .checked_sub(1)
+                .and_then(|before| vertex.operators.get(before));
             if before != Some(&edge.from)
                 && let Some(from) = graph.operators.get(edge.from)
             {
@@ -118,7 +132,12 @@ fn draw_box(text: &mut String, graph: &JobGraph, number: usize, vertex: &JobVert
     }
     let columns = |text: &str| text.chars().count();
     let title_columns = columns(&title) + columns(&end);
-    let inside = lines.iter().map(|line| columns(line) + 2).max().unwrap_or(0).max(title_columns + 2);
+    let inside = lines
+        .iter()
+        .map(|line| columns(line) + 2)
+        .max()
+        .unwrap_or(0)
+        .max(title_columns + 2);
     let rule = "─".repeat(inside.saturating_sub(title_columns));
     let _ = writeln!(text, "╭{title}{rule}{end}╮");
     for line in &lines {

@@ -65,7 +65,11 @@ pub struct RunOptions {
 impl Default for RunOptions {
     /// Nothing is shown, and signals do what they did.
     fn default() -> Self {
-        Self { display: Display::None, signals: false, metrics: MetricRegistry::default() }
+        Self {
+            display: Display::None,
+            signals: false,
+            metrics: MetricRegistry::default(),
+        }
     }
 }
 
@@ -77,12 +81,20 @@ impl Default for RunOptions {
 pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiError> {
     let program = env.program()?;
     env.prepare()?;
-    let start = StartOptions { metrics: options.metrics, ..StartOptions::default() };
+    let start = StartOptions {
+        metrics: options.metrics,
+        ..StartOptions::default()
+    };
     let job = start_with(&program, env.configuration(), start)?;
-    let handler =
-        options.signals.then(|| SignalHandler::install(job.handle.control())).transpose();
+    let handler = options
+        .signals
+        .then(|| SignalHandler::install(job.handle.control()))
+        .transpose();
     let monitor = handler.and_then(|handler| {
-        let refused = |error| ApiError::System { what: "watching the job".to_owned(), error };
+        let refused = |error| ApiError::System {
+            what: "watching the job".to_owned(),
+            error,
+        };
         let (metrics, clock) = (job.handle.metrics(), job.handle.clock());
         let monitor = Monitor::start(options.display, metrics, clock, &OsSpawner);
         Ok((handler, monitor.map_err(refused)?))
@@ -97,7 +109,10 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
     };
     let result = job.wait();
     monitor.finish();
-    Ok(Finished { report: result?, signal: handler.and_then(|handler| handler.received()) })
+    Ok(Finished {
+        report: result?,
+        signal: handler.and_then(|handler| handler.received()),
+    })
 }
 
 /// What a run shows: lines at the bottom of a terminal, or of the log.
@@ -116,10 +131,18 @@ pub(super) fn run<X>(
 ) -> Result<ExitCode, BoxError> {
     let env = environment(configuration, common);
     let described = describe(&env)?;
-    let options = RunOptions { display: display(common), signals: true, ..RunOptions::default() };
+    let options = RunOptions {
+        display: display(common),
+        signals: true,
+        ..RunOptions::default()
+    };
     let finished = run_job(&env, options)?;
     let report = &finished.report;
-    let how = if finished.signal.is_some() { "stopped" } else { "finished" };
+    let how = if finished.signal.is_some() {
+        "stopped"
+    } else {
+        "finished"
+    };
     let (job, headline) = (&report.metrics.graph.name, summary::headline(report));
     tracing::info!(job = %job, "{how}: {headline}");
     let text = common.log_format == LogFormat::Text;
@@ -127,7 +150,7 @@ pub(super) fn run<X>(
         eprint!("{}", summary::table(report));
     }
     finish(described, &finished)?;
-    Ok(finished
-        .signal
-        .map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signals::exit_status(signal))))
+    Ok(finished.signal.map_or(ExitCode::SUCCESS, |signal| {
+        ExitCode::from(signals::exit_status(signal))
+    }))
 }

@@ -25,7 +25,10 @@ pub(super) struct SignalHandler {
 impl SignalHandler {
     /// Stops the job at the first signal, and ends the process at the second.
     pub(super) fn install(control: JobControl) -> Result<Self, ApiError> {
-        let refused = |error| ApiError::System { what: "waiting for signals".to_owned(), error };
+        let refused = |error| ApiError::System {
+            what: "waiting for signals".to_owned(),
+            error,
+        };
         let received = Arc::new(AtomicI32::new(0));
         let seen = received.clone();
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(refused)?;
@@ -46,7 +49,9 @@ impl SignalHandler {
                 );
             }
         };
-        OsSpawner.spawn("rheos-signals".to_owned(), Box::new(body)).map_err(refused)?;
+        OsSpawner
+            .spawn("rheos-signals".to_owned(), Box::new(body))
+            .map_err(refused)?;
         Ok(Self { received, handle })
     }
 

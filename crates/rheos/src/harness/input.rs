@@ -22,7 +22,9 @@ enum Item<T> {
 type Queue<T> = Arc<Mutex<VecDeque<Item<T>>>>;
 
 fn lock<T>(queue: &Queue<T>) -> MutexGuard<'_, VecDeque<Item<T>>> {
-    queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    queue
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Feeds one source of a test. It has one subtask, so what is fed keeps its order.
@@ -33,7 +35,12 @@ pub struct TestInput<T> {
 impl<T: Row> TestInput<T> {
     pub(super) fn new() -> (Self, TestSource<T>) {
         let queue = Queue::default();
-        (Self { queue: queue.clone() }, TestSource { queue })
+        (
+            Self {
+                queue: queue.clone(),
+            },
+            TestSource { queue },
+        )
     }
 
     /// Feeds a row with its timestamp.
@@ -87,7 +94,9 @@ impl<T: Row> Source<T> for TestSource<T> {
     }
 
     fn reader(&self, _context: &ReaderContext) -> Result<Box<dyn SourceReader<T, ()>>, BoxError> {
-        Ok(Box::new(TestReader { queue: self.queue.clone() }))
+        Ok(Box::new(TestReader {
+            queue: self.queue.clone(),
+        }))
     }
 }
 

@@ -60,7 +60,11 @@ impl Harness {
 
     /// A harness whose job has this configuration.
     pub fn with_configuration(configuration: Configuration) -> Self {
-        Self { env: StreamEnv::new(configuration), clock: ManualClock::at(0), io: None }
+        Self {
+            env: StreamEnv::new(configuration),
+            clock: ManualClock::at(0),
+            io: None,
+        }
     }
 
     /// Runs futures of the job on this runtime.
@@ -118,7 +122,11 @@ impl Harness {
         let signal = Arc::new(Signal::new());
         let deployment = deploy(&program, &environment, &mut |_, _| signal.clone())
             .map_err(|error| HarnessError::Job(ApiError::Run(error)))?;
-        let Deployment { tasks: deployed, coordinators, metrics } = deployment;
+        let Deployment {
+            tasks: deployed,
+            coordinators,
+            metrics,
+        } = deployment;
         let mut tasks = Vec::new();
         let mut mails = Vec::new();
         for task in deployed {
@@ -158,7 +166,10 @@ pub struct TestJob {
     clock: Arc<ManualClock>,
     tasks: Vec<Option<Task>>,
     mails: Vec<(MailSender, bool)>,
-    coordinators: Vec<(String, Arc<dyn rheos_runtime::source::coordinator::Coordinator>)>,
+    coordinators: Vec<(
+        String,
+        Arc<dyn rheos_runtime::source::coordinator::Coordinator>,
+    )>,
     metrics: JobMetrics,
     /// Every task's: raised by what one task does for another.
     signal: Arc<Signal>,
@@ -235,8 +246,16 @@ impl TestJob {
 
     /// The tasks that a barrier has passed.
     pub fn passed(&self, checkpoint: CheckpointId) -> Vec<Place> {
-        let passed = self.passed.places.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        passed.iter().filter(|(id, _)| *id == checkpoint).map(|(_, place)| place.clone()).collect()
+        let passed = self
+            .passed
+            .places
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        passed
+            .iter()
+            .filter(|(id, _)| *id == checkpoint)
+            .map(|(_, place)| place.clone())
+            .collect()
     }
 
     /// Stops the sources.

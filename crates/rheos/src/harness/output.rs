@@ -42,7 +42,9 @@ pub(super) struct TestSink<T> {
 
 impl<T: Row> Sink<T> for TestSink<T> {
     fn writer(&self, _context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError> {
-        Ok(Box::new(TestWriter { rows: self.rows.clone() }))
+        Ok(Box::new(TestWriter {
+            rows: self.rows.clone(),
+        }))
     }
 }
 

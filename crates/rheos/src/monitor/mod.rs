@@ -51,13 +51,21 @@ struct Ended {
 impl Ended {
     /// Waits; whether the run has ended.
     fn wait(&self, timeout: Duration) -> bool {
-        let flag = self.flag.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let waited = self.changed.wait_timeout_while(flag, timeout, |ended| !*ended);
+        let flag = self
+            .flag
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let waited = self
+            .changed
+            .wait_timeout_while(flag, timeout, |ended| !*ended);
         *waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
     }
 
     fn set(&self) {
-        *self.flag.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = true;
+        *self
+            .flag
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = true;
         self.changed.notify_all();
     }
 }
@@ -80,7 +88,10 @@ impl Monitor {
         spawner: &dyn Spawner,
     ) -> io::Result<Self> {
         let ended = Arc::new(Ended::default());
-        let mut monitor = Self { ended: ended.clone(), thread: None };
+        let mut monitor = Self {
+            ended: ended.clone(),
+            thread: None,
+        };
         if display == Display::None {
             return Ok(monitor);
         }

@@ -80,7 +80,12 @@ fn bar(busy: f64, back_pressured: f64) -> String {
     let busy_cells = cells(busy);
     let held = cells(busy + back_pressured).saturating_sub(busy_cells);
     let idle = BAR - busy_cells - held;
-    format!("{}{}{}", "█".repeat(busy_cells), "▒".repeat(held), "·".repeat(idle))
+    format!(
+        "{}{}{}",
+        "█".repeat(busy_cells),
+        "▒".repeat(held),
+        "·".repeat(idle)
+    )
 }
 
 /// A chain's name in so many columns: its head, and what is at its end if not all of it fits.
@@ -124,7 +129,11 @@ mod tests {
             windows: Some(4_321),
             late: 12,
             vertices: vec![
-                vertex("Source: flights -> event-filter -> event-enrichment", 0.05, 0.95),
+                vertex(
+                    "Source: flights -> event-filter -> event-enrichment",
+                    0.05,
+                    0.95,
+                ),
                 vertex("postgres-sink", 0.998, 0.0),
             ],
             bottleneck: Some(Bottleneck {
@@ -160,14 +169,20 @@ mod tests {
     #[test]
     fn a_line_says_it_in_one() {
         let line = line(&view());
-        assert!(line.starts_with("1:23 min: 1,000 events/s · 1,234,567 read"), "{line}");
+        assert!(
+            line.starts_with("1:23 min: 1,000 events/s · 1,234,567 read"),
+            "{line}"
+        );
         assert!(line.contains("; 'postgres-sink' limits the job"), "{line}");
     }
 
     #[test]
     fn long_names_keep_head_and_tail() {
         assert_eq!(shortened("a -> b", 10), "a -> b");
-        assert_eq!(shortened("read -> filter -> map -> write", 14), "read … write");
+        assert_eq!(
+            shortened("read -> filter -> map -> write", 14),
+            "read … write"
+        );
         assert_eq!(shortened("a-very-long-single-name", 10), "a-very-lo…");
     }
 }

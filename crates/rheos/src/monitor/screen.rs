@@ -32,9 +32,16 @@ fn size() -> Option<(usize, usize)> {
 
 /// Draws lines at the bottom of the terminal, in place of those drawn before.
 pub fn draw(lines: &[String]) {
-    let Some((rows, columns)) = size() else { return };
-    let mut taken = TAKEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let layout = Layout { rows, taken: lines.len().min(rows / 2) };
+    let Some((rows, columns)) = size() else {
+        return;
+    };
+    let mut taken = TAKEN
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let layout = Layout {
+        rows,
+        taken: lines.len().min(rows / 2),
+    };
     let mut text = String::new();
     if *taken != Some(layout) {
         text.push_str(&taken.map_or_else(String::new, release));
@@ -67,7 +74,10 @@ fn put(text: &str) {
 fn take(layout: Layout) -> String {
     let Layout { rows, taken } = layout;
     let room = "\n".repeat(taken);
-    format!("{room}\x1b[{taken}A\x1b7\x1b[1;{}r\x1b8", rows.saturating_sub(taken).max(1))
+    format!(
+        "{room}\x1b[{taken}A\x1b7\x1b[1;{}r\x1b8",
+        rows.saturating_sub(taken).max(1)
+    )
 }
 
 /// Clears the lines, and scrolls everywhere again.

@@ -36,9 +36,18 @@ pub fn headline(report: &JobReport) -> String {
 /// chains' time went.
 pub fn table(report: &JobReport) -> String {
     let graph = &report.metrics.graph;
-    let mut text = format!("   {:<NAME$} {:>4} {:>16} {:>16}\n", "", "", "rows in", "rows out");
+    let mut text = format!(
+        "   {:<NAME$} {:>4} {:>16} {:>16}\n",
+        "", "", "rows in", "rows out"
+    );
     for (index, vertex) in graph.vertices.iter().enumerate() {
-        let tasks = || report.metrics.tasks.iter().filter(move |task| task.vertex == index);
+        let tasks = || {
+            report
+                .metrics
+                .tasks
+                .iter()
+                .filter(move |task| task.vertex == index)
+        };
         let times = tasks().fold(TimesSnapshot::default(), |sum, task| {
             let times = task.times.read();
             TimesSnapshot {
@@ -49,10 +58,17 @@ pub fn table(report: &JobReport) -> String {
         });
         let (busy, _, back_pressured) = times.per_second_since(&TimesSnapshot::default());
         for (position, operator) in vertex.operators.iter().enumerate() {
-            let Some(node) = graph.operators.get(*operator) else { continue };
-            let counted = tasks().flat_map(|task| &task.operators).filter(|o| o.index == *operator);
+            let Some(node) = graph.operators.get(*operator) else {
+                continue;
+            };
+            let counted = tasks()
+                .flat_map(|task| &task.operators)
+                .filter(|o| o.index == *operator);
             let (rows_in, rows_out) = counted.fold((0, 0), |(rows_in, out), operator| {
-                (rows_in + operator.metrics.records_in(), out + operator.metrics.records_out())
+                (
+                    rows_in + operator.metrics.records_in(),
+                    out + operator.metrics.records_out(),
+                )
             });
             let (name, count, share) = match position {
                 0 => (
@@ -64,10 +80,17 @@ pub fn table(report: &JobReport) -> String {
                         back_pressured / 10.0
                     ),
                 ),
-                _ => (format!("→ {}", shortened(&node.name, NAME - 2)), String::new(), String::new()),
+                _ => (
+                    format!("→ {}", shortened(&node.name, NAME - 2)),
+                    String::new(),
+                    String::new(),
+                ),
             };
             let (rows_in, rows_out) = (number::grouped(rows_in), number::grouped(rows_out));
-            let _ = writeln!(text, "   {name:<NAME$} {count:>4} {rows_in:>16} {rows_out:>16}{share}");
+            let _ = writeln!(
+                text,
+                "   {name:<NAME$} {count:>4} {rows_in:>16} {rows_out:>16}{share}"
+            );
         }
     }
     text

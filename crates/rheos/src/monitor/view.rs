@@ -69,8 +69,12 @@ pub(super) struct Totals {
 
 impl Totals {
     pub fn of(metrics: &JobMetrics) -> Self {
-        let mut totals =
-            Self { read: 0, late: 0, windows: None, event_time: EventTime::Unknown };
+        let mut totals = Self {
+            read: 0,
+            late: 0,
+            windows: None,
+            event_time: EventTime::Unknown,
+        };
         let mut least = MAX_WATERMARK;
         for operator in metrics.tasks.iter().flat_map(|task| &task.operators) {
             let counted = &operator.metrics;
@@ -110,7 +114,12 @@ impl Viewer {
     pub fn new(metrics: JobMetrics, clock: SharedClock) -> Self {
         let now = clock.monotonic_micros();
         let sampler = Sampler::new(&metrics.tasks, 1, now);
-        Self { metrics, clock, sampler, started_micros: now }
+        Self {
+            metrics,
+            clock,
+            sampler,
+            started_micros: now,
+        }
     }
 
     /// The job now; rates are those since the look before.
@@ -118,14 +127,21 @@ impl Viewer {
         let now = self.clock.monotonic_micros();
         let tasks = &self.metrics.tasks;
         let rates = self.sampler.sample(tasks, now);
-        let loads: Vec<TaskLoad> =
-            tasks.iter().zip(rates).map(|(task, rates)| TaskLoad::of(task, rates)).collect();
+        let loads: Vec<TaskLoad> = tasks
+            .iter()
+            .zip(rates)
+            .map(|(task, rates)| TaskLoad::of(task, rates))
+            .collect();
         let graph = &self.metrics.graph;
         let vertices = graph.vertices.iter().enumerate().map(|(index, vertex)| {
             let of_vertex = loads.iter().filter(move |load| load.vertex == index);
             let subtasks = f64::from(vertex.parallelism.max(1));
             let sum = of_vertex.fold((0.0, 0.0, 0.0), |sum, load| {
-                (sum.0 + load.busy, sum.1 + load.back_pressured, sum.2 + load.rows)
+                (
+                    sum.0 + load.busy,
+                    sum.1 + load.back_pressured,
+                    sum.2 + load.rows,
+                )
             });
             VertexView {
                 name: vertex.name.clone(),
@@ -139,7 +155,11 @@ impl Viewer {
         View {
             job: graph.name.clone(),
             seconds: (now - self.started_micros) as f64 / 1e6,
-            rows_per_second: tasks.iter().zip(rates).map(|(t, r)| source_rate(t, r)).sum(),
+            rows_per_second: tasks
+                .iter()
+                .zip(rates)
+                .map(|(t, r)| source_rate(t, r))
+                .sum(),
             read: totals.read,
             event_time: totals.event_time,
             windows: totals.windows,

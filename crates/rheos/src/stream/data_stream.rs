@@ -4,13 +4,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use rheos_core::Row;
+use rheos_core::job_graph::Chaining;
 use rheos_runtime::BoxError;
 use rheos_runtime::chain::operator::Operator;
 use rheos_runtime::chain::side_output::OutputTag;
 use rheos_runtime::chain::stateless::{Filter, FlatMap, Map};
 use rheos_runtime::deploy::operator_builder::BuildContext;
 use rheos_runtime::exchange::partitioner::Partitioning;
-use rheos_core::job_graph::Chaining;
 
 use super::key_selector::KeySelector;
 use super::keyed_stream::KeyedStream;
@@ -39,12 +39,23 @@ impl<T> Clone for DataStream<T> {
 
 impl<T: Row> DataStream<T> {
     pub(crate) fn new(builder: SharedBuilder, upstreams: Vec<Upstream<T>>) -> Self {
-        Self { builder, upstreams, row: PhantomData }
+        Self {
+            builder,
+            upstreams,
+            row: PhantomData,
+        }
     }
 
     /// The stream that an operator emits.
     pub(crate) fn of_node(builder: SharedBuilder, node: usize) -> Self {
-        Self::new(builder, vec![Upstream { node, side_output: None, partitioning: None }])
+        Self::new(
+            builder,
+            vec![Upstream {
+                node,
+                side_output: None,
+                partitioning: None,
+            }],
+        )
     }
 
     /// Adds an operator with one input, made by `make` on the thread of each subtask.
@@ -202,7 +213,8 @@ impl<T: Row> DataStream<T> {
     }
 
     pub(crate) fn hashed(&self, selector: &KeySelector<impl Row, T>) -> Vec<Upstream<T>> {
-        self.partitioned(Partitioning::Hash(selector.hashes())).upstreams
+        self.partitioned(Partitioning::Hash(selector.hashes()))
+            .upstreams
     }
 
     /// A side output of the operator that the stream comes from.
@@ -224,7 +236,9 @@ impl<T: Row> DataStream<T> {
         what: &'static str,
         change: impl FnOnce(&mut crate::graph_builder::Node),
     ) -> Self {
-        self.builder.borrow_mut().modify(&self.upstreams, what, change);
+        self.builder
+            .borrow_mut()
+            .modify(&self.upstreams, what, change);
         self
     }
 
@@ -258,6 +272,8 @@ impl<T: Row> DataStream<T> {
     /// Keeps the operator's slots apart from those of other groups.
     pub fn slot_sharing_group(self, group: &str) -> Self {
         let group = group.to_owned();
-        self.modify("slot_sharing_group()", |node| node.slot_sharing_group = Some(group))
+        self.modify("slot_sharing_group()", |node| {
+            node.slot_sharing_group = Some(group)
+        })
     }
 }

@@ -15,7 +15,10 @@ pub struct KeySelector<K, T> {
 
 impl<K, T> Clone for KeySelector<K, T> {
     fn clone(&self) -> Self {
-        Self { keys: self.keys.clone(), hashes: self.hashes.clone() }
+        Self {
+            keys: self.keys.clone(),
+            hashes: self.hashes.clone(),
+        }
     }
 }
 

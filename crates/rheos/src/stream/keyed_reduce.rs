@@ -66,7 +66,10 @@ impl<K: Row, T: Row> KeyedStream<K, T> {
         F: Fn(&mut T, T) + Clone + Send + Sync + 'static,
     {
         self.process(move |open| {
-            Ok(Reduce { so_far: open.value_state("reduced")?, reduce: reduce.clone() })
+            Ok(Reduce {
+                so_far: open.value_state("reduced")?,
+                reduce: reduce.clone(),
+            })
         })
     }
 }

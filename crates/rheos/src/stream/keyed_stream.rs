@@ -20,14 +20,20 @@ pub struct KeyedStream<K, T> {
 
 impl<K, T> Clone for KeyedStream<K, T> {
     fn clone(&self) -> Self {
-        Self { stream: self.stream.clone(), selector: self.selector.clone() }
+        Self {
+            stream: self.stream.clone(),
+            selector: self.selector.clone(),
+        }
     }
 }
 
 impl<K: Row, T: Row> KeyedStream<K, T> {
     pub(crate) fn new(stream: &DataStream<T>, selector: KeySelector<K, T>) -> Self {
         let upstreams = stream.hashed(&selector);
-        Self { stream: DataStream::new(stream.builder.clone(), upstreams), selector }
+        Self {
+            stream: DataStream::new(stream.builder.clone(), upstreams),
+            selector,
+        }
     }
 
     /// Runs a function with state and timers a key. `open` makes it on each subtask, and hands it
@@ -86,6 +92,8 @@ impl<T: Row> DataStream<T> {
         G: Fn(&mut BuildContext) -> Result<F, BoxError> + Send + Sync + 'static,
     {
         let open = Arc::new(open);
-        self.transform("Process", move |context| Ok(ProcessOperator(open(context)?)))
+        self.transform("Process", move |context| {
+            Ok(ProcessOperator(open(context)?))
+        })
     }
 }

@@ -27,10 +27,14 @@ impl<T: Row> DataStream<T> {
             self.builder.borrow_mut().problem("Sink", problem);
         }
         let sink = Arc::new(sink);
-        let stream: DataStream<()> = self
-            .transform("Sink", move |context| SinkOperator::open(sink.as_ref(), context));
+        let stream: DataStream<()> = self.transform("Sink", move |context| {
+            SinkOperator::open(sink.as_ref(), context)
+        });
         let node = stream.upstreams.first().map_or(0, |upstream| upstream.node);
-        let sink = DataStreamSink { builder: self.builder.clone(), node };
+        let sink = DataStreamSink {
+            builder: self.builder.clone(),
+            node,
+        };
         sink.name("Sink")
     }
 }

@@ -46,7 +46,11 @@ fn rows_of_one_key_keep_their_order_and_others_do_not_wait_for_them() {
         scene.input.push(row, row);
     }
     scene.settle();
-    assert_eq!(scene.desk.take_asked(), [1, 2, 3, 4, 5], "they are asked about at once");
+    assert_eq!(
+        scene.desk.take_asked(),
+        [1, 2, 3, 4, 5],
+        "they are asked about at once"
+    );
     scene.desk.answer(3, &[3]);
     assert!(scene.rows().is_empty());
     scene.desk.answer(4, &[4]);
@@ -55,7 +59,11 @@ fn rows_of_one_key_keep_their_order_and_others_do_not_wait_for_them() {
     scene.desk.answer(2, &[2]);
     assert_eq!(scene.rows(), [2, 4]);
     scene.advance(1_000);
-    assert_eq!(scene.rows(), [-1, 3, -5], "the fallback of a row whose time is up is in order too");
+    assert_eq!(
+        scene.rows(),
+        [-1, 3, -5],
+        "the fallback of a row whose time is up is in order too"
+    );
 }
 
 /// Emits each row with the watermark it is seen at.

@@ -117,7 +117,11 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> AsyncWaitOperator<In, Out, F>
     fn admit(&mut self, input: In, timestamp: Millis, now: Millis) -> Result<(), BoxError> {
         let timeout = self.options.timeout_millis();
         let time_up = timeout.map(|timeout| now.saturating_add(timeout));
-        let sequence = self.options.sequence.as_ref().map(|sequence| sequence(&input));
+        let sequence = self
+            .options
+            .sequence
+            .as_ref()
+            .map(|sequence| sequence(&input));
         let row = self.queue.push(
             input,
             timestamp,

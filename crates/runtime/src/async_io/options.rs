@@ -126,10 +126,7 @@ impl<In, Out> AsyncOptions<In, Out> {
     /// Keeps the results of rows with equal keys in the order of the input, where results are
     /// otherwise emitted as they come: the firings of one window, of which the last shall count. Rows
     /// of other keys don't wait for them.
-    pub fn in_order_of<K: Row>(
-        mut self,
-        key: impl Fn(&In) -> K + Send + Sync + 'static,
-    ) -> Self {
+    pub fn in_order_of<K: Row>(mut self, key: impl Fn(&In) -> K + Send + Sync + 'static) -> Self {
         // Keys of one hash keep an order that nobody asked for, and no harm is done.
         self.sequence = Some(Arc::new(move |row| key(row).key_hash()));
         self

@@ -115,13 +115,7 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
     }
 
     /// Puts a row in; its number. Rows of one sequence leave in the order in which they came.
-    pub fn push(
-        &mut self,
-        input: In,
-        timestamp: Millis,
-        sequence: Option<u64>,
-        waiting: W,
-    ) -> u64 {
+    pub fn push(&mut self, input: In, timestamp: Millis, sequence: Option<u64>, waiting: W) -> u64 {
         let ordered = self.mode == OutputMode::Ordered;
         let open = self
             .segments
@@ -146,7 +140,10 @@ impl<In, Out, W> AsyncQueue<In, Out, W> {
         };
         self.rows.insert(number, row);
         if let Some(sequence) = sequence {
-            self.sequences.entry(sequence).or_default().push_back(number);
+            self.sequences
+                .entry(sequence)
+                .or_default()
+                .push_back(number);
         }
         number
     }
@@ -282,7 +279,7 @@ mod tests {
         assert!(queue.is_ready());
         assert_eq!(queue.pop_control(), Some(Control::Watermark(20)));
         assert_eq!(queue.pop_results(), Some((vec![3], 30)));
-        assert!(queue.is_empty() && queue.len() == 0 && !queue.is_ready());
+        assert!(queue.is_empty() && !queue.is_ready());
     }
 
     #[test]
@@ -303,10 +300,14 @@ mod tests {
     #[test]
     fn rows_of_one_sequence_keep_their_order_and_hold_up_no_others() {
         let mut queue = Queue::new(OutputMode::Unordered);
-        let odd: Vec<u64> =
-            (0..4).map(|row| queue.push(row, 0, Some(row as u64 % 2), ())).collect();
+        let odd: Vec<u64> = (0..4)
+            .map(|row| queue.push(row, 0, Some(row as u64 % 2), ()))
+            .collect();
         queue.complete(odd[2], vec![2]);
-        assert!(!queue.is_ready(), "row 0 is of its sequence and stands before it");
+        assert!(
+            !queue.is_ready(),
+            "row 0 is of its sequence and stands before it"
+        );
         queue.complete(odd[1], vec![1]);
         assert_eq!(results(&mut queue), [1]);
         queue.push_control(Control::Watermark(5));

@@ -55,13 +55,20 @@ impl<T> Cursor<T> {
 
     /// Takes the next row with its timestamp; none when the slice is over.
     #[inline]
-    #[allow(clippy::should_implement_trait, reason = "not an iterator: it borrows nothing")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "not an iterator: it borrows nothing"
+    )]
     pub fn next(&mut self) -> Option<(T, Millis)> {
         if self.allowed == 0 {
             return None;
         }
         let row = self.rows.pop_front()?;
-        let timestamp = self.timestamps.get(self.taken).copied().unwrap_or(MIN_TIMESTAMP);
+        let timestamp = self
+            .timestamps
+            .get(self.taken)
+            .copied()
+            .unwrap_or(MIN_TIMESTAMP);
         self.taken += 1;
         self.allowed -= 1;
         Some((row, timestamp))
@@ -74,7 +81,10 @@ impl<T> Cursor<T> {
     #[inline]
     pub fn drain(&mut self, rows: usize) -> impl Iterator<Item = (T, Millis)> + '_ {
         let count = rows.min(self.allowed());
-        let timestamps = self.timestamps.get(self.taken..self.taken + count).unwrap_or(&[]);
+        let timestamps = self
+            .timestamps
+            .get(self.taken..self.taken + count)
+            .unwrap_or(&[]);
         self.taken += count;
         self.allowed -= count;
         self.rows.drain(..count).zip(timestamps.iter().copied())
@@ -87,7 +97,13 @@ impl<T> Cursor<T> {
             return None;
         }
         let row = self.rows.front()?;
-        Some((row, self.timestamps.get(self.taken).copied().unwrap_or(MIN_TIMESTAMP)))
+        Some((
+            row,
+            self.timestamps
+                .get(self.taken)
+                .copied()
+                .unwrap_or(MIN_TIMESTAMP),
+        ))
     }
 
     /// The rows of this slice, without taking them: two runs, as the memory lies.
@@ -149,7 +165,11 @@ impl<T> Cursor<T> {
             hashes.drain(..self.taken.min(hashes.len()));
             self.taken = 0;
         }
-        Batch { rows, timestamps, hashes }
+        Batch {
+            rows,
+            timestamps,
+            hashes,
+        }
     }
 }
 
@@ -197,7 +217,10 @@ impl<T> Inbox<T> {
 
     /// Puts rows in, gets memory back.
     pub fn put(&self, batch: Batch<T>) -> Batch<T> {
-        debug_assert!(self.controls.borrow().is_empty(), "rows behind a control element");
+        debug_assert!(
+            self.controls.borrow().is_empty(),
+            "rows behind a control element"
+        );
         let mut rows = self.rows.borrow_mut();
         let mut memory = rows.take_memory();
         if memory.is_empty() {
@@ -241,7 +264,11 @@ impl<T> Inbox<T> {
         }
         let cost = nanos as f64 / rows as f64;
         let before = self.nanos_per_row.get();
-        let smoothed = if before == 0.0 { cost } else { before * 0.75 + cost * 0.25 };
+        let smoothed = if before == 0.0 {
+            cost
+        } else {
+            before * 0.75 + cost * 0.25
+        };
         self.nanos_per_row.set(smoothed);
         // A single slow row is believed at once; speed is believed by doubling.
         let fit = (SLICE_NANOS as f64 / smoothed.max(cost).max(1.0)) as usize;

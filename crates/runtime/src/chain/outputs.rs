@@ -34,7 +34,12 @@ pub struct Outputs<T> {
 impl<T: Row> Outputs<T> {
     /// Outputs to these targets.
     pub fn new(targets: Vec<Target<T>>) -> Self {
-        Self { buffer: Batch::default(), targets, limit: 1, emitted: 0 }
+        Self {
+            buffer: Batch::default(),
+            targets,
+            limit: 1,
+            emitted: 0,
+        }
     }
 
     /// Emits a row.
@@ -83,7 +88,9 @@ impl<T: Row> Outputs<T> {
             let room = match target {
                 Target::Chained(inbox) => {
                     if inbox.is_empty() {
-                        inbox.slice().min((BUFFER_BYTES / size_of::<T>().max(1)).max(1))
+                        inbox
+                            .slice()
+                            .min((BUFFER_BYTES / size_of::<T>().max(1)).max(1))
                     } else {
                         0
                     }

@@ -20,7 +20,10 @@ pub struct OutputTag<T> {
 impl<T> OutputTag<T> {
     /// A tag of that name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), row: PhantomData }
+        Self {
+            name: name.into(),
+            row: PhantomData,
+        }
     }
 
     /// The name.
@@ -31,7 +34,10 @@ impl<T> OutputTag<T> {
 
 impl<T> Clone for OutputTag<T> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), row: PhantomData }
+        Self {
+            name: self.name.clone(),
+            row: PhantomData,
+        }
     }
 }
 
@@ -42,7 +48,9 @@ pub struct SideOutput<T> {
 
 impl<T> Clone for SideOutput<T> {
     fn clone(&self) -> Self {
-        Self { outputs: self.outputs.clone() }
+        Self {
+            outputs: self.outputs.clone(),
+        }
     }
 }
 

@@ -130,10 +130,15 @@ impl StageContext {
     pub fn due<T: Row>(&self, out: &Outputs<T>, deadline: Option<i64>) -> Option<i64> {
         let deadline = deadline.map(|millis| {
             let wait = millis.saturating_sub(self.clock.wall_millis()).max(0);
-            self.clock.monotonic_micros().saturating_add(wait.saturating_mul(1000))
+            self.clock
+                .monotonic_micros()
+                .saturating_add(wait.saturating_mul(1000))
         });
         let sides = self.sides.iter().filter_map(|side| side.flush_due()).min();
-        [deadline, sides, out.flush_due()].into_iter().flatten().min()
+        [deadline, sides, out.flush_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -156,11 +161,20 @@ impl<In: Row, Out: Row> OperatorStage<In, Out> {
         inbox: Rc<Inbox<In>>,
         out: Outputs<Out>,
     ) -> Self {
-        Self { context, operator, inbox, out, burst: false, records_in: 0 }
+        Self {
+            context,
+            operator,
+            inbox,
+            out,
+            burst: false,
+            records_in: 0,
+        }
     }
 
     fn deadline_passed(&self) -> bool {
-        self.operator.deadline().is_some_and(|at| at <= self.context.clock.wall_millis())
+        self.operator
+            .deadline()
+            .is_some_and(|at| at <= self.context.clock.wall_millis())
     }
 
     fn run_rows(&mut self) -> Result<(), BoxError> {
@@ -168,13 +182,18 @@ impl<In: Row, Out: Row> OperatorStage<In, Out> {
         let mut rows = self.inbox.rows();
         let before = rows.remaining();
         rows.allow(self.inbox.slice());
-        let result = self.operator.process(&mut rows, &mut self.out, &self.context.operator);
+        let result = self
+            .operator
+            .process(&mut rows, &mut self.out, &self.context.operator);
         let taken = before.saturating_sub(rows.remaining());
         drop(rows);
         self.records_in += taken as u64;
         self.context.metrics.set_records_in(self.records_in);
         let elapsed = self.context.clock.monotonic_micros() - started;
-        self.inbox.learn(taken, u64::try_from(elapsed).unwrap_or(0).saturating_mul(1000));
+        self.inbox.learn(
+            taken,
+            u64::try_from(elapsed).unwrap_or(0).saturating_mul(1000),
+        );
         result
     }
 
@@ -189,13 +208,15 @@ impl<In: Row, Out: Row> OperatorStage<In, Out> {
                 self.context.operator.watermark = watermark;
                 self.context.metrics.set_watermark(watermark);
                 let firing =
-                    self.operator.watermark(watermark, &mut self.out, &self.context.operator)?;
+                    self.operator
+                        .watermark(watermark, &mut self.out, &self.context.operator)?;
                 self.burst = firing == Firing::More;
                 firing
             }
             Control::EndOfData { drain } => {
                 let firing =
-                    self.operator.end_of_data(drain, &mut self.out, &self.context.operator)?;
+                    self.operator
+                        .end_of_data(drain, &mut self.out, &self.context.operator)?;
                 self.burst = firing == Firing::More;
                 firing
             }
@@ -241,7 +262,8 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError> {
         self.context.set_now(now_micros);
         if self.operator.has_completions() {
-            self.operator.completions(&mut self.out, &self.context.operator)?;
+            self.operator
+                .completions(&mut self.out, &self.context.operator)?;
             let mut released = false;
             while let Some(control) = self.operator.release() {
                 self.context.control(&mut self.out, control);
@@ -253,7 +275,8 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
             }
         }
         if self.deadline_passed() {
-            self.operator.processing_time(&mut self.out, &self.context.operator)?;
+            self.operator
+                .processing_time(&mut self.out, &self.context.operator)?;
         }
         if self.inbox.has_rows() {
             if self.operator.accepts() && !self.out.is_full() {
@@ -313,4 +336,3 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         self.operator.close();
     }
 }
-

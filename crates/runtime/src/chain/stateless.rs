@@ -46,7 +46,11 @@ fn map_whole<In, Out>(
     buffer: &mut Batch<Out>,
     function: &mut impl FnMut(In) -> Result<Out, BoxError>,
 ) -> Result<(), BoxError> {
-    let Batch { rows, mut timestamps, .. } = batch;
+    let Batch {
+        rows,
+        mut timestamps,
+        ..
+    } = batch;
     let mut failure = None;
     buffer.rows.reserve(rows.len());
     rows.into_iter().for_each(|row| match function(row) {
@@ -71,7 +75,10 @@ pub struct Filter<F> {
 impl<F> Filter<F> {
     /// A filter by this predicate.
     pub fn new(predicate: F) -> Self {
-        Self { predicate, keep: Vec::new() }
+        Self {
+            predicate,
+            keep: Vec::new(),
+        }
     }
 }
 
@@ -104,7 +111,9 @@ where
                 return Err(error);
             }
             let mut keep = self.keep.iter();
-            batch.timestamps.retain(|_| keep.next().copied().unwrap_or(true));
+            batch
+                .timestamps
+                .retain(|_| keep.next().copied().unwrap_or(true));
             input.recycle(out.push_batch(batch));
             return Ok(());
         }
@@ -129,7 +138,10 @@ pub struct FlatMap<F, I: Iterator> {
 impl<F, I: Iterator> FlatMap<F, I> {
     /// A flat map by this function.
     pub fn new(function: F) -> Self {
-        Self { function, current: None }
+        Self {
+            function,
+            current: None,
+        }
     }
 }
 
@@ -149,7 +161,9 @@ where
             if self.current.is_some() {
                 return Ok(());
             }
-            let Some((row, timestamp)) = input.next() else { return Ok(()) };
+            let Some((row, timestamp)) = input.next() else {
+                return Ok(());
+            };
             self.current = Some(((self.function)(row)?, timestamp));
         }
     }

@@ -60,7 +60,9 @@ impl<Left: Row, Right: Row, Out: Row> TwoInputStage<Left, Right, Out> {
     }
 
     fn deadline_passed(&self) -> bool {
-        self.operator.deadline().is_some_and(|at| at <= self.context.clock.wall_millis())
+        self.operator
+            .deadline()
+            .is_some_and(|at| at <= self.context.clock.wall_millis())
     }
 
     fn combine(&mut self, input: usize, control: Control) {
@@ -90,16 +92,19 @@ impl<Left: Row, Right: Row, Out: Row> TwoInputStage<Left, Right, Out> {
     /// One slice of timers, rows or control elements.
     fn run_slice(&mut self) -> Result<(), BoxError> {
         if self.deadline_passed() {
-            self.operator.processing_time(&mut self.out, &self.context.operator)?;
+            self.operator
+                .processing_time(&mut self.out, &self.context.operator)?;
         }
         let context = &self.context;
         if self.left.has_rows() {
             self.records_in += run_rows(context, &self.left, |rows| {
-                self.operator.process_left(rows, &mut self.out, &context.operator)
+                self.operator
+                    .process_left(rows, &mut self.out, &context.operator)
             })?;
         } else if self.right.has_rows() {
             self.records_in += run_rows(context, &self.right, |rows| {
-                self.operator.process_right(rows, &mut self.out, &context.operator)
+                self.operator
+                    .process_right(rows, &mut self.out, &context.operator)
             })?;
         } else {
             if self.ready.is_empty()
@@ -120,13 +125,15 @@ impl<Left: Row, Right: Row, Out: Row> TwoInputStage<Left, Right, Out> {
                 self.context.operator.watermark = watermark;
                 self.context.metrics.set_watermark(watermark);
                 let firing =
-                    self.operator.watermark(watermark, &mut self.out, &self.context.operator)?;
+                    self.operator
+                        .watermark(watermark, &mut self.out, &self.context.operator)?;
                 self.burst = firing == Firing::More;
                 firing
             }
             Control::EndOfData { drain } => {
                 let firing =
-                    self.operator.end_of_data(drain, &mut self.out, &self.context.operator)?;
+                    self.operator
+                        .end_of_data(drain, &mut self.out, &self.context.operator)?;
                 self.burst = firing == Firing::More;
                 firing
             }
@@ -169,7 +176,10 @@ fn run_rows<T>(
     let taken = before.saturating_sub(rows.remaining());
     drop(rows);
     let elapsed = context.clock.monotonic_micros() - started;
-    inbox.learn(taken, u64::try_from(elapsed).unwrap_or(0).saturating_mul(1000));
+    inbox.learn(
+        taken,
+        u64::try_from(elapsed).unwrap_or(0).saturating_mul(1000),
+    );
     Ok(taken as u64)
 }
 
@@ -194,7 +204,8 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError> {
         self.context.set_now(now_micros);
         if self.operator.unfinished() {
-            self.operator.resume(&mut self.out, &self.context.operator)?;
+            self.operator
+                .resume(&mut self.out, &self.context.operator)?;
         }
         if !self.operator.unfinished() && !self.out.is_full() {
             self.run_slice()?;

@@ -27,8 +27,12 @@ pub trait EdgeBuilder: Send + Sync {
     /// Whether one subtask has a channel to another.
     fn connects(&self, sender: u32, senders: u32, receiver: u32, receivers: u32) -> bool;
     /// Sending and receiving end of a local channel.
-    fn channel(&self, sender: Arc<Signal>, receiver: Arc<Signal>, window: usize)
-    -> (AnyEnd, AnyEnd);
+    fn channel(
+        &self,
+        sender: Arc<Signal>,
+        receiver: Arc<Signal>,
+        window: usize,
+    ) -> (AnyEnd, AnyEnd);
     /// The writer of a subtask, as a `Box<dyn ExchangeWriter<T>>`.
     ///
     /// # Errors
@@ -61,13 +65,20 @@ pub struct TypedEdge<T> {
 impl<T> TypedEdge<T> {
     /// An edge with this partitioning.
     pub fn new(partitioning: Partitioning<T>) -> Self {
-        Self { partitioning, row: PhantomData }
+        Self {
+            partitioning,
+            row: PhantomData,
+        }
     }
 }
 
 /// The two sides of an edge were built for different types.
 pub(crate) fn type_mismatch<T>(what: &str) -> BoxError {
-    format!("{what} is not of rows of type {}", std::any::type_name::<T>()).into()
+    format!(
+        "{what} is not of rows of type {}",
+        std::any::type_name::<T>()
+    )
+    .into()
 }
 
 impl<T: Row> EdgeBuilder for TypedEdge<T> {
@@ -76,7 +87,8 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
     }
 
     fn connects(&self, sender: u32, senders: u32, receiver: u32, receivers: u32) -> bool {
-        self.partitioning.connects(sender, senders, receiver, receivers)
+        self.partitioning
+            .connects(sender, senders, receiver, receivers)
     }
 
     fn channel(
@@ -100,8 +112,11 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
             .map(|end| end.downcast::<ChannelSender<T>>().map(|end| *end))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| type_mismatch::<T>("a channel"))?;
-        let writer: Box<dyn ExchangeWriter<T>> =
-            Box::new(LocalWriter::new(senders, self.partitioning.partitioner(seed), limits));
+        let writer: Box<dyn ExchangeWriter<T>> = Box::new(LocalWriter::new(
+            senders,
+            self.partitioning.partitioner(seed),
+            limits,
+        ));
         Ok(Box::new(writer))
     }
 
@@ -120,6 +135,11 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
         let inbox = inbox
             .downcast_ref::<Rc<Inbox<T>>>()
             .ok_or_else(|| type_mismatch::<T>("the input of the operator"))?;
-        Ok(Box::new(Gate::new(receivers, inbox.clone(), limits, now_micros)))
+        Ok(Box::new(Gate::new(
+            receivers,
+            inbox.clone(),
+            limits,
+            now_micros,
+        )))
     }
 }

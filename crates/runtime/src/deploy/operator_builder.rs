@@ -107,7 +107,10 @@ impl BuildContext {
             self.mail.clone(),
             settings,
         );
-        Ok(BuiltStage { stage: Box::new(stage), inboxes: Vec::new() })
+        Ok(BuiltStage {
+            stage: Box::new(stage),
+            inboxes: Vec::new(),
+        })
     }
 
     fn stage_context(&mut self) -> StageContext {
@@ -146,7 +149,10 @@ impl BuildContext {
         let (context, outputs) = self.stage_parts::<Out>()?;
         let inbox = Rc::new(Inbox::<In>::default());
         let stage = OperatorStage::new(context, Box::new(operator), inbox.clone(), outputs);
-        Ok(BuiltStage { stage: Box::new(stage), inboxes: vec![Box::new(inbox)] })
+        Ok(BuiltStage {
+            stage: Box::new(stage),
+            inboxes: vec![Box::new(inbox)],
+        })
     }
 
     /// A stage around an operator with two inputs.
@@ -167,7 +173,10 @@ impl BuildContext {
             right.clone(),
             outputs,
         );
-        Ok(BuiltStage { stage: Box::new(stage), inboxes: vec![Box::new(left), Box::new(right)] })
+        Ok(BuiltStage {
+            stage: Box::new(stage),
+            inboxes: vec![Box::new(left), Box::new(right)],
+        })
     }
 }
 

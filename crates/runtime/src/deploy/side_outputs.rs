@@ -62,7 +62,12 @@ pub(crate) fn outputs_to<T: Row>(targets: Vec<AnyTarget>) -> Result<Outputs<T>, 
 impl SideOutputs {
     /// Adds a reader of a tag.
     pub(crate) fn add_target(&self, tag: String, target: AnyTarget) {
-        self.state.borrow_mut().targets.entry(tag).or_default().push(target);
+        self.state
+            .borrow_mut()
+            .targets
+            .entry(tag)
+            .or_default()
+            .push(target);
     }
 
     /// The handle on a side output; all handles of a tag share one output.
@@ -72,13 +77,16 @@ impl SideOutputs {
     pub fn handle<T: Row>(&self, tag: &OutputTag<T>) -> Result<SideOutput<T>, BoxError> {
         let mut state = self.state.borrow_mut();
         if let Some(handle) = state.handles.get(tag.name()) {
-            return handle.downcast_ref::<SideOutput<T>>().cloned().ok_or_else(|| {
-                format!(
-                    "side output '{}' is used with two row types; use a tag of another name",
-                    tag.name()
-                )
-                .into()
-            });
+            return handle
+                .downcast_ref::<SideOutput<T>>()
+                .cloned()
+                .ok_or_else(|| {
+                    format!(
+                        "side output '{}' is used with two row types; use a tag of another name",
+                        tag.name()
+                    )
+                    .into()
+                });
         }
         let targets = state.targets.remove(tag.name()).unwrap_or_default();
         if !targets.is_empty() {
@@ -87,7 +95,9 @@ impl SideOutputs {
         let outputs = Rc::new(RefCell::new(outputs_to::<T>(targets)?));
         state.made.push(outputs.clone());
         let handle = SideOutput::new(outputs);
-        state.handles.insert(tag.name().to_owned(), Box::new(handle.clone()));
+        state
+            .handles
+            .insert(tag.name().to_owned(), Box::new(handle.clone()));
         Ok(handle)
     }
 

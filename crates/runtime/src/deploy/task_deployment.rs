@@ -101,14 +101,28 @@ impl TaskDeployment {
     /// # Errors
     /// If an operator can't be built or opened, by its name.
     pub fn build(self) -> Result<Task, TaskError> {
-        let Self { place, operators, inputs, mailbox, mail, times, environment } = self;
+        let Self {
+            place,
+            operators,
+            inputs,
+            mailbox,
+            mail,
+            times,
+            environment,
+        } = self;
         let mut stages = Vec::new();
         let mut inboxes: BTreeMap<usize, Vec<Box<dyn Any>>> = BTreeMap::new();
         for (index, operator) in operators.into_iter().enumerate().rev() {
-            let here = Place { operator: operator.name.clone(), ..place.clone() };
+            let here = Place {
+                operator: operator.name.clone(),
+                ..place.clone()
+            };
             let located = |error: BoxError| match error.downcast::<TaskError>() {
                 Ok(error) => *error,
-                Err(error) => TaskError::User { place: here.clone(), error },
+                Err(error) => TaskError::User {
+                    place: here.clone(),
+                    error,
+                },
             };
             let mut targets = Vec::new();
             let side_outputs = SideOutputs::default();
@@ -116,14 +130,17 @@ impl TaskDeployment {
                 let target = match target {
                     TargetDeployment::Chained(next) => {
                         let inbox = inboxes.get_mut(&next).and_then(Vec::pop).ok_or_else(|| {
-                            located(format!("operator {next} of the chain has no free input").into())
+                            located(
+                                format!("operator {next} of the chain has no free input").into(),
+                            )
                         })?;
                         AnyTarget::Chained(inbox)
                     }
                     TargetDeployment::Exchange { edge, senders } => {
                         let seed = environment.seed ^ operator.id.0 ^ u64::from(place.subtask);
                         AnyTarget::Exchange(
-                            edge.writer(senders, seed, environment.batches).map_err(located)?,
+                            edge.writer(senders, seed, environment.batches)
+                                .map_err(located)?,
                         )
                     }
                 };

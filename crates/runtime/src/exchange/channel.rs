@@ -50,7 +50,10 @@ pub fn channel<T>(
 ) -> (ChannelSender<T>, ChannelReceiver<T>) {
     let window = i64::try_from(window).unwrap_or(i64::MAX);
     let shared = Arc::new(Shared {
-        state: Mutex::new(State { queue: VecDeque::new(), spares: Vec::new() }),
+        state: Mutex::new(State {
+            queue: VecDeque::new(),
+            spares: Vec::new(),
+        }),
         window: AtomicI64::new(window),
         available: AtomicI64::new(window),
         filled: AtomicBool::new(false),
@@ -58,7 +61,12 @@ pub fn channel<T>(
         sender,
         receiver,
     });
-    (ChannelSender { shared: shared.clone() }, ChannelReceiver { shared })
+    (
+        ChannelSender {
+            shared: shared.clone(),
+        },
+        ChannelReceiver { shared },
+    )
 }
 
 impl<T> ChannelSender<T> {
@@ -163,7 +171,10 @@ impl<T> ChannelReceiver<T> {
     pub fn usage(&self) -> (usize, usize) {
         let window = self.shared.window.load(Ordering::SeqCst);
         let queued = window - self.shared.available.load(Ordering::SeqCst);
-        (usize::try_from(queued).unwrap_or(0), usize::try_from(window).unwrap_or(0))
+        (
+            usize::try_from(queued).unwrap_or(0),
+            usize::try_from(window).unwrap_or(0),
+        )
     }
 
     /// Gives the memory of an emptied batch back.
@@ -182,7 +193,9 @@ impl<T> ChannelReceiver<T> {
         let before = self.shared.window.load(Ordering::SeqCst);
         if window != before {
             self.shared.window.store(window, Ordering::SeqCst);
-            self.shared.available.fetch_add(window - before, Ordering::SeqCst);
+            self.shared
+                .available
+                .fetch_add(window - before, Ordering::SeqCst);
             self.wake_sender();
         }
     }

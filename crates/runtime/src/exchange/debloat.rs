@@ -21,7 +21,12 @@ pub struct WindowLimits {
 
 impl Default for WindowLimits {
     fn default() -> Self {
-        Self { initial: 2 << 10, min: 256, max: 512 << 10, target_micros: 200_000 }
+        Self {
+            initial: 2 << 10,
+            min: 256,
+            max: 512 << 10,
+            target_micros: 200_000,
+        }
     }
 }
 
@@ -112,6 +117,10 @@ mod tests {
             now += 1_000;
             debloat.take(64, 1, now);
         }
-        assert!((12_000..14_000).contains(&debloat.window), "{}", debloat.window);
+        assert!(
+            (12_000..14_000).contains(&debloat.window),
+            "{}",
+            debloat.window
+        );
     }
 }

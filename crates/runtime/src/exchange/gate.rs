@@ -75,7 +75,12 @@ impl<T: Row> Gate<T> {
         let channels = receivers.len();
         let lanes = receivers
             .into_iter()
-            .map(|receiver| Lane { receiver, aligned: false, data_ended: false, ended: false })
+            .map(|receiver| Lane {
+                receiver,
+                aligned: false,
+                data_ended: false,
+                ended: false,
+            })
             .collect();
         Self {
             lanes,
@@ -94,7 +99,9 @@ impl<T: Row> Gate<T> {
         let lanes = self.lanes.len();
         for step in 0..lanes {
             let index = (self.next + step) % lanes;
-            let Some(lane) = self.lanes.get(index) else { continue };
+            let Some(lane) = self.lanes.get(index) else {
+                continue;
+            };
             if lane.aligned || lane.ended {
                 continue;
             }
@@ -108,10 +115,16 @@ impl<T: Row> Gate<T> {
 
     /// Whether every channel that still runs has delivered the barrier.
     fn align(&mut self, index: usize, barrier: Barrier) -> Option<Barrier> {
-        if self.aligning.is_some_and(|current| current.checkpoint > barrier.checkpoint) {
+        if self
+            .aligning
+            .is_some_and(|current| current.checkpoint > barrier.checkpoint)
+        {
             return None;
         }
-        if self.aligning.is_none_or(|current| current.checkpoint < barrier.checkpoint) {
+        if self
+            .aligning
+            .is_none_or(|current| current.checkpoint < barrier.checkpoint)
+        {
             // A newer checkpoint: the older one can't complete any more.
             self.release();
             self.aligning = Some(barrier);
@@ -135,7 +148,8 @@ impl<T: Row> Gate<T> {
         match control {
             Control::Watermark(watermark) => {
                 let ready = &mut self.ready;
-                self.valve.watermark(index, watermark, &mut |c| ready.push_back(c));
+                self.valve
+                    .watermark(index, watermark, &mut |c| ready.push_back(c));
                 self.ready.pop_front()
             }
             Control::Status(status) => {
@@ -154,7 +168,9 @@ impl<T: Row> Gate<T> {
                 self.lanes
                     .iter()
                     .all(|lane| lane.data_ended)
-                    .then_some(Control::EndOfData { drain: self.drained })
+                    .then_some(Control::EndOfData {
+                        drain: self.drained,
+                    })
             }
             Control::EndOfPartition => {
                 if let Some(lane) = self.lanes.get_mut(index) {
@@ -167,7 +183,10 @@ impl<T: Row> Gate<T> {
                     }
                     return Some(Control::Barrier(barrier));
                 }
-                self.lanes.iter().all(|lane| lane.ended).then_some(Control::EndOfPartition)
+                self.lanes
+                    .iter()
+                    .all(|lane| lane.ended)
+                    .then_some(Control::EndOfPartition)
             }
         }
     }
@@ -208,7 +227,9 @@ impl<T: Row> Feed for Gate<T> {
 
     fn poll_barrier(&mut self) -> Option<Barrier> {
         for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get(index) else { continue };
+            let Some(lane) = self.lanes.get(index) else {
+                continue;
+            };
             if lane.aligned || lane.ended {
                 continue;
             }
@@ -228,9 +249,10 @@ impl<T: Row> Feed for Gate<T> {
     }
 
     fn usage(&self) -> (usize, usize) {
-        self.lanes.iter().map(|lane| lane.receiver.usage()).fold((0, 0), |sum, one| {
-            (sum.0 + one.0, sum.1 + one.1)
-        })
+        self.lanes
+            .iter()
+            .map(|lane| lane.receiver.usage())
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
     fn idle(&mut self) {

@@ -42,7 +42,11 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { rows: 8192, bytes: 128 << 10, timeout_micros: 5_000 }
+        Self {
+            rows: 8192,
+            bytes: 128 << 10,
+            timeout_micros: 5_000,
+        }
     }
 }
 
@@ -82,7 +86,14 @@ impl<T: Row> LocalWriter<T> {
             })
             .collect();
         let row_limit = (limits.bytes / size_of::<T>().max(1)).clamp(1, limits.rows);
-        Self { lanes, partitioner, limits, row_limit, hashes: Vec::new(), marker: 0 }
+        Self {
+            lanes,
+            partitioner,
+            limits,
+            row_limit,
+            hashes: Vec::new(),
+            marker: 0,
+        }
     }
 
     #[inline]
@@ -106,7 +117,9 @@ impl<T: Row> LocalWriter<T> {
 
     /// Scatters a batch by key. Hashes are made for the whole batch first, in a loop of their own.
     fn scatter(&mut self, batch: &mut Batch<T>) {
-        let Partitioner::Hash(hash) = &self.partitioner else { return };
+        let Partitioner::Hash(hash) = &self.partitioner else {
+            return;
+        };
         let channels = self.lanes.len() as u32;
         self.hashes.clear();
         hash(&batch.rows, &mut self.hashes);

@@ -17,7 +17,10 @@ pub struct ProcessContext<'a> {
 
 impl<'a> ProcessContext<'a> {
     pub(crate) fn new(operator: &'a OperatorContext, timestamp: Millis) -> Self {
-        Self { operator, timestamp }
+        Self {
+            operator,
+            timestamp,
+        }
     }
 
     /// The row's event time; none if it has none.
@@ -64,7 +67,12 @@ impl<'a, K: Row> KeyedContext<'a, K> {
         timers: &'a KeyedTimers,
         timestamp: Millis,
     ) -> Self {
-        Self { operator, key, timers, timestamp }
+        Self {
+            operator,
+            key,
+            timers,
+            timestamp,
+        }
     }
 
     /// The key at hand.

@@ -20,7 +20,9 @@ pub struct Keys<K, T> {
 
 impl<K, T> Clone for Keys<K, T> {
     fn clone(&self) -> Self {
-        Self { function: self.function.clone() }
+        Self {
+            function: self.function.clone(),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use rheos_core::Row;
 use rheos_core::id::Place;
 use rheos_state::{
-    AggregatingState, AggregatingStateDescriptor, KeyedBackend, ListState,
-    ListStateDescriptor, MapState, MapStateDescriptor, ReducingState, ReducingStateDescriptor,
-    StateError, ValueState, ValueStateDescriptor,
+    AggregatingState, AggregatingStateDescriptor, KeyedBackend, ListState, ListStateDescriptor,
+    MapState, MapStateDescriptor, ReducingState, ReducingStateDescriptor, StateError, ValueState,
+    ValueStateDescriptor,
 };
 
 use crate::chain::side_output::{OutputTag, SideOutput};

@@ -30,9 +30,12 @@ impl<In: Row, Out: Row, F: ProcessFunction<In, Out>> Operator<In, Out> for Proce
         context: &OperatorContext,
     ) -> Result<(), BoxError> {
         while !out.is_full() {
-            let Some((row, timestamp)) = input.next() else { break };
+            let Some((row, timestamp)) = input.next() else {
+                break;
+            };
             let context = ProcessContext::new(context, timestamp);
-            self.0.process(row, &context, &mut Collector::new(out, timestamp))?;
+            self.0
+                .process(row, &context, &mut Collector::new(out, timestamp))?;
         }
         Ok(())
     }
@@ -108,7 +111,9 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
                 return Ok(Firing::Done);
             };
             self.backend.enter(due.slot);
-            let Some(key) = self.backend.current_key() else { continue };
+            let Some(key) = self.backend.current_key() else {
+                continue;
+            };
             let context = KeyedContext::new(context, key, &self.timers, due.timestamp);
             // Rows from processing-time timers have no event time, as in Flink.
             let stamp = match domain {
@@ -116,7 +121,8 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
                 TimeDomain::ProcessingTime => rheos_core::time::MIN_TIMESTAMP,
             };
             let mut collector = Collector::new(out, stamp);
-            self.function.on_timer(due.timestamp, domain, &context, &mut collector)?;
+            self.function
+                .on_timer(due.timestamp, domain, &context, &mut collector)?;
         }
         self.backend.end_batch();
         Ok(Firing::More)
@@ -137,21 +143,31 @@ where
         context: &OperatorContext,
     ) -> Result<(), BoxError> {
         self.backend.context().set_now(context.now_millis);
-        self.reporter.report(&self.metrics, context.now_millis, || self.backend.states());
+        self.reporter
+            .report(&self.metrics, context.now_millis, || self.backend.states());
         while input.allowed() > 0 && !out.is_full() {
-            self.keys.of_next(input, &mut self.key_buffer, &mut self.hash_buffer);
+            self.keys
+                .of_next(input, &mut self.key_buffer, &mut self.hash_buffer);
             self.slots.clear();
-            self.backend.resolve_batch(&self.hash_buffer, &self.key_buffer, &mut self.slots);
+            self.backend
+                .resolve_batch(&self.hash_buffer, &self.key_buffer, &mut self.slots);
             self.backend.touch(&self.slots);
-            let resolved = self.slots.iter().zip(&self.hash_buffer).zip(&self.key_buffer);
+            let resolved = self
+                .slots
+                .iter()
+                .zip(&self.hash_buffer)
+                .zip(&self.key_buffer);
             for ((slot, hash), key) in resolved {
                 if out.is_full() {
                     break;
                 }
-                let Some((row, timestamp)) = input.next() else { break };
+                let Some((row, timestamp)) = input.next() else {
+                    break;
+                };
                 self.backend.set_current(*slot, *hash);
                 let context = KeyedContext::new(context, key, &self.timers, timestamp);
-                self.function.process(row, &context, &mut Collector::new(out, timestamp))?;
+                self.function
+                    .process(row, &context, &mut Collector::new(out, timestamp))?;
             }
             self.backend.end_batch();
         }
@@ -164,7 +180,8 @@ where
         out: &mut Outputs<Out>,
         context: &OperatorContext,
     ) -> Result<Firing, BoxError> {
-        self.reporter.report(&self.metrics, context.now_millis, || self.backend.states());
+        self.reporter
+            .report(&self.metrics, context.now_millis, || self.backend.states());
         if self.timers.event.now() < watermark {
             self.timers.event.advance(watermark);
         }

@@ -69,7 +69,10 @@ impl AsyncIoMetrics {
             (Metric::AsyncFailures, self.failures()),
             (Metric::AsyncFallbacks, self.fallbacks()),
             (Metric::CircuitBreakerState, self.breaker_state()),
-            (Metric::CircuitBreakerTransitions, self.breaker_transitions()),
+            (
+                Metric::CircuitBreakerTransitions,
+                self.breaker_transitions(),
+            ),
             (Metric::CircuitBreakerRejected, self.breaker_rejected()),
         ]
     }

@@ -40,7 +40,9 @@ pub struct TaskHandle {
 impl TaskHandle {
     /// Rows that its head took, or read.
     pub fn records_in(&self) -> u64 {
-        self.operators.first().map_or(0, |head| head.metrics.records_in())
+        self.operators
+            .first()
+            .map_or(0, |head| head.metrics.records_in())
     }
 
     /// Rows that left its chain.

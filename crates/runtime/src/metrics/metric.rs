@@ -122,7 +122,14 @@ const fn flinks(
     unit: &'static str,
     meaning: &'static str,
 ) -> Description {
-    Description { name, kind, scopes, unit, flinks: true, meaning }
+    Description {
+        name,
+        kind,
+        scopes,
+        unit,
+        flinks: true,
+        meaning,
+    }
 }
 
 const fn own(
@@ -132,7 +139,14 @@ const fn own(
     unit: &'static str,
     meaning: &'static str,
 ) -> Description {
-    Description { name, kind, scopes, unit, flinks: false, meaning }
+    Description {
+        name,
+        kind,
+        scopes,
+        unit,
+        flinks: false,
+        meaning,
+    }
 }
 
 impl Metric {
@@ -263,7 +277,13 @@ impl Metric {
 pub fn prometheus_name(scope: Scope, name: &str) -> String {
     let filtered: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == ':' || c == '_' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == ':' || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     format!("{}_{filtered}", scope.prefix())
 }
@@ -285,7 +305,11 @@ pub fn render_markdown() -> String {
             if !description.scopes.contains(&scope) {
                 continue;
             }
-            let own = if description.flinks { "" } else { " *(Rheos's own)*" };
+            let own = if description.flinks {
+                ""
+            } else {
+                " *(Rheos's own)*"
+            };
             let _ = writeln!(
                 text,
                 "| `{}`{own} | `{}` | {} | {} | {} |",
@@ -312,7 +336,10 @@ mod tests {
         let names: BTreeSet<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
         assert_eq!(names.len(), Metric::ALL.len());
         for (index, metric) in Metric::ALL.iter().enumerate() {
-            assert_eq!(*metric as usize, index, "{metric:?} is listed out of order or not at all");
+            assert_eq!(
+                *metric as usize, index,
+                "{metric:?} is listed out of order or not at all"
+            );
         }
         assert_eq!(*Metric::ALL.last().unwrap(), Metric::CircuitBreakerRejected);
     }

@@ -118,12 +118,18 @@ impl OperatorMetrics {
 
     /// What is in the operator's states.
     pub fn states(&self) -> Vec<StateSize> {
-        self.states.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.states
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
     }
 
     /// Sets [`OperatorMetrics::states`].
     pub fn set_states(&self, states: Vec<StateSize>) {
-        *self.states.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = states;
+        *self
+            .states
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = states;
     }
 
     /// The metrics that users made.
@@ -163,13 +169,17 @@ impl OperatorMetrics {
 
     /// Counts rows that could not be written.
     pub fn add_records_out_errors(&self, records: u64) {
-        self.records_out_errors.fetch_add(records, Ordering::Relaxed);
+        self.records_out_errors
+            .fetch_add(records, Ordering::Relaxed);
     }
 
     /// Records how long a marker was on its way.
     pub fn record_latency(&self, marker: &LatencyMarker, now_micros: i64) {
         let micros = u64::try_from(now_micros - marker.emitted_at_micros).unwrap_or(0);
-        let mut latency = self.latency.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut latency = self
+            .latency
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let histogram = match latency.entry((marker.source, marker.subtask)) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => match Histogram::new(3) {
@@ -182,6 +192,9 @@ impl OperatorMetrics {
 
     /// The latency histograms by source operator and source subtask, in microseconds.
     pub fn latency(&self) -> BTreeMap<(OperatorId, u32), Histogram<u64>> {
-        self.latency.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.latency
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
     }
 }

@@ -73,9 +73,20 @@ impl MetricRegistry {
         let mut jobs = lock(&self.jobs);
         let number = jobs.next;
         jobs.next += 1;
-        jobs.entries
-            .insert(number, JobEntry { name: job.to_owned(), attempt, tasks, clock, sampler });
-        Registration { jobs: Arc::downgrade(&self.jobs), number }
+        jobs.entries.insert(
+            number,
+            JobEntry {
+                name: job.to_owned(),
+                attempt,
+                tasks,
+                clock,
+                sampler,
+            },
+        );
+        Registration {
+            jobs: Arc::downgrade(&self.jobs),
+            number,
+        }
     }
 
     /// Every metric as it is now. Rates are those of the last whole second or more.
@@ -84,7 +95,11 @@ impl MetricRegistry {
         for job in lock(&self.jobs).entries.values_mut() {
             let (now, wall) = (job.clock.monotonic_micros(), job.clock.wall_millis());
             let rates = job.sampler.sample(&job.tasks, now);
-            let mut out = Out { samples: &mut samples, job: &job.name, attempt: job.attempt };
+            let mut out = Out {
+                samples: &mut samples,
+                job: &job.name,
+                attempt: job.attempt,
+            };
             for (task, rates) in job.tasks.iter().zip(rates) {
                 out.task(task, rates, now);
                 for (operator, rates) in task.operators.iter().zip(&rates.operators) {
@@ -124,7 +139,11 @@ impl Out<'_> {
     }
 
     fn task_labels(&self, task: &TaskHandle) -> Vec<(String, String)> {
-        let head = task.operators.first().map(|head| head.id.to_string()).unwrap_or_default();
+        let head = task
+            .operators
+            .first()
+            .map(|head| head.id.to_string())
+            .unwrap_or_default();
         vec![
             text("job_name", self.job),
             text("task_id", head),
@@ -140,8 +159,15 @@ impl Out<'_> {
         let times = task.times.read_at(now_micros);
         let (queued, granted) = task.times.input();
         let waits = i64::from(task.times.activity() == TaskActivity::BackPressured);
-        let watermark = task.operators.first().map_or(MIN_TIMESTAMP, |o| o.metrics.watermark());
-        let usage = if granted == 0 { 0.0 } else { queued as f64 / granted as f64 };
+        let watermark = task
+            .operators
+            .first()
+            .map_or(MIN_TIMESTAMP, |o| o.metrics.watermark());
+        let usage = if granted == 0 {
+            0.0
+        } else {
+            queued as f64 / granted as f64
+        };
         let mut push = |metric, value| self.push(Scope::Task, &labels, metric, value);
         push(M::NumRecordsIn, integer(task.records_in()));
         push(M::NumRecordsInPerSecond, Value::Number(rates.records_in));
@@ -150,14 +176,26 @@ impl Out<'_> {
         push(M::CurrentInputWatermark, Value::Integer(watermark));
         push(M::BusyTimeMsPerSecond, Value::Number(rates.busy));
         push(M::IdleTimeMsPerSecond, Value::Number(rates.idle));
-        push(M::BackPressuredTimeMsPerSecond, Value::Number(rates.back_pressured));
-        push(M::SoftBackPressuredTimeMsPerSecond, Value::Number(rates.back_pressured));
+        push(
+            M::BackPressuredTimeMsPerSecond,
+            Value::Number(rates.back_pressured),
+        );
+        push(
+            M::SoftBackPressuredTimeMsPerSecond,
+            Value::Number(rates.back_pressured),
+        );
         push(M::HardBackPressuredTimeMsPerSecond, Value::Number(0.0));
-        push(M::BackPressureRatio, Value::Number(rates.back_pressured / 1000.0));
+        push(
+            M::BackPressureRatio,
+            Value::Number(rates.back_pressured / 1000.0),
+        );
         push(M::IsBackPressured, Value::Integer(waits));
         push(M::AccumulateBusyTimeMs, integer(times.busy / 1000));
         push(M::AccumulateIdleTimeMs, integer(times.idle / 1000));
-        push(M::AccumulateBackPressuredTimeMs, integer(times.back_pressured / 1000));
+        push(
+            M::AccumulateBackPressuredTimeMs,
+            integer(times.back_pressured / 1000),
+        );
         if granted > 0 {
             push(M::InputQueueSize, integer(queued));
             push(M::DebloatedBufferSize, integer(granted));
@@ -183,14 +221,29 @@ impl Out<'_> {
         push(M::NumRecordsOut, integer(metrics.records_out()));
         push(M::NumRecordsOutPerSecond, Value::Number(rates.records_out));
         push(M::NumRecordsInErrors, integer(metrics.records_in_errors()));
-        push(M::NumRecordsOutErrors, integer(metrics.records_out_errors()));
+        push(
+            M::NumRecordsOutErrors,
+            integer(metrics.records_out_errors()),
+        );
         push(M::NumLateRecordsDropped, integer(metrics.late_dropped()));
-        push(M::NumLateRecordsToSideOutput, integer(metrics.late_to_side()));
-        push(M::CurrentInputWatermark, Value::Integer(metrics.watermark()));
-        push(M::CurrentOutputWatermark, Value::Integer(metrics.output_watermark()));
+        push(
+            M::NumLateRecordsToSideOutput,
+            integer(metrics.late_to_side()),
+        );
+        push(
+            M::CurrentInputWatermark,
+            Value::Integer(metrics.watermark()),
+        );
+        push(
+            M::CurrentOutputWatermark,
+            Value::Integer(metrics.output_watermark()),
+        );
         let watermark = metrics.watermark();
         if operator.is_source && watermark != MIN_TIMESTAMP && watermark != MAX_WATERMARK {
-            push(M::WatermarkLag, Value::Integer(wall_millis.saturating_sub(watermark)));
+            push(
+                M::WatermarkLag,
+                Value::Integer(wall_millis.saturating_sub(watermark)),
+            );
         }
         for (metric, value) in metrics.async_io().into_iter().flat_map(|io| io.samples()) {
             push(metric, integer(value));
@@ -198,7 +251,12 @@ impl Out<'_> {
         for state in metrics.states() {
             let mut labels = labels.clone();
             labels.push(text("state", &state.name));
-            self.push(Scope::Operator, &labels, M::StateKeyCount, integer(state.keys as u64));
+            self.push(
+                Scope::Operator,
+                &labels,
+                M::StateKeyCount,
+                integer(state.keys as u64),
+            );
             let bytes = integer(state.estimated_bytes as u64);
             self.push(Scope::Operator, &labels, M::StateSize, bytes);
         }
@@ -242,7 +300,13 @@ impl Out<'_> {
             let mut labels = labels.to_vec();
             labels.extend(name.variables);
             let scope = Scope::Operator;
-            self.samples.push(Sample { name: name.path, kind, scope, labels, value });
+            self.samples.push(Sample {
+                name: name.path,
+                kind,
+                scope,
+                labels,
+                value,
+            });
         }
     }
 }

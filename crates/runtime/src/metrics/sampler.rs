@@ -48,13 +48,18 @@ struct Look {
 impl Look {
     fn at(task: &TaskHandle, now_micros: i64) -> Self {
         let operators = task.operators.iter().map(|operator| {
-            let meters = operator.metrics.user().all().into_iter().filter_map(|(name, metric)| {
-                match metric {
-                    UserMetric::Meter(meter) => Some((name, meter.count())),
-                    _ => None,
-                }
-            });
-            (operator.metrics.records_in(), operator.metrics.records_out(), meters.collect())
+            let meters =
+                operator.metrics.user().all().into_iter().filter_map(
+                    |(name, metric)| match metric {
+                        UserMetric::Meter(meter) => Some((name, meter.count())),
+                        _ => None,
+                    },
+                );
+            (
+                operator.metrics.records_in(),
+                operator.metrics.records_out(),
+                meters.collect(),
+            )
         });
         Self {
             times: task.times.read_at(now_micros),
@@ -68,19 +73,24 @@ impl Look {
         let seconds = micros as f64 / 1e6;
         let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
         let (busy, idle, back_pressured) = self.times.per_second_since(&before.times);
-        let operators = self.operators.iter().enumerate().map(|(index, (rows_in, out, meters))| {
-            let nothing = (0, 0, BTreeMap::new());
-            let (in_then, out_then, meters_then) = before.operators.get(index).unwrap_or(&nothing);
-            let meters = meters.iter().map(|(name, count)| {
-                let then = meters_then.get(name).copied().unwrap_or(0);
-                (name.clone(), rate(*count, then))
+        let operators = self
+            .operators
+            .iter()
+            .enumerate()
+            .map(|(index, (rows_in, out, meters))| {
+                let nothing = (0, 0, BTreeMap::new());
+                let (in_then, out_then, meters_then) =
+                    before.operators.get(index).unwrap_or(&nothing);
+                let meters = meters.iter().map(|(name, count)| {
+                    let then = meters_then.get(name).copied().unwrap_or(0);
+                    (name.clone(), rate(*count, then))
+                });
+                OperatorRates {
+                    records_in: rate(*rows_in, *in_then),
+                    records_out: rate(*out, *out_then),
+                    meters: meters.collect(),
+                }
             });
-            OperatorRates {
-                records_in: rate(*rows_in, *in_then),
-                records_out: rate(*out, *out_then),
-                meters: meters.collect(),
-            }
-        });
         TaskRates {
             busy,
             idle,
@@ -107,7 +117,10 @@ impl Sampler {
         Self {
             period_micros: period_micros.max(1),
             looked_micros: now_micros,
-            looks: tasks.iter().map(|task| Look::at(task, now_micros)).collect(),
+            looks: tasks
+                .iter()
+                .map(|task| Look::at(task, now_micros))
+                .collect(),
             rates: tasks
                 .iter()
                 .map(|task| TaskRates {
@@ -123,9 +136,14 @@ impl Sampler {
     pub fn sample(&mut self, tasks: &[TaskHandle], now_micros: i64) -> &[TaskRates] {
         let passed = now_micros - self.looked_micros;
         if passed >= self.period_micros {
-            let looks: Vec<Look> = tasks.iter().map(|task| Look::at(task, now_micros)).collect();
+            let looks: Vec<Look> = tasks
+                .iter()
+                .map(|task| Look::at(task, now_micros))
+                .collect();
             let pairs = looks.iter().zip(&self.looks);
-            self.rates = pairs.map(|(now, before)| now.since(before, passed)).collect();
+            self.rates = pairs
+                .map(|(now, before)| now.since(before, passed))
+                .collect();
             self.looks = looks;
             self.looked_micros = now_micros;
         }

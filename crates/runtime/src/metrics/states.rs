@@ -21,7 +21,11 @@ pub struct StateSize {
 
 impl From<StateInfo> for StateSize {
     fn from(info: StateInfo) -> Self {
-        Self { name: info.name, keys: info.keys, estimated_bytes: info.estimated_bytes }
+        Self {
+            name: info.name,
+            keys: info.keys,
+            estimated_bytes: info.estimated_bytes,
+        }
     }
 }
 

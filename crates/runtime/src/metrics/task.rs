@@ -111,7 +111,10 @@ impl TaskTimes {
 
     /// Bytes queued before the task, and bytes granted, as of its last step.
     pub fn input(&self) -> (u64, u64) {
-        (self.input_queued.load(Ordering::Relaxed), self.input_granted.load(Ordering::Relaxed))
+        (
+            self.input_queued.load(Ordering::Relaxed),
+            self.input_granted.load(Ordering::Relaxed),
+        )
     }
 
     /// What the task does.
@@ -172,7 +175,11 @@ impl TimesSnapshot {
         let idle = self.idle.saturating_sub(earlier.idle) as f64;
         let back_pressured = self.back_pressured.saturating_sub(earlier.back_pressured) as f64;
         let total = (busy + idle + back_pressured).max(1.0);
-        (busy * 1000.0 / total, idle * 1000.0 / total, back_pressured * 1000.0 / total)
+        (
+            busy * 1000.0 / total,
+            idle * 1000.0 / total,
+            back_pressured * 1000.0 / total,
+        )
     }
 }
 
@@ -186,18 +193,44 @@ mod tests {
         assert_eq!(times.read_at(1_000), TimesSnapshot::default());
         times.enter(TaskActivity::Busy, 1_000);
         times.enter(TaskActivity::BackPressured, 1_300);
-        assert_eq!(times.read(), TimesSnapshot { busy: 300, idle: 0, back_pressured: 0 });
+        assert_eq!(
+            times.read(),
+            TimesSnapshot {
+                busy: 300,
+                idle: 0,
+                back_pressured: 0
+            }
+        );
         let seen = times.read_at(2_000);
-        assert_eq!(seen, TimesSnapshot { busy: 300, idle: 0, back_pressured: 700 });
+        assert_eq!(
+            seen,
+            TimesSnapshot {
+                busy: 300,
+                idle: 0,
+                back_pressured: 700
+            }
+        );
         times.end(2_500);
-        let ended = TimesSnapshot { busy: 300, idle: 0, back_pressured: 1_200 };
+        let ended = TimesSnapshot {
+            busy: 300,
+            idle: 0,
+            back_pressured: 1_200,
+        };
         assert_eq!(times.read_at(9_000), ended);
     }
 
     #[test]
     fn a_second_is_divided_by_what_it_went_to() {
-        let before = TimesSnapshot { busy: 5_000, idle: 0, back_pressured: 0 };
-        let after = TimesSnapshot { busy: 255_000, idle: 0, back_pressured: 750_000 };
+        let before = TimesSnapshot {
+            busy: 5_000,
+            idle: 0,
+            back_pressured: 0,
+        };
+        let after = TimesSnapshot {
+            busy: 255_000,
+            idle: 0,
+            back_pressured: 750_000,
+        };
         assert_eq!(after.per_second_since(&before), (250.0, 0.0, 750.0));
     }
 }

@@ -92,7 +92,11 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { values: Distribution::new(3).ok().map(|values| Arc::new(Mutex::new(values))) }
+        Self {
+            values: Distribution::new(3)
+                .ok()
+                .map(|values| Arc::new(Mutex::new(values))),
+        }
     }
 }
 
@@ -100,15 +104,25 @@ impl Histogram {
     /// Records a value.
     pub fn update(&self, value: u64) {
         if let Some(values) = &self.values {
-            values.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).saturating_record(value);
+            values
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .saturating_record(value);
         }
     }
 
     /// How many values were recorded, and how they are distributed.
     pub fn summary(&self) -> Summary {
-        self.values.as_ref().map_or_else(Summary::default, |values| {
-            Summary::of(&values.lock().unwrap_or_else(|poisoned| poisoned.into_inner()), 1.0)
-        })
+        self.values
+            .as_ref()
+            .map_or_else(Summary::default, |values| {
+                Summary::of(
+                    &values
+                        .lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                    1.0,
+                )
+            })
     }
 }
 
@@ -182,15 +196,23 @@ pub struct UserMetrics {
 
 impl std::fmt::Debug for UserMetrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.all().iter().map(|(name, _)| name)).finish()
+        f.debug_list()
+            .entries(self.all().iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
 impl UserMetrics {
     /// All of them, by name.
     pub fn all(&self) -> Vec<(UserName, UserMetric)> {
-        let metrics = self.metrics.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        metrics.iter().map(|(name, metric)| (name.clone(), metric.clone())).collect()
+        let metrics = self
+            .metrics
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        metrics
+            .iter()
+            .map(|(name, metric)| (name.clone(), metric.clone()))
+            .collect()
     }
 
     fn register<H: Clone>(
@@ -200,7 +222,10 @@ impl UserMetrics {
         wrap: impl FnOnce(H) -> UserMetric,
         same: impl FnOnce(&UserMetric) -> Option<H>,
     ) -> H {
-        let mut metrics = self.metrics.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut metrics = self
+            .metrics
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(taken) = metrics.get(&name) {
             return same(taken).unwrap_or_else(|| {
                 self.refuse(&name.path, "another metric of the operator has that name");
@@ -208,7 +233,10 @@ impl UserMetrics {
             });
         }
         if metrics.len() >= MAX_USER_METRICS {
-            self.refuse(&name.path, "the operator has 1,000 metrics of its own: is its name data?");
+            self.refuse(
+                &name.path,
+                "the operator has 1,000 metrics of its own: is its name data?",
+            );
             return handle;
         }
         metrics.insert(name, wrap(handle.clone()));
@@ -233,16 +261,26 @@ pub struct MetricGroup {
 impl MetricGroup {
     /// The group of an operator.
     pub fn new(metrics: Arc<UserMetrics>) -> Self {
-        Self { metrics, prefix: String::new(), variables: Vec::new() }
+        Self {
+            metrics,
+            prefix: String::new(),
+            variables: Vec::new(),
+        }
     }
 
     fn named(&self, name: &str) -> UserName {
-        UserName { path: format!("{}{name}", self.prefix), variables: self.variables.clone() }
+        UserName {
+            path: format!("{}{name}", self.prefix),
+            variables: self.variables.clone(),
+        }
     }
 
     /// A group within this one: its name comes before those of its metrics.
     pub fn group(&self, name: &str) -> Self {
-        Self { prefix: format!("{}{name}.", self.prefix), ..self.clone() }
+        Self {
+            prefix: format!("{}{name}.", self.prefix),
+            ..self.clone()
+        }
     }
 
     /// A group within this one whose metrics are told apart by a label.
@@ -267,32 +305,43 @@ impl MetricGroup {
 
     /// A gauge that is set.
     pub fn gauge(&self, name: &str) -> Gauge {
-        self.metrics.register(self.named(name), Gauge::default(), UserMetric::Gauge, |taken| {
-            match taken {
+        self.metrics.register(
+            self.named(name),
+            Gauge::default(),
+            UserMetric::Gauge,
+            |taken| match taken {
                 UserMetric::Gauge(gauge) => Some(gauge.clone()),
                 _ => None,
-            }
-        })
+            },
+        )
     }
 
     /// A gauge that is asked when somebody looks, on a thread of the one who does: `read` must be
     /// quick. The first of a name stays.
     pub fn gauge_of(&self, name: &str, read: impl Fn() -> f64 + Send + Sync + 'static) {
         let read: Reading = Arc::new(read);
-        self.metrics.register(self.named(name), read, UserMetric::Reading, |taken| match taken {
-            UserMetric::Reading(read) => Some(read.clone()),
-            _ => None,
-        });
+        self.metrics.register(
+            self.named(name),
+            read,
+            UserMetric::Reading,
+            |taken| match taken {
+                UserMetric::Reading(read) => Some(read.clone()),
+                _ => None,
+            },
+        );
     }
 
     /// A meter.
     pub fn meter(&self, name: &str) -> Meter {
-        self.metrics.register(self.named(name), Meter::default(), UserMetric::Meter, |taken| {
-            match taken {
+        self.metrics.register(
+            self.named(name),
+            Meter::default(),
+            UserMetric::Meter,
+            |taken| match taken {
                 UserMetric::Meter(meter) => Some(meter.clone()),
                 _ => None,
-            }
-        })
+            },
+        )
     }
 
     /// A histogram.
@@ -334,7 +383,10 @@ mod tests {
         let meter = group.meter("x");
         meter.mark_by(7);
         assert_eq!(meter.count(), 7);
-        assert!(matches!(metrics.all().as_slice(), [(_, UserMetric::Counter(_))]));
+        assert!(matches!(
+            metrics.all().as_slice(),
+            [(_, UserMetric::Counter(_))]
+        ));
     }
 
     #[test]
@@ -349,7 +401,11 @@ mod tests {
     #[test]
     fn groups_name_and_label() {
         let (metrics, group) = group();
-        group.group("lookup").group_of("table", "planes").gauge("size").set(2.5);
+        group
+            .group("lookup")
+            .group_of("table", "planes")
+            .gauge("size")
+            .set(2.5);
         let all = metrics.all();
         let (name, _) = all.first().unwrap();
         assert_eq!(name.path, "lookup.table.size");
@@ -364,7 +420,10 @@ mod tests {
             histogram.update(value);
         }
         let summary = histogram.summary();
-        assert_eq!((summary.count, summary.min, summary.max), (1_000, 1.0, 1_000.0));
+        assert_eq!(
+            (summary.count, summary.min, summary.max),
+            (1_000, 1.0, 1_000.0)
+        );
         assert_eq!(summary.quantiles.first(), Some(&500.0));
     }
 }

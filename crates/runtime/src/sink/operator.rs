@@ -29,7 +29,10 @@ impl<T: Row> SinkOperator<T> {
     ///
     /// # Errors
     /// If the writer can't be made.
-    pub fn open<S: Sink<T> + ?Sized>(sink: &S, context: &mut BuildContext) -> Result<Self, BoxError> {
+    pub fn open<S: Sink<T> + ?Sized>(
+        sink: &S,
+        context: &mut BuildContext,
+    ) -> Result<Self, BoxError> {
         let place = context.place.clone();
         let writer = sink
             .writer(&WriterContext {
@@ -45,8 +48,16 @@ impl<T: Row> SinkOperator<T> {
             .map_err(|error| sink_error(&place, error))?;
         let share = f64::from(place.parallelism);
         let now = context.clock.monotonic_micros();
-        let bucket = sink.rate_limit().map(|rate| TokenBucket::new(rate / share, now));
-        Ok(Self { writer, place, clock: context.clock.clone(), bucket, held_until: None })
+        let bucket = sink
+            .rate_limit()
+            .map(|rate| TokenBucket::new(rate / share, now));
+        Ok(Self {
+            writer,
+            place,
+            clock: context.clock.clone(),
+            bucket,
+            held_until: None,
+        })
     }
 
     fn guard<R>(&self, result: Result<R, BoxError>) -> Result<R, BoxError> {
@@ -55,7 +66,10 @@ impl<T: Row> SinkOperator<T> {
 }
 
 fn sink_error(place: &Place, error: BoxError) -> BoxError {
-    Box::new(TaskError::Sink { place: place.clone(), error })
+    Box::new(TaskError::Sink {
+        place: place.clone(),
+        error,
+    })
 }
 
 impl<T: Row> Operator<T, ()> for SinkOperator<T> {
@@ -91,7 +105,10 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
     }
 
     fn deadline(&self) -> Option<Millis> {
-        [self.held_until, self.writer.flush_deadline()].into_iter().flatten().min()
+        [self.held_until, self.writer.flush_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn processing_time(
@@ -99,10 +116,17 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
         _out: &mut Outputs<()>,
         context: &OperatorContext,
     ) -> Result<Firing, BoxError> {
-        if self.held_until.is_some_and(|until| until <= context.now_millis) {
+        if self
+            .held_until
+            .is_some_and(|until| until <= context.now_millis)
+        {
             self.held_until = None;
         }
-        if self.writer.flush_deadline().is_some_and(|at| at <= context.now_millis) {
+        if self
+            .writer
+            .flush_deadline()
+            .is_some_and(|at| at <= context.now_millis)
+        {
             let result = self.writer.flush(false);
             self.guard(result)?;
         }
@@ -110,7 +134,8 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
     }
 
     fn accepts(&self) -> bool {
-        self.held_until.is_none_or(|until| until <= self.clock.wall_millis())
+        self.held_until
+            .is_none_or(|until| until <= self.clock.wall_millis())
             && self.writer.is_ready()
     }
 

@@ -13,7 +13,9 @@ pub struct AlignmentGroup {
 
 impl AlignmentGroup {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(u64, u32), Millis>> {
-        self.reports.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.reports
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Notes a member's watermark; the group's least.

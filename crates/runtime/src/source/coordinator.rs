@@ -45,7 +45,9 @@ impl<S: Row> SourceCoordinator<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A reader wants a split; the answer comes by mail, now or when there is one.

@@ -25,7 +25,14 @@ pub struct SourceOutput<T> {
 
 impl<T> Default for SourceOutput<T> {
     fn default() -> Self {
-        Self { batch: Batch::default(), runs: Vec::new(), started: Vec::new(), watermark: None, status: None, finished: Vec::new() }
+        Self {
+            batch: Batch::default(),
+            runs: Vec::new(),
+            started: Vec::new(),
+            watermark: None,
+            status: None,
+            finished: Vec::new(),
+        }
     }
 }
 

@@ -26,8 +26,8 @@ use crate::chain::stage::{Stage, StageContext};
 use crate::error::BoxError;
 use crate::rate::TokenBucket;
 use crate::task::mailbox::{Mail, MailSender};
-use crate::time::generator::WatermarkOutput;
 use crate::time::emitter::WatermarkEmitter;
+use crate::time::generator::WatermarkOutput;
 use crate::time::multiplexer::{Mode, WatermarkOutputMultiplexer};
 
 /// The stage of a source.
@@ -74,8 +74,9 @@ impl<T: Row, S: Row> SourceStage<T, S> {
     ) -> Self {
         let (context, out) = parts;
         let now = context.operator.now_millis;
-        let pace =
-            settings.rate.map(|rate| TokenBucket::new(rate, context.operator.now_micros));
+        let pace = settings
+            .rate
+            .map(|rate| TokenBucket::new(rate, context.operator.now_micros));
         let next_periodic = now + settings.watermark_interval_millis.max(1);
         let next_marker = now + settings.latency_interval_millis;
         Self {
@@ -116,7 +117,8 @@ impl<T: Row, S: Row> SourceStage<T, S> {
     /// Sends on what the multiplexer combined, behind the rows.
     fn emit(&mut self, combined: WatermarkOutput) {
         let controls = &mut self.controls;
-        self.emitter.apply(combined, &mut |control| controls.push_back(control));
+        self.emitter
+            .apply(combined, &mut |control| controls.push_back(control));
         let last = self.emitter.last();
         self.context.operator.watermark = last;
         self.context.metrics.set_watermark(last);
@@ -128,7 +130,8 @@ impl<T: Row, S: Row> SourceStage<T, S> {
             let mut output = WatermarkOutput::default();
             state.generator.on_periodic(now, &mut output);
             state.note(&output);
-            self.multiplexer.apply(&state.output, output, Mode::Deferred);
+            self.multiplexer
+                .apply(&state.output, output, Mode::Deferred);
         }
         let combined = self.multiplexer.on_periodic();
         self.emit(combined);
@@ -156,15 +159,23 @@ impl<T: Row, S: Row> SourceStage<T, S> {
     /// Takes rows from what was polled into the outputs, up to the first watermark.
     fn move_held(&mut self) {
         while self.controls.is_empty() {
-            let Some(run) = self.held_runs.front().copied() else { break };
+            let Some(run) = self.held_runs.front().copied() else {
+                break;
+            };
             self.start_split(run.split);
-            let Some(split) = self.splits.get_mut(&run.split) else { break };
+            let Some(split) = self.splits.get_mut(&run.split) else {
+                break;
+            };
             let rows = self.held.rows.get(..run.end).unwrap_or(&[]);
             let timestamps = self.held.timestamps.get(..run.end).unwrap_or(&[]);
             let mut output = WatermarkOutput::default();
-            let next = split.generator.on_batch(rows, timestamps, self.held_from, &mut output);
+            let next = split
+                .generator
+                .on_batch(rows, timestamps, self.held_from, &mut output);
             split.note(&output);
-            let combined = self.multiplexer.apply(&split.output, output, Mode::Immediate);
+            let combined = self
+                .multiplexer
+                .apply(&split.output, output, Mode::Immediate);
             self.held_from = next;
             if next >= run.end {
                 self.held_runs.pop_front();
@@ -177,7 +188,11 @@ impl<T: Row, S: Row> SourceStage<T, S> {
             let rest_timestamps = self.held.timestamps.split_off(next);
             let mut head = std::mem::replace(
                 &mut self.held,
-                Batch { rows: rest, timestamps: rest_timestamps, hashes: Vec::new() },
+                Batch {
+                    rows: rest,
+                    timestamps: rest_timestamps,
+                    hashes: Vec::new(),
+                },
             );
             self.out.buffer().append(&mut head);
             for run in &mut self.held_runs {
@@ -280,7 +295,9 @@ impl<T: Row, S: Row> SourceStage<T, S> {
 
     /// Reports to the alignment group, and pauses what runs ahead of it.
     fn align(&mut self) {
-        let Some((group, drift, interval)) = &self.settings.alignment else { return };
+        let Some((group, drift, interval)) = &self.settings.alignment else {
+            return;
+        };
         let now = self.context.operator.now_millis;
         if now < self.next_alignment {
             return;

@@ -67,7 +67,12 @@ pub fn mailbox(signal: Arc<Signal>) -> (MailSender, Mailbox) {
         filled: AtomicBool::new(false),
         signal,
     });
-    (MailSender { shared: shared.clone() }, Mailbox { shared })
+    (
+        MailSender {
+            shared: shared.clone(),
+        },
+        Mailbox { shared },
+    )
 }
 
 impl MailSender {

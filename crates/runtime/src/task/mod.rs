@@ -2,6 +2,9 @@
 
 pub mod mailbox;
 pub mod signal;
-#[allow(clippy::module_inception, reason = "the folder holds what surrounds a task")]
+#[allow(
+    clippy::module_inception,
+    reason = "the folder holds what surrounds a task"
+)]
 pub mod task;
 pub mod worker;

@@ -17,7 +17,10 @@ pub struct Signal {
 impl Signal {
     /// A signal that nobody waits on yet.
     pub fn new() -> Self {
-        Self { raised: AtomicBool::new(false), waiter: Mutex::new(None) }
+        Self {
+            raised: AtomicBool::new(false),
+            waiter: Mutex::new(None),
+        }
     }
 
     /// Makes the calling thread the one that [`Signal::wait`] is called from.

@@ -105,7 +105,12 @@ impl Task {
         times.enter(TaskActivity::Busy, clock.monotonic_micros());
         let inputs = feeds
             .into_iter()
-            .map(|feed| Input { feed, barrier: None, end_of_data: None, ended: false })
+            .map(|feed| Input {
+                feed,
+                barrier: None,
+                end_of_data: None,
+                ended: false,
+            })
             .collect();
         Self {
             place,
@@ -130,7 +135,9 @@ impl Task {
 
     /// The operator whose code runs, or ran last.
     pub fn current_place(&self) -> Place {
-        self.stages.get(self.current).map_or_else(|| self.place.clone(), |s| s.place().clone())
+        self.stages
+            .get(self.current)
+            .map_or_else(|| self.place.clone(), |s| s.place().clone())
     }
 
     /// Works for a bounded time.
@@ -144,8 +151,14 @@ impl Task {
         let step = self.work(started);
         let now = self.clock.monotonic_micros();
         let activity = match &step {
-            Ok(Step::Blocked { on: BlockedOn::Input, .. }) => TaskActivity::Idle,
-            Ok(Step::Blocked { on: BlockedOn::Output, .. }) => TaskActivity::BackPressured,
+            Ok(Step::Blocked {
+                on: BlockedOn::Input,
+                ..
+            }) => TaskActivity::Idle,
+            Ok(Step::Blocked {
+                on: BlockedOn::Output,
+                ..
+            }) => TaskActivity::BackPressured,
             _ => TaskActivity::Busy,
         };
         self.times.enter(activity, now);
@@ -157,7 +170,10 @@ impl Task {
     fn locate(&self, error: BoxError) -> TaskError {
         match error.downcast::<TaskError>() {
             Ok(error) => *error,
-            Err(error) => TaskError::User { place: self.current_place(), error },
+            Err(error) => TaskError::User {
+                place: self.current_place(),
+                error,
+            },
         }
     }
 
@@ -170,14 +186,18 @@ impl Task {
         loop {
             self.read_mail(now)?;
             if self.cancelled {
-                return Err(Box::new(TaskError::Cancelled { place: self.place.clone() }));
+                return Err(Box::new(TaskError::Cancelled {
+                    place: self.place.clone(),
+                }));
             }
             // What keeps the stage furthest downstream that is kept from anything.
             let mut stuck = None;
             let mut waits_for_output = false;
             let mut ran = false;
             for index in (0..self.stages.len()).rev() {
-                let Some(stage) = self.stages.get_mut(index) else { continue };
+                let Some(stage) = self.stages.get_mut(index) else {
+                    continue;
+                };
                 if !stage.has_work(now) {
                     if stage.waits_outside() {
                         stuck.get_or_insert(BlockedOn::Outside);
@@ -279,7 +299,9 @@ impl Task {
         if rows_pending {
             return Ok(false);
         }
-        let Some(barrier) = self.barrier.take() else { return Ok(false) };
+        let Some(barrier) = self.barrier.take() else {
+            return Ok(false);
+        };
         for index in 0..self.stages.len() {
             self.current = index;
             if let Some(stage) = self.stages.get_mut(index) {
@@ -295,15 +317,26 @@ impl Task {
 
     /// Whether every input that still runs has aligned the same barrier.
     fn align(&mut self) {
-        let newest = self.inputs.iter().filter_map(|input| input.barrier).max_by_key(|b| b.checkpoint);
+        let newest = self
+            .inputs
+            .iter()
+            .filter_map(|input| input.barrier)
+            .max_by_key(|b| b.checkpoint);
         let Some(newest) = newest else { return };
         for input in &mut self.inputs {
-            if input.barrier.is_some_and(|barrier| barrier.checkpoint < newest.checkpoint) {
+            if input
+                .barrier
+                .is_some_and(|barrier| barrier.checkpoint < newest.checkpoint)
+            {
                 input.barrier = None;
                 input.feed.release();
             }
         }
-        if self.inputs.iter().all(|input| input.barrier.is_some() || input.ended) {
+        if self
+            .inputs
+            .iter()
+            .all(|input| input.barrier.is_some() || input.ended)
+        {
             for input in &mut self.inputs {
                 input.barrier = None;
             }
@@ -316,7 +349,9 @@ impl Task {
         let count = self.inputs.len();
         for step in 0..count {
             let index = (self.next_input + step) % count;
-            let Some(input) = self.inputs.get_mut(index) else { continue };
+            let Some(input) = self.inputs.get_mut(index) else {
+                continue;
+            };
             if input.ended || input.barrier.is_some() {
                 continue;
             }
@@ -332,7 +367,9 @@ impl Task {
     }
 
     fn take_control(&mut self, index: usize, control: Control) {
-        let Some(input) = self.inputs.get_mut(index) else { return };
+        let Some(input) = self.inputs.get_mut(index) else {
+            return;
+        };
         let passed = match control {
             Control::Barrier(barrier) => {
                 input.barrier = Some(barrier);
@@ -345,7 +382,9 @@ impl Task {
                 if ends.iter().any(Option::is_none) {
                     return;
                 }
-                Control::EndOfData { drain: ends.iter().all(|end| *end == Some(true)) }
+                Control::EndOfData {
+                    drain: ends.iter().all(|end| *end == Some(true)),
+                }
             }
             Control::EndOfPartition => {
                 input.ended = true;

@@ -44,7 +44,9 @@ pub fn install_panic_hook() {
                 .map(|text| (*text).to_owned())
                 .or_else(|| payload.downcast_ref::<String>().cloned())
                 .unwrap_or_else(|| "a panic without a message".to_owned());
-            let at = info.location().map_or_else(String::new, |at| format!(" at {at}"));
+            let at = info
+                .location()
+                .map_or_else(String::new, |at| format!(" at {at}"));
             let backtrace = std::backtrace::Backtrace::force_capture().to_string();
             LAST_PANIC.with(|last| *last.borrow_mut() = Some((format!("{text}{at}"), backtrace)));
             if !ON_WORKER.with(Cell::get) {
@@ -67,7 +69,11 @@ pub fn guard<T>(
 
 fn panicked(place: rheos_core::id::Place) -> TaskError {
     let PanicReport { message, backtrace } = last_panic();
-    TaskError::Panic { place, message, backtrace }
+    TaskError::Panic {
+        place,
+        message,
+        backtrace,
+    }
 }
 
 fn last_panic() -> PanicReport {

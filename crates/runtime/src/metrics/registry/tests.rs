@@ -19,7 +19,11 @@ fn task(names: &[&str]) -> TaskHandle {
     };
     TaskHandle {
         vertex: 0,
-        place: Place { operator: names.join(" -> "), subtask: 0, parallelism: 1 },
+        place: Place {
+            operator: names.join(" -> "),
+            subtask: 0,
+            parallelism: 1,
+        },
         times: Arc::new(TaskTimes::default()),
         operators: names.iter().enumerate().map(operator).collect(),
     }
@@ -36,7 +40,9 @@ fn find<'a>(samples: &'a [Sample], scope: Scope, name: &str, of: &str) -> Option
 }
 
 fn number(samples: &[Sample], scope: Scope, metric: Metric, of: &str) -> f64 {
-    find(samples, scope, metric.name(), of).and_then(Sample::number).unwrap()
+    find(samples, scope, metric.name(), of)
+        .and_then(Sample::number)
+        .unwrap()
 }
 
 #[test]
@@ -63,11 +69,17 @@ fn rates_come_from_two_looks_and_the_clock() {
     assert_eq!(of_task(M::BusyTimeMsPerSecond), 250.0);
     assert_eq!(of_task(M::BackPressuredTimeMsPerSecond), 750.0);
     assert_eq!(of_task(M::IsBackPressured), 1.0);
-    assert_eq!(number(&samples, Scope::Operator, M::NumRecordsInPerSecond, "read"), 1_500.0);
+    assert_eq!(
+        number(&samples, Scope::Operator, M::NumRecordsInPerSecond, "read"),
+        1_500.0
+    );
     // A second reader within the period sees the same rates, and does not cut it short.
     clock.advance(10);
     let again = registry.snapshot();
-    assert_eq!(number(&again, Scope::Task, M::NumRecordsInPerSecond, "read -> map"), 1_500.0);
+    assert_eq!(
+        number(&again, Scope::Task, M::NumRecordsInPerSecond, "read -> map"),
+        1_500.0
+    );
 }
 
 #[test]
@@ -78,9 +90,17 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
     let registry = MetricRegistry::default();
     let registered = registry.register("flights", 2, vec![task], clock);
     metrics.counter("numInvalidEvents").inc();
-    metrics.group().group_of("table", "planes").meter("lookups").mark();
+    metrics
+        .group()
+        .group_of("table", "planes")
+        .meter("lookups")
+        .mark();
     metrics.set_watermark(20_000);
-    metrics.set_states(vec![StateSize { name: "seen".into(), keys: 3, estimated_bytes: 96 }]);
+    metrics.set_states(vec![StateSize {
+        name: "seen".into(),
+        keys: 3,
+        estimated_bytes: 96,
+    }]);
     let samples = registry.snapshot();
     let invalid = find(&samples, Scope::Operator, "numInvalidEvents", "read").unwrap();
     assert_eq!(invalid.value, Value::Integer(1));
@@ -88,16 +108,24 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
         invalid.prometheus_name(),
         "flink_taskmanager_job_task_operator_numInvalidEvents"
     );
-    for (key, value) in
-        [("job_name", "flights"), ("task_attempt_num", "2"), ("subtask_index", "0")]
-    {
+    for (key, value) in [
+        ("job_name", "flights"),
+        ("task_attempt_num", "2"),
+        ("subtask_index", "0"),
+    ] {
         assert_eq!(invalid.label(key), Some(value));
     }
     let lookups = find(&samples, Scope::Operator, "table.lookups", "read").unwrap();
     assert_eq!(lookups.label("table"), Some("planes"));
-    assert_eq!(number(&samples, Scope::Operator, M::WatermarkLag, "read"), 30_000.0);
+    assert_eq!(
+        number(&samples, Scope::Operator, M::WatermarkLag, "read"),
+        30_000.0
+    );
     let keys = find(&samples, Scope::Operator, "stateKeyCount", "read").unwrap();
-    assert_eq!((keys.label("state"), keys.number()), (Some("seen"), Some(3.0)));
+    assert_eq!(
+        (keys.label("state"), keys.number()),
+        (Some("seen"), Some(3.0))
+    );
     drop(registered);
     assert!(registry.snapshot().is_empty());
 }
@@ -108,8 +136,14 @@ fn what_is_shown_is_in_the_enum_and_labels_are_unique() {
     let registry = MetricRegistry::default();
     let _registered = registry.register("job", 0, vec![task], ManualClock::at(0));
     for sample in registry.snapshot() {
-        let metric = M::ALL.iter().find(|metric| metric.name() == sample.name).unwrap();
-        assert!(metric.description().scopes.contains(&sample.scope), "{sample:?}");
+        let metric = M::ALL
+            .iter()
+            .find(|metric| metric.name() == sample.name)
+            .unwrap();
+        assert!(
+            metric.description().scopes.contains(&sample.scope),
+            "{sample:?}"
+        );
         let keys: std::collections::BTreeSet<_> = sample.labels.iter().map(|(k, _)| k).collect();
         assert_eq!(keys.len(), sample.labels.len(), "{sample:?}");
     }
