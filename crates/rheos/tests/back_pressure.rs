@@ -142,7 +142,9 @@ fn run(describe: impl FnOnce(&StreamEnv, SlowSink)) -> Slow {
 fn little_is_in_flight_before_a_slow_sink_and_it_stops_in_good_order() {
     let slow = run(|env, sink| {
         let numbers = env.from_source(Numbers, WatermarkStrategy::no_watermarks(), "numbers");
-        let plus = numbers.rebalance().map(|n| n + 1).name("plus");
+        // In the source's chain: what lies between them is in flight too.
+        let same = numbers.map(|n| n).name("same");
+        let plus = same.rebalance().map(|n| n + 1).name("plus");
         plus.rebalance().sink_to(sink).name("slow-sink");
     });
     std::thread::sleep(Duration::from_secs(1));

@@ -186,6 +186,8 @@ pub struct Inbox<T> {
     /// How many rows the stage takes in one slice: falls with the measured cost of a row.
     slice: Cell<usize>,
     nanos_per_row: Cell<f64>,
+    /// Rows that the stage's own outputs take at the moment.
+    room: Cell<usize>,
 }
 
 impl<T> Default for Inbox<T> {
@@ -195,6 +197,7 @@ impl<T> Default for Inbox<T> {
             controls: RefCell::new(VecDeque::new()),
             slice: Cell::new(16),
             nanos_per_row: Cell::new(0.0),
+            room: Cell::new(0),
         }
     }
 }
@@ -250,6 +253,21 @@ impl<T> Inbox<T> {
     /// Removes the control element that has been acted on.
     pub fn pop_control(&self) {
         self.controls.borrow_mut().pop_front();
+    }
+
+    /// Notes how many rows the outputs of the stage take.
+    pub fn set_room(&self, rows: usize) {
+        self.room.set(rows);
+    }
+
+    /// Rows that may be put in now: none while any are there, nor more than the stage can pass on.
+    /// Rows that lie in a chain are in flight as much as those in a channel.
+    pub fn room(&self) -> usize {
+        if self.is_empty() {
+            self.slice().min(self.room.get())
+        } else {
+            0
+        }
     }
 
     /// Rows that the stage wants to be offered at a time.

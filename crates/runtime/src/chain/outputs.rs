@@ -86,15 +86,9 @@ impl<T: Row> Outputs<T> {
         let mut limit = usize::MAX;
         for target in &mut self.targets {
             let room = match target {
-                Target::Chained(inbox) => {
-                    if inbox.is_empty() {
-                        inbox
-                            .slice()
-                            .min((BUFFER_BYTES / size_of::<T>().max(1)).max(1))
-                    } else {
-                        0
-                    }
-                }
+                Target::Chained(inbox) => inbox
+                    .room()
+                    .min((BUFFER_BYTES / size_of::<T>().max(1)).max(1)),
                 Target::Exchange(writer) => writer.room(),
             };
             if room == 0 {

@@ -27,7 +27,8 @@ pub trait Stage {
     fn place(&self) -> &Place;
     /// Whether a call of `run` would get something done, were the outputs ready.
     fn has_work(&self, now_micros: i64) -> bool;
-    /// Whether every output takes rows.
+    /// Whether every output takes rows. Tells the stages before it in the chain how many it can pass
+    /// on: the task asks each stage after those behind it.
     fn outputs_ready(&mut self) -> bool;
     /// Does a bounded slice of work.
     ///
@@ -88,6 +89,15 @@ impl StageContext {
         self.sides.iter().all(|side| side.ready())
     }
 
+    /// Rows that the main output takes; none while it or a side output takes none.
+    pub fn room<T: Row>(&self, out: &mut Outputs<T>) -> usize {
+        if out.ready() && self.sides_ready() {
+            out.limit().max(1)
+        } else {
+            0
+        }
+    }
+
     /// Flushes the main and the side outputs and counts what went.
     pub fn flush<T: Row>(&self, out: &mut Outputs<T>) {
         let now = self.operator.now_micros;
@@ -101,6 +111,9 @@ impl StageContext {
     /// Sends a control element to the main and the side outputs, rows first.
     pub fn control<T: Row>(&self, out: &mut Outputs<T>, control: Control) {
         let now = self.operator.now_micros;
+        if let Control::Watermark(watermark) = control {
+            self.metrics.set_output_watermark(watermark);
+        }
         out.control(control, now);
         for side in &self.sides {
             side.control(control, now);
@@ -256,7 +269,9 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     }
 
     fn outputs_ready(&mut self) -> bool {
-        self.out.ready() && self.context.sides_ready()
+        let room = self.context.room(&mut self.out);
+        self.inbox.set_room(room);
+        room > 0
     }
 
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError> {

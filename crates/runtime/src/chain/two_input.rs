@@ -198,7 +198,10 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     }
 
     fn outputs_ready(&mut self) -> bool {
-        self.out.ready() && self.context.sides_ready()
+        let room = self.context.room(&mut self.out);
+        self.left.set_room(room);
+        self.right.set_room(room);
+        room > 0
     }
 
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError> {

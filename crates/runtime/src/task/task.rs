@@ -198,13 +198,14 @@ impl Task {
                 let Some(stage) = self.stages.get_mut(index) else {
                     continue;
                 };
+                let ready = stage.outputs_ready();
                 if !stage.has_work(now) {
                     if stage.waits_outside() {
                         stuck.get_or_insert(BlockedOn::Outside);
                     }
                     continue;
                 }
-                if stage.outputs_ready() {
+                if ready {
                     self.current = index;
                     stage.run(now)?;
                     ran = true;
