@@ -48,7 +48,7 @@ pub struct WindowedResult {
     pub category: Str,
     pub window_start: i64,
     pub window_end: i64,
-    /// Events, those without a value included. Rises with each firing of a window.
+    /// Events, those without a value included.
     pub events: i64,
     pub value_sum: f64,
 }

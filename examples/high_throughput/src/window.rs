@@ -10,20 +10,20 @@ pub const SIZE: Duration = Duration::from_secs(300);
 pub const LATENESS: Duration = Duration::from_secs(60);
 
 /// What a window adds up.
-#[derive(Row, Clone, Debug, PartialEq, Default)]
+#[derive(Row, Clone, Copy, Debug, PartialEq, Default)]
 pub struct EventAccumulator {
+    /// Events, those without a value included.
     pub events: i64,
+    /// Of the values there are.
     pub value_sum: f64,
-    /// How often the sum left the range of finite numbers, and was held to its end.
-    pub overflows: i64,
+    /// Whether the sum left the range of finite numbers, and was held at its end.
+    pub overflowed: bool,
 }
 
 impl EventAccumulator {
     fn add(&mut self, value: f64) {
         let sum = self.value_sum + value;
-        if !sum.is_finite() {
-            self.overflows += 1;
-        }
+        self.overflowed |= !sum.is_finite();
         self.value_sum = sum.clamp(f64::MIN, f64::MAX);
     }
 }
@@ -46,12 +46,12 @@ impl AggregateFunction for EventCountAggregator {
     }
 
     fn get_result(&self, accumulator: &EventAccumulator) -> EventAccumulator {
-        accumulator.clone()
+        *accumulator
     }
 
     fn merge(&self, into: &mut EventAccumulator, from: EventAccumulator) {
         into.events += from.events;
-        into.overflows += from.overflows;
+        into.overflowed |= from.overflowed;
         into.add(from.value_sum);
     }
 }
@@ -66,10 +66,14 @@ mod tests {
         accumulator.add(f64::MAX);
         accumulator.add(f64::MAX);
         assert_eq!(
-            (accumulator.value_sum, accumulator.overflows),
-            (f64::MAX, 1)
+            (accumulator.value_sum, accumulator.overflowed),
+            (f64::MAX, true)
         );
-        accumulator.add(-1.0);
-        assert!(accumulator.value_sum.is_finite());
+        accumulator.add(f64::MIN);
+        accumulator.add(f64::MIN);
+        assert_eq!(
+            (accumulator.value_sum, accumulator.overflowed),
+            (f64::MIN, true)
+        );
     }
 }
