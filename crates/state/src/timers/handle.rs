@@ -63,6 +63,11 @@ impl Timers {
         self.service.borrow_mut().next_due()
     }
 
+    /// See [`TimerService::upcoming_slots`].
+    pub fn upcoming_slots(&self, limit: usize, out: &mut Vec<u32>) {
+        self.service.borrow().upcoming_slots(limit, out);
+    }
+
     /// See [`TimerService::next_timestamp`].
     pub fn next_timestamp(&self) -> Option<Millis> {
         self.service.borrow().next_timestamp()

@@ -1,17 +1,20 @@
 //! Timers: a key asks to be called when the watermark, or the processing time, reaches a moment.
 //!
 //! ```text
-//! register / delete ─▶ bucket of that millisecond (a log)          order: timestamp → bucket
+//! register / delete ─▶ the chunk whose range it falls in (a log)     order: first timer → chunk
 //! advance(w)        ─▶ a burst begins; the current time is w at once
-//! next_due()        ─▶ the earliest bucket ≤ w is settled (sorted, last word on each timer holds)
-//!                      and drained one timer a call; `None` ends the burst
+//! next_due()        ─▶ what is due of the lowest chunk is settled (sorted, last word on each timer
+//!                      holds), taken out and given one timer a call; `None` ends the burst
 //! ```
+//!
+//! Chunks split as they grow, so their ranges fit the timers however dense they are: a millisecond
+//! may have a million, or a minute one. A registration is a search among few chunks and an append.
 //!
 //! Flink's rules hold: a timer registered twice is one; one registered at or before the current
 //! time waits for the next advance; one registered during a burst and due by then fires in that
-//! burst, in the order of time, even before timers of the bucket being drained; deleting a timer
-//! that is due and has not fired takes effect, also in the bucket being drained. Timers of one
-//! moment fire in the order of slot and namespace.
+//! burst, in the order of time, even before timers that were taken out; deleting a timer that is due
+//! and has not fired takes effect, also among those taken out. Timers of one moment fire in the
+//! order of slot and namespace; those registered while it fires come last.
 //!
 //! A burst may be interrupted between any two timers, for mail or a barrier: what is left stays
 //! enumerable ([`TimerService::for_each_pending`]), and the burst goes on with the next
@@ -21,12 +24,13 @@
 //! holds none: if there was no such timer it leaves nothing, and if its slot goes to another key,
 //! that key's registrations come later in the log and win.
 
-mod bucket;
+mod chunk;
 mod handle;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 
@@ -34,7 +38,7 @@ use rheos_core::time::{MIN_TIMESTAMP, Millis};
 
 use crate::key_context::Namespace;
 use crate::slot_refs::SlotRefs;
-use bucket::{Bucket, Ledger, TimerKey, TimerOp};
+use chunk::{Chunk, Ledger, TimerKey, TimerOp};
 pub use handle::Timers;
 
 /// By which time timers fire.
@@ -66,60 +70,76 @@ pub struct Due {
     pub namespace: Namespace,
 }
 
-const NO_BUCKET: u32 = u32::MAX;
-const RECENT_BITS: u32 = 4;
-/// Logs kept for later buckets, and the greatest capacity of one that is.
-const SPARE_LOGS: usize = 256;
-const SPARE_CAPACITY: usize = 64;
+impl Due {
+    fn of((timestamp, slot, namespace): TimerKey) -> Self {
+        Self {
+            timestamp,
+            slot,
+            namespace,
+        }
+    }
+}
 
-/// A bucket that is being fired.
-#[derive(Debug)]
+/// A timer registered during a burst: its moment, whether that had begun to fire, and whose it is.
+type Added = (Millis, bool, u32, Namespace);
+
+/// What a burst has taken out of the chunks and not yet fired.
+#[derive(Debug, Default)]
 struct Drain {
-    timestamp: Millis,
-    /// Settled; those before `at` have fired.
+    /// Whether the burst has taken anything out.
+    begun: bool,
+    /// The moment that is firing.
+    moment: Option<Millis>,
+    /// In descending order.
     timers: Vec<TimerOp>,
-    at: usize,
-    /// The first key of what is still in `bucket`.
-    beyond: Option<TimerKey>,
-    bucket: Bucket,
+    /// What was registered since, in the range of what was taken out.
+    added: BTreeSet<Added>,
+    /// Where that range ends; without an end if nothing is left in the chunks.
+    end: Option<TimerKey>,
 }
 
 impl Drain {
-    fn next(&mut self, ledger: &mut Ledger) -> Option<TimerKey> {
-        loop {
-            while let Some(op) = self.timers.get(self.at) {
-                self.at += 1;
-                if op.is_registration() {
-                    let key = op.key();
-                    ledger.release(key.0);
-                    return Some(key);
+    /// Whether a timer would be in the range of what was taken out.
+    #[inline]
+    fn covers(&self, key: TimerKey) -> bool {
+        self.begun && self.end.is_none_or(|end| key < end)
+    }
+
+    /// Registers or deletes a timer of that range.
+    fn put(&mut self, key: TimerKey, register: bool, ledger: &mut Ledger) {
+        let (timestamp, slot, namespace) = key;
+        let place = self
+            .timers
+            .binary_search_by_key(&Reverse(key), |op| Reverse(op.key()));
+        let changed = match place.ok().and_then(|at| self.timers.get_mut(at)) {
+            Some(op) => op.set(register),
+            None => {
+                let early = (timestamp, false, slot, namespace);
+                let late = (timestamp, true, slot, namespace);
+                match (register, self.moment == Some(timestamp)) {
+                    (true, true) => !self.added.contains(&early) && self.added.insert(late),
+                    (true, false) => !self.added.contains(&late) && self.added.insert(early),
+                    (false, _) => self.added.remove(&early) || self.added.remove(&late),
                 }
             }
-            self.beyond?;
-            (self.timers, self.beyond) = self.bucket.take_lowest(ledger);
-            self.at = 0;
+        };
+        match (changed, register) {
+            (true, true) => ledger.retain(slot),
+            (true, false) => ledger.release(slot),
+            (false, _) => {}
         }
     }
 
-    /// Registers or deletes a timer of this moment; says whether it is among those still to fire
-    /// here. If it isn't, it has fired (or never was) and belongs to a new bucket.
-    fn put(&mut self, key: TimerKey, register: bool, ledger: &mut Ledger) -> bool {
-        if self.beyond.is_some_and(|beyond| key >= beyond) {
-            self.bucket.put(key, register, ledger);
-            return true;
-        }
-        let left = self.timers.get_mut(self.at..).unwrap_or_default();
-        let Ok(at) = left.binary_search_by_key(&key, TimerOp::key) else {
-            return false;
-        };
-        if left.get_mut(at).is_some_and(|op| op.set(register)) {
-            if register {
-                ledger.retain(key.0);
-            } else {
-                ledger.release(key.0);
+    /// The next of those taken out that is not deleted, left in place.
+    #[inline]
+    fn peek(&mut self) -> Option<TimerKey> {
+        while let Some(op) = self.timers.last() {
+            if op.is_registration() {
+                return Some(op.key());
             }
+            self.timers.pop();
         }
-        true
+        None
     }
 }
 
@@ -129,19 +149,12 @@ pub struct TimerService {
     domain: TimeDomain,
     now: Millis,
     in_burst: bool,
-    order: BTreeMap<Millis, u32>,
-    buckets: Vec<Bucket>,
-    free: Vec<u32>,
-    /// Buckets used lately, by a hash of their timestamp.
-    recent: [(Millis, u32); 1 << RECENT_BITS],
-    /// What is being fired, the earliest last: an earlier bucket that appears meanwhile goes first.
-    drains: Vec<Drain>,
+    /// The lowest chunk.
+    head: Chunk,
+    /// The others, by the first key that belongs there; none is empty when it was settled last.
+    rest: BTreeMap<TimerKey, Chunk>,
+    drain: Drain,
     ledger: Ledger,
-    spare: Vec<Vec<TimerOp>>,
-}
-
-fn recent_index(timestamp: Millis) -> usize {
-    ((timestamp as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_BITS)) as usize
 }
 
 impl TimerService {
@@ -151,13 +164,10 @@ impl TimerService {
             domain,
             now: MIN_TIMESTAMP,
             in_burst: false,
-            order: BTreeMap::new(),
-            buckets: Vec::new(),
-            free: Vec::new(),
-            recent: [(0, NO_BUCKET); 1 << RECENT_BITS],
-            drains: Vec::new(),
+            head: Chunk::default(),
+            rest: BTreeMap::new(),
+            drain: Drain::default(),
             ledger: Ledger::new(refs),
-            spare: Vec::new(),
         }
     }
 
@@ -183,123 +193,51 @@ impl TimerService {
 
     /// The earliest time at which a timer may be due; `None` if there is none.
     pub fn next_timestamp(&self) -> Option<Millis> {
-        let waiting = self
-            .order
-            .first_key_value()
-            .map(|(&timestamp, _)| timestamp);
-        let firing = self.drains.last().map(|drain| drain.timestamp);
-        match (waiting, firing) {
+        let taken = self.drain.timers.last().map(|op| op.timestamp);
+        let added = self.drain.added.first().map(|key| key.0);
+        let firing = [taken, added].into_iter().flatten().min();
+        match (self.earliest_waiting(), firing) {
             (Some(waiting), Some(firing)) => Some(waiting.min(firing)),
             (waiting, firing) => waiting.or(firing),
         }
+    }
+
+    /// No timer in a chunk is earlier.
+    #[inline]
+    fn earliest_waiting(&self) -> Option<Millis> {
+        let head = self.head.earliest();
+        head.or_else(|| self.rest.values().find_map(Chunk::earliest))
     }
 
     /// Registers a timer for the key in `slot`, under `namespace`, at `timestamp`. It is one timer
     /// however often it is registered.
     #[inline]
     pub fn register(&mut self, timestamp: Millis, slot: u32, namespace: Namespace) {
-        let key = (slot, namespace);
-        if !self.drains.is_empty() && self.put_in_drain(timestamp, key, true) {
-            return;
-        }
-        let bucket = match self.find(timestamp) {
-            NO_BUCKET => self.open(timestamp),
-            bucket => bucket,
-        };
-        if let Some(bucket) = self.buckets.get_mut(bucket as usize) {
-            bucket.put(key, true, &mut self.ledger);
-        }
+        self.put((timestamp, slot, namespace), true);
     }
 
     /// Deletes a timer, if there is such a one.
     #[inline]
     pub fn delete(&mut self, timestamp: Millis, slot: u32, namespace: Namespace) {
-        let key = (slot, namespace);
-        if !self.drains.is_empty() && self.put_in_drain(timestamp, key, false) {
+        self.put((timestamp, slot, namespace), false);
+    }
+
+    fn put(&mut self, key: TimerKey, register: bool) {
+        if self.drain.covers(key) {
+            self.drain.put(key, register, &mut self.ledger);
             return;
         }
-        let index = self.find(timestamp);
-        let Some(bucket) = self.buckets.get_mut(index as usize) else {
-            return;
+        let (first, chunk) = match self.rest.range_mut(..=key).next_back() {
+            Some((&first, chunk)) => (Some(first), chunk),
+            None => (None, &mut self.head),
         };
-        bucket.put(key, false, &mut self.ledger);
-        if bucket.is_empty() {
-            self.order.remove(&timestamp);
-            let emptied = self.close(timestamp, index);
-            self.keep_log(emptied);
-        }
-    }
-
-    fn put_in_drain(&mut self, timestamp: Millis, key: TimerKey, register: bool) -> bool {
-        let drain = self
-            .drains
-            .iter_mut()
-            .find(|drain| drain.timestamp == timestamp);
-        drain.is_some_and(|drain| drain.put(key, register, &mut self.ledger))
-    }
-
-    /// The bucket of a moment, or [`NO_BUCKET`].
-    #[inline]
-    fn find(&mut self, timestamp: Millis) -> u32 {
-        let recent = self.recent.get_mut(recent_index(timestamp));
-        match recent {
-            Some(&mut (at, bucket)) if at == timestamp && bucket != NO_BUCKET => bucket,
-            recent => {
-                let bucket = self.order.get(&timestamp).copied().unwrap_or(NO_BUCKET);
-                if let Some(recent) = recent {
-                    *recent = (timestamp, bucket);
-                }
-                bucket
-            }
-        }
-    }
-
-    fn open(&mut self, timestamp: Millis) -> u32 {
-        let fresh = self
-            .spare
-            .pop()
-            .map_or_else(Bucket::default, Bucket::reusing);
-        let bucket = match self.free.pop() {
-            Some(bucket) => {
-                if let Some(place) = self.buckets.get_mut(bucket as usize) {
-                    *place = fresh;
-                }
-                bucket
-            }
-            None => {
-                self.buckets.push(fresh);
-                (self.buckets.len() - 1) as u32
-            }
-        };
-        self.order.insert(timestamp, bucket);
-        if let Some(recent) = self.recent.get_mut(recent_index(timestamp)) {
-            *recent = (timestamp, bucket);
-        }
-        bucket
-    }
-
-    /// Takes a bucket out that is no longer in the order.
-    fn close(&mut self, timestamp: Millis, index: u32) -> Bucket {
-        if let Some(recent) = self.recent.get_mut(recent_index(timestamp))
-            && recent.0 == timestamp
+        chunk.put(key, register, &mut self.ledger);
+        if let Some((first, upper)) = chunk.split(&mut self.ledger) {
+            self.rest.insert(first, upper);
+        } else if chunk.is_empty()
+            && let Some(first) = first
         {
-            recent.1 = NO_BUCKET;
-        }
-        self.free.push(index);
-        self.buckets
-            .get_mut(index as usize)
-            .map(std::mem::take)
-            .unwrap_or_default()
-    }
-
-    fn keep_log(&mut self, mut bucket: Bucket) {
-        let (log, _) = bucket.take_lowest(&mut self.ledger);
-        self.keep(log);
-    }
-
-    fn keep(&mut self, log: Vec<TimerOp>) {
-        if self.spare.len() < SPARE_LOGS && (1..=SPARE_CAPACITY).contains(&log.capacity()) {
-            self.spare.push(log);
+            self.rest.remove(&first);
         }
     }
 
@@ -324,52 +262,67 @@ impl TimerService {
             return None;
         }
         loop {
-            let earliest = self.order.first_key_value().map(|(&at, _)| at);
-            let earliest = earliest.filter(|&at| at <= self.now);
-            if let Some(drain) = self.drains.last_mut()
-                && earliest.is_none_or(|at| at >= drain.timestamp)
-            {
-                if let Some((slot, namespace)) = drain.next(&mut self.ledger) {
-                    return Some(Due {
-                        timestamp: drain.timestamp,
-                        slot,
-                        namespace,
-                    });
+            let added = self.drain.added.first().copied();
+            if let Some(taken) = self.drain.peek() {
+                if added.is_none_or(|added| added > (taken.0, false, taken.1, taken.2)) {
+                    self.drain.timers.pop();
+                    return Some(self.fired(taken));
                 }
-                if let Some(done) = self.drains.pop() {
-                    self.keep(done.timers);
+            } else {
+                let before = added.map_or(self.now, |added| added.0);
+                if self.earliest_waiting().is_some_and(|at| at <= before) {
+                    self.take_due();
+                    continue;
                 }
-                continue;
             }
-            let Some((timestamp, index)) = earliest.and_then(|_| self.order.pop_first()) else {
-                self.in_burst = false;
-                return None;
-            };
-            let mut bucket = self.close(timestamp, index);
-            let (timers, beyond) = bucket.take_lowest(&mut self.ledger);
-            self.drains.push(Drain {
-                timestamp,
-                timers,
-                at: 0,
-                beyond,
-                bucket,
-            });
+            match added {
+                Some(added) => {
+                    self.drain.added.remove(&added);
+                    return Some(self.fired((added.0, added.2, added.3)));
+                }
+                None => {
+                    self.in_burst = false;
+                    self.drain.begun = false;
+                    self.drain.moment = None;
+                    return None;
+                }
+            }
         }
     }
 
-    /// The slots of up to `limit` timers that will fire next in the bucket being drained, into
-    /// `out`, which is cleared first: what to touch before they fire.
+    #[inline]
+    fn fired(&mut self, key: TimerKey) -> Due {
+        self.drain.moment = Some(key.0);
+        self.ledger.release(key.1);
+        Due::of(key)
+    }
+
+    /// Takes what is due out of the lowest chunk.
+    fn take_due(&mut self) {
+        let mut end = self.now.checked_add(1).map(|beyond| (beyond, 0, 0));
+        self.head
+            .take_due(self.now, &mut self.drain.timers, &mut self.ledger);
+        if self.head.is_empty()
+            && let Some((first, chunk)) = self.rest.pop_first()
+        {
+            self.head = chunk;
+            end = Some(end.map_or(first, |end| end.min(first)));
+        }
+        self.drain.begun = true;
+        self.drain.end = end;
+    }
+
+    /// The slots of up to `limit` timers that will fire next, as far as this is known, into `out`,
+    /// which is cleared first: what to touch before they fire.
     pub fn upcoming_slots(&self, limit: usize, out: &mut Vec<u32>) {
         out.clear();
-        let Some(drain) = self.drains.last() else {
-            return;
-        };
-        let left = drain.timers.get(drain.at..).unwrap_or_default();
         out.extend(
-            left.iter()
-                .filter(|op| op.is_registration())
+            self.drain
+                .timers
+                .iter()
+                .rev()
                 .take(limit)
-                .map(|op| op.key().0),
+                .map(TimerOp::slot),
         );
     }
 
@@ -382,26 +335,18 @@ impl TimerService {
         &mut self,
         mut show: impl FnMut(Due) -> Result<(), X>,
     ) -> Result<(), X> {
-        let due = |timestamp, (slot, namespace): TimerKey| Due {
-            timestamp,
-            slot,
-            namespace,
-        };
-        for drain in self.drains.iter_mut().rev() {
-            let timestamp = drain.timestamp;
-            for op in drain.timers.get(drain.at..).unwrap_or_default() {
-                if op.is_registration() {
-                    show(due(timestamp, op.key()))?;
-                }
-            }
-            drain
-                .bucket
-                .for_each(&mut self.ledger, |key| show(due(timestamp, key)))?;
+        let taken = self.drain.timers.iter().rev();
+        let taken = taken.filter(|op| op.is_registration()).map(TimerOp::key);
+        let added = self
+            .drain
+            .added
+            .iter()
+            .map(|&(at, _, slot, ns)| (at, slot, ns));
+        for key in taken.chain(added) {
+            show(Due::of(key))?;
         }
-        for (&timestamp, &bucket) in &self.order {
-            if let Some(bucket) = self.buckets.get_mut(bucket as usize) {
-                bucket.for_each(&mut self.ledger, |key| show(due(timestamp, key)))?;
-            }
+        for chunk in std::iter::once(&mut self.head).chain(self.rest.values_mut()) {
+            chunk.for_each(&mut self.ledger, |key| show(Due::of(key)))?;
         }
         Ok(())
     }

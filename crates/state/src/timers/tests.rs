@@ -195,6 +195,23 @@ fn an_earlier_timer_registered_in_a_burst_goes_before_the_rest_of_the_bucket() {
 }
 
 #[test]
+fn a_timer_added_to_a_later_moment_of_the_burst_takes_its_place_there() {
+    let (mut timers, _refs) = service(TimeDomain::EventTime, 4);
+    for (at, slot) in [(10, 0), (10, 1), (11, 0), (11, 2)] {
+        timers.register(at, slot, 0);
+    }
+    timers.advance(20);
+    assert!(timers.next_due().is_some());
+    timers.register(11, 1, 0);
+    timers.register(12, 3, 0);
+    timers.delete(11, 0, 0);
+    assert_eq!(
+        fire(&mut timers),
+        [(10, 1, 0), (11, 1, 0), (11, 2, 0), (12, 3, 0)]
+    );
+}
+
+#[test]
 fn an_interrupted_burst_goes_on_after_a_restore() {
     let (mut timers, _refs) = service(TimeDomain::EventTime, 100);
     (0..100).for_each(|slot| timers.register(10, slot, 1));
@@ -228,7 +245,17 @@ fn what_is_registered_again_and_again_does_not_pile_up() {
         timers.register(1_000 + at, 0, 0);
         timers.delete(999 + at, 0, 0);
     }
-    assert!(timers.buckets.len() <= 4);
+    assert!(timers.rest.len() <= 4);
+    // Nor do many that are moved past each other.
+    let mut at = [20_000i64; 8];
+    for round in 0..10_000usize {
+        let (slot, time) = (round % 8, 20_000 + (round * 7919 % 5_000) as i64);
+        timers.delete(at[slot], slot as u32, 1);
+        timers.register(time, slot as u32, 1);
+        at[slot] = time;
+        assert!(timers.rest.len() <= 8 && timers.num_timers() <= 128);
+    }
+    (0..8).for_each(|slot| timers.delete(at[slot], slot as u32, 1));
     let _ = pending(&mut timers);
     assert_eq!(timers.num_timers(), 25);
     assert_eq!((1..8).map(|slot| refs.count(slot)).sum::<u32>(), 21);
