@@ -347,6 +347,16 @@ impl<K: Row> KeyedBackend<K> {
         std::hint::black_box(read);
     }
 
+    /// As [`KeyedBackend::touch`], but for what is behind the states' cells, and with the keys: for
+    /// timers, which come without them.
+    pub fn touch_keys(&self, slots: &[u32]) {
+        let mut read = self.directory.touch(slots);
+        for state in &self.states {
+            read += state.borrow().touch_near(slots);
+        }
+        std::hint::black_box(read);
+    }
+
     /// Makes the key in `slot`, whose hash is `hash`, the current one.
     #[inline]
     pub fn set_current(&self, slot: u32, hash: u64) {

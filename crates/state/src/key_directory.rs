@@ -74,6 +74,16 @@ impl<K: Row> KeyDirectory<K> {
         self.keys.get(slot as usize)?.as_ref()
     }
 
+    /// Reads a word of each key and hash, so that the cache misses of a batch overlap.
+    pub(crate) fn touch(&self, slots: &[u32]) -> usize {
+        let mut read = 0;
+        for &slot in slots {
+            read += usize::from(matches!(self.keys.get(slot as usize), Some(Some(_))));
+            read += self.hashes.get(slot as usize).map_or(0, |&hash| hash as usize & 1);
+        }
+        read
+    }
+
     /// The hash of a slot's key.
     #[inline]
     pub fn hash(&self, slot: u32) -> Option<u64> {

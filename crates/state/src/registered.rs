@@ -184,6 +184,7 @@ pub(crate) trait StateTable {
     fn cell_count(&self) -> usize;
     fn estimated_bytes(&self) -> usize;
     fn touch(&self, slots: &[u32]) -> usize;
+    fn touch_near(&self, slots: &[u32]) -> usize;
     /// Looks at the next `keys` slots and removes what is expired.
     fn clean_up(&mut self, keys: usize, now: Millis);
     /// Drops what is at a place.
@@ -240,6 +241,10 @@ impl<E: StateCell> StateTable for Registered<E> {
         } else {
             near
         }
+    }
+
+    fn touch_near(&self, slots: &[u32]) -> usize {
+        self.table.touch(slots)
     }
 
     fn clean_up(&mut self, keys: usize, now: Millis) {

@@ -43,6 +43,8 @@ impl<In: Row, Out: Row, F: ProcessFunction<In, Out>> Operator<In, Out> for Proce
 
 /// How many timers fire before the task looks at its mail.
 pub(crate) const TIMER_SLICE: usize = 512;
+/// For how many timers the keys and states are read ahead.
+const TIMERS_AHEAD: usize = 128;
 
 /// Runs a function over a keyed stream.
 pub struct KeyedProcessOperator<K, In, F> {
@@ -101,6 +103,7 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
             TimeDomain::ProcessingTime => &self.timers.processing,
         };
         self.backend.context().set_now(context.now_millis);
+        let mut near = 0;
         for _ in 0..TIMER_SLICE {
             if out.is_full() {
                 self.backend.end_batch();
@@ -110,6 +113,13 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
                 self.backend.end_batch();
                 return Ok(Firing::Done);
             };
+            if near == 0 {
+                timers.upcoming_slots(TIMERS_AHEAD, &mut self.slots);
+                self.backend.touch_keys(&self.slots);
+                near = self.slots.len();
+            } else {
+                near -= 1;
+            }
             self.backend.enter(due.slot);
             let Some(key) = self.backend.current_key() else {
                 continue;
