@@ -79,7 +79,10 @@ impl<K: Row> KeyDirectory<K> {
         let mut read = 0;
         for &slot in slots {
             read += usize::from(matches!(self.keys.get(slot as usize), Some(Some(_))));
-            read += self.hashes.get(slot as usize).map_or(0, |&hash| hash as usize & 1);
+            read += self
+                .hashes
+                .get(slot as usize)
+                .map_or(0, |&hash| hash as usize & 1);
         }
         read
     }
