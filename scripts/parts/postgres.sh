@@ -1,0 +1,58 @@
+# PostgreSQL of the system, with logical replication and prepared transactions; user postgres, no
+# password on loopback. It refuses to run as root, so as root it runs as the account postgres.
+
+postgres_daemons() { echo postgres; }
+postgres_env() { echo "export RHEOS_POSTGRES=postgres://postgres@127.0.0.1:$((first + 20))/postgres"; }
+
+postgres_program() {
+    local program
+    program=$(command -v "$1") || program=$(find /usr/lib/postgresql -path "*/bin/$1" 2>/dev/null | sort -V | tail -n 1)
+    [ -n "$program" ] && echo "$program"
+}
+
+postgres_install() {
+    postgres_program initdb >/dev/null && command -v psql >/dev/null && return
+    # The package would make and start a server of its own.
+    if [ ! -e /etc/postgresql-common/createcluster.conf ] && [ "$(id -u)" = 0 ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    apt_install postgresql
+}
+
+postgres_as() { if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi; }
+
+postgres_start() {
+    local folder=$run/postgres
+    free postgres $((first + 20))
+    mkdir -p "$folder"
+    if [ "$(id -u)" = 0 ]; then
+        chown postgres "$folder"
+        runuser -u postgres -- test -x "$folder" ||
+            { say "postgres: the account postgres can't enter $folder: set RHEOS_SERVICES_HOME to a folder that it can"; return 1; }
+    fi
+    if [ ! -f "$folder/data/PG_VERSION" ]; then
+        rm -rf "$folder/data"
+        postgres_as "$(postgres_program initdb)" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+        postgres_as tee -a "$folder/data/postgresql.conf" >/dev/null <<END
+port=$((first + 20))
+listen_addresses='127.0.0.1'
+unix_socket_directories='$folder'
+wal_level=logical
+max_prepared_transactions=100
+max_replication_slots=20
+max_wal_senders=20
+max_connections=200
+shared_buffers=64MB
+log_min_messages=warning
+END
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        # setpriv becomes the server itself, so that the pid is the server's.
+        daemon postgres setpriv --reuid=postgres --regid=postgres --init-groups \
+            "$(postgres_program postgres)" -D "$folder/data"
+    else
+        daemon postgres "$(postgres_program postgres)" -D "$folder/data"
+    fi
+    wait_for postgres 60 psql -h 127.0.0.1 -p $((first + 20)) -U postgres -Atc 'select 1'
+}
