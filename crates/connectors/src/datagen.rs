@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 
 use rheos_core::Row;
 use rheos_core::clock::SharedClock;
+use rheos_core::row::{Reader, Writer};
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 use rheos_runtime::BoxError;
 use rheos_runtime::source::output::SourceOutput;
@@ -160,6 +161,7 @@ fn divide(count: u64, parallelism: u32, division: Division) -> Vec<GeneratorSpli
 
 /// Gives each subtask the split of its number.
 struct GeneratorEnumerator {
+    readers: u32,
     splits: BTreeMap<u32, GeneratorSplit>,
 }
 
@@ -167,8 +169,32 @@ impl SplitEnumerator<GeneratorSplit> for GeneratorEnumerator {
     fn request(&mut self, subtask: u32) -> Result<Assignment<GeneratorSplit>, BoxError> {
         Ok(match self.splits.remove(&subtask) {
             Some(split) => Assignment::Splits(vec![split]),
-            None => Assignment::NoMore,
+            // Of another number of readers, before a restore.
+            None => match self.splits.pop_last() {
+                Some((number, split)) if number >= self.readers => Assignment::Splits(vec![split]),
+                Some((number, split)) => {
+                    self.splits.insert(number, split);
+                    Assignment::NoMore
+                }
+                None => Assignment::NoMore,
+            },
         })
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        let splits: Vec<GeneratorSplit> = self.splits.values().copied().collect();
+        let mut out = Writer::new();
+        splits.encode(&mut out);
+        Some(out.into_vec())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), BoxError> {
+        let splits = Vec::<GeneratorSplit>::decode(&mut Reader::new(snapshot))?;
+        self.splits = splits
+            .into_iter()
+            .map(|split| (split.number, split))
+            .collect();
+        Ok(())
     }
 }
 
@@ -191,7 +217,10 @@ impl<T: Row, G: Generate<T>> Source<T> for DataGeneratorSource<G> {
             .into_iter()
             .map(|split| (split.number, split))
             .collect();
-        Ok(Box::new(GeneratorEnumerator { splits }))
+        Ok(Box::new(GeneratorEnumerator {
+            readers: parallelism.max(1),
+            splits,
+        }))
     }
 
     fn reader(

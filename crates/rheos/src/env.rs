@@ -142,6 +142,7 @@ impl StreamEnv {
                 strategy: strategy.clone(),
                 watermark_interval_millis: interval.map_or(i64::MAX / 4, millis),
                 latency_interval_millis: latency.map_or(0, millis),
+                final_checkpoint: context.checkpointing.is_some(),
                 rate: rate.map(|rate| rate / subtasks),
                 alignment: alignment.clone(),
             };

@@ -101,6 +101,7 @@ pub fn start_with(
         windows: window_limits(&configuration)?,
         configuration: Arc::new(configuration),
         listener: start.listener,
+        checkpointing: None,
         seed,
         attempt: 0,
     };

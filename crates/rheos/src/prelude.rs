@@ -25,6 +25,7 @@ pub use rheos_runtime::join::tagged::Tagged;
 pub use rheos_runtime::keyed::context::{KeyedContext, ProcessContext, TimeDomain};
 pub use rheos_runtime::keyed::function::{KeyedProcessFunction, ProcessFunction};
 pub use rheos_runtime::keyed::open::OpenContext;
+pub use rheos_runtime::sink::committer::{Committer, CommitterContext, Fence, StagedEpoch};
 pub use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 pub use rheos_runtime::source::output::SourceOutput;
 pub use rheos_runtime::source::reader::{

@@ -1,6 +1,7 @@
 //! What a TaskManager does, in the direction of the data:
 //! [`source`] → [`chain`] → [`exchange`] → [`keyed`] → [`window`] → [`sink`], and across them
-//! [`task`] (the state machine and its thread), [`time`] (watermarks), [`metrics`], and [`deploy`]
+//! [`task`] (the state machine and its thread), [`time`] (watermarks), [`checkpoint`], [`metrics`],
+//! and [`deploy`]
 //! (from a decision of the JobManager to a running task).
 //!
 //! A task is synchronous and lives on one thread: [`task::task::Task::step`]. Threads meet only in
@@ -9,6 +10,7 @@
 
 pub mod async_io;
 pub mod chain;
+pub mod checkpoint;
 pub mod connect;
 pub mod deploy;
 pub mod error;

@@ -301,6 +301,11 @@ impl<K: Row> KeyedBackend<K> {
         Ok(timers)
     }
 
+    /// Its states, in the order of declaration.
+    pub(crate) fn tables(&self) -> &[Rc<RefCell<dyn StateTable>>] {
+        &self.states
+    }
+
     /// The context that all handles share.
     pub fn context(&self) -> &Rc<KeyContext> {
         &self.context

@@ -45,6 +45,23 @@ pub enum StateError {
         source: RowError,
     },
 
+    /// Choose another snapshot, or give the state another name: it was written as another type.
+    #[error(
+        "state `{name}`: the snapshot's {part} was written as {written}, and the job declares \
+         {declared}: restore with the type that it was written as, or give the state another name \
+         and leave what is there unclaimed"
+    )]
+    OtherSchema {
+        /// The state's name.
+        name: String,
+        /// Which part: key, map key or value.
+        part: &'static str,
+        /// The schema in the snapshot, as Avro's JSON.
+        written: String,
+        /// The schema that the job declares.
+        declared: String,
+    },
+
     /// Choose another snapshot: an entry lacks what its kind of state needs.
     #[error("state `{name}`: the snapshot's entry has no {part}")]
     Incomplete {

@@ -28,6 +28,7 @@
 //! | [`descriptor`], [`ttl`] | how a state is declared; how its entries age |
 //! | [`value`], [`list`], [`map`], [`reducing`], [`aggregating`] | the handles |
 //! | [`timers`] | event- and processing-time timers |
+//! | [`snapshot`], [`image`] | entries one by one; the canonical form of all of them |
 //! | [`broadcast`], [`operator_state`] | state without a key |
 #![deny(missing_docs)]
 
@@ -36,6 +37,7 @@ pub mod backend;
 pub mod broadcast;
 pub mod descriptor;
 pub mod error;
+pub mod image;
 pub mod key_context;
 pub mod key_directory;
 pub mod list;
@@ -63,6 +65,7 @@ pub use descriptor::{
     OperatorListStateDescriptor, ReducingStateDescriptor, StateKind, ValueStateDescriptor,
 };
 pub use error::StateError;
+pub use image::{ImageWriter, KeyedImage, OwnEntry, StateHeader, TimerHeader};
 pub use key_context::{KeyContext, Namespace};
 pub use key_directory::KeyDirectory;
 pub use list::ListState;

@@ -231,6 +231,11 @@ impl OperatorBackend {
         Ok(())
     }
 
+    /// The names of its states, in the order of declaration.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.states.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Shows every element and entry once, by state, in order.
     ///
     /// # Errors

@@ -3,5 +3,5 @@
 mod channels;
 mod plan;
 
-pub use plan::{DeployedTask, Deployment, JobMetrics, deploy};
+pub use plan::{DeployedTask, Deployment, JobMetrics, SourceDeployment, deploy};
 pub use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rheos_core::id::Place;
+use rheos_core::id::{OperatorId, Place};
 use rheos_core::job_graph::JobGraph;
+use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::{
     InputDeployment, OperatorDeployment, TargetDeployment, TaskDeployment, TaskEnvironment,
@@ -59,17 +60,29 @@ pub struct DeployedTask {
     pub is_source: bool,
 }
 
+/// The coordinator of a source.
+pub struct SourceDeployment {
+    /// The operator's name.
+    pub name: String,
+    /// Its identity.
+    pub id: OperatorId,
+    /// It.
+    pub coordinator: Arc<dyn Coordinator>,
+    /// Its tasks, by index.
+    pub tasks: Vec<usize>,
+}
+
 /// All tasks of one attempt.
 pub struct Deployment {
     /// The tasks.
     pub tasks: Vec<DeployedTask>,
     /// The coordinators of the sources, with the operators' names.
-    pub coordinators: Vec<(String, Arc<dyn Coordinator>)>,
+    pub coordinators: Vec<SourceDeployment>,
     /// For whoever watches.
     pub metrics: JobMetrics,
 }
 
-/// Makes the tasks of one attempt. `signal_of` gives the signal of the thread that will run a task,
+/// Makes the tasks of one attempt, which go on from `restored` if there is something. `signal_of` gives the signal of the thread that will run a task,
 /// by vertex and subtask.
 ///
 /// # Errors
@@ -77,6 +90,7 @@ pub struct Deployment {
 pub fn deploy(
     program: &Program,
     environment: &TaskEnvironment,
+    restored: Option<&RestoredJob>,
     signal_of: &mut dyn FnMut(usize, u32) -> Arc<Signal>,
 ) -> Result<Deployment, JobError> {
     let graph = &program.graph;
@@ -100,7 +114,7 @@ pub fn deploy(
             EdgeChannels::new(builder, signals_of(from), signals_of(to), window)
         });
     }
-    let mut coordinators = Vec::new();
+    let mut coordinators: Vec<SourceDeployment> = Vec::new();
     let mut shared = BTreeMap::new();
     for (index, (operator, node)) in program.operators.iter().zip(&graph.operators).enumerate() {
         if let Some(build) = &operator.coordinator {
@@ -108,11 +122,24 @@ pub fn deploy(
                 operator: node.name.clone(),
                 error,
             })?;
-            coordinators.push((node.name.clone(), built.coordinator));
+            let kept = restored.and_then(|job| job.operators.get(&node.id()));
+            if let Some(enumerator) = kept.and_then(|kept| kept.enumerator.as_ref()) {
+                let restored = built.coordinator.restore(enumerator);
+                restored.map_err(|error| JobError::Source {
+                    operator: node.name.clone(),
+                    error,
+                })?;
+            }
+            coordinators.push(SourceDeployment {
+                name: node.name.clone(),
+                id: node.id(),
+                coordinator: built.coordinator,
+                tasks: Vec::new(),
+            });
             shared.insert(index, built.shared);
         }
     }
-    let mut tasks = Vec::new();
+    let mut tasks: Vec<DeployedTask> = Vec::new();
     let mut handles = Vec::new();
     for (vertex_index, vertex) in graph.vertices.iter().enumerate() {
         let position_of = |operator: usize| vertex.operators.iter().position(|o| *o == operator);
@@ -168,12 +195,20 @@ pub fn deploy(
                     builder: built.builder.clone(),
                     coordinator: shared.get(index).cloned(),
                     metrics,
+                    restore: restored
+                        .and_then(|job| job.share(node.id(), subtask, vertex.parallelism)),
                     outputs,
                 });
             }
             let head = vertex.operators.first().copied();
             let inputs = inputs_of(program, head, subtask, &mut channels)?;
             let is_source = head.is_some_and(|head| shared.contains_key(&head));
+            let source = head.and_then(|head| graph.operators.get(head));
+            if let Some(source) = source
+                && let Some(deployed) = coordinators.iter_mut().find(|c| c.id == source.id())
+            {
+                deployed.tasks.push(tasks.len());
+            }
             handles.push(TaskHandle {
                 vertex: vertex_index,
                 place: place.clone(),
@@ -184,6 +219,7 @@ pub fn deploy(
                 vertex: vertex_index,
                 slot: (vertex.slot_sharing_group.clone(), subtask),
                 deployment: TaskDeployment {
+                    index: tasks.len(),
                     place,
                     operators,
                     inputs,

@@ -9,11 +9,10 @@ use rheos_core::clock::SharedClock;
 use rheos_core::id::Place;
 use rheos_runtime::TaskError;
 use rheos_runtime::metrics::registry::Registration;
-use rheos_runtime::source::coordinator::Coordinator;
 use rheos_runtime::task::mailbox::{Mail, MailSender};
 use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 
-use crate::deploy::JobMetrics;
+use crate::deploy::{JobMetrics, SourceDeployment};
 use crate::error::JobError;
 
 /// What a job did.
@@ -92,7 +91,7 @@ pub struct JobHandle {
     pub(super) clock: SharedClock,
     pub(super) events: Arc<Events>,
     pub(super) mails: Vec<(Place, MailSender, bool)>,
-    pub(super) coordinators: Vec<(String, Arc<dyn Coordinator>)>,
+    pub(super) coordinators: Vec<SourceDeployment>,
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) metrics: JobMetrics,
     /// Shows the job's metrics until it has ended.
@@ -211,10 +210,10 @@ impl JobHandle {
 
     fn tick(&self) -> Option<JobError> {
         let now = self.clock.wall_millis();
-        for (operator, coordinator) in &self.coordinators {
-            if let Err(error) = coordinator.tick(now) {
+        for source in &self.coordinators {
+            if let Err(error) = source.coordinator.tick(now) {
                 return Some(JobError::Source {
-                    operator: operator.clone(),
+                    operator: source.name.clone(),
                     error,
                 });
             }

@@ -72,7 +72,7 @@ impl EmbeddedCluster {
             }
         };
         let mut signals: BTreeMap<ThreadKey, Arc<Signal>> = BTreeMap::new();
-        let deployment = deploy(program, &self.environment, &mut |vertex, subtask| {
+        let deployment = deploy(program, &self.environment, None, &mut |vertex, subtask| {
             signals.entry(key_of(vertex, subtask)).or_default().clone()
         })?;
         let registration = self.metrics.register(

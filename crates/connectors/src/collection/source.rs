@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rheos_core::Row;
+use rheos_core::row::{Reader, Writer};
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 use rheos_runtime::BoxError;
 use rheos_runtime::source::output::SourceOutput;
@@ -76,6 +77,17 @@ impl SplitEnumerator<CollectionSplit> for CollectionEnumerator {
             Some(split) => Assignment::Splits(vec![split]),
             None => Assignment::NoMore,
         })
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        let mut out = Writer::new();
+        self.split.encode(&mut out);
+        Some(out.into_vec())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), BoxError> {
+        self.split = Option::<CollectionSplit>::decode(&mut Reader::new(snapshot))?;
+        Ok(())
     }
 }
 

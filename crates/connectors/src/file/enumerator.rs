@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rheos_core::Row;
+use rheos_core::row::{Reader, Str, Writer};
 use rheos_core::time::Millis;
 use rheos_runtime::BoxError;
 use rheos_runtime::source::reader::{Assignment, SplitEnumerator};
@@ -162,6 +164,35 @@ impl SplitEnumerator<FileSplit> for FileEnumerator {
 
     fn discover(&mut self) -> Result<(), BoxError> {
         Ok(self.find()?)
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        let seen: Vec<Str> = self
+            .seen
+            .iter()
+            .map(|path| Str::from(path.as_str()))
+            .collect();
+        let pending: Vec<FileSplit> = self.pending.iter().cloned().collect();
+        let mut out = Writer::new();
+        (seen, pending).encode(&mut out);
+        Some(out.into_vec())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), BoxError> {
+        type Kept = (Vec<Str>, Vec<FileSplit>);
+        let (seen, pending) = Kept::decode(&mut Reader::new(snapshot))?;
+        // Files that came after the checkpoint are new, those before it are not.
+        let found: Vec<String> = std::mem::take(&mut self.seen).into_iter().collect();
+        self.seen = seen.iter().map(|path| path.to_string()).collect();
+        self.pending = pending.into();
+        if self.interval.is_some() {
+            for path in found {
+                if self.seen.insert(path.clone()) {
+                    self.pending.push_back(FileSplit::whole(&path));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn discovery_interval_millis(&self) -> Option<Millis> {

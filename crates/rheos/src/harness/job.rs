@@ -1,15 +1,19 @@
 //! The job of a test: its tasks, stepped one after the other until all of them wait.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rheos_cluster::deploy::{Deployment, JobMetrics, deploy};
+use rheos_cluster::deploy::{Deployment, JobMetrics, SourceDeployment, deploy};
 use rheos_core::Row;
 use rheos_core::barrier::{Barrier, SnapshotKind};
 use rheos_core::clock::{Clock, ManualClock};
 use rheos_core::config::Configuration;
-use rheos_core::id::{CheckpointId, Generation, Place};
+use rheos_core::id::{CheckpointId, Generation, OperatorId, Place};
 use rheos_core::time::Millis;
 use rheos_runtime::TaskError;
+use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator};
+use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
 use rheos_runtime::exchange::writer::BatchLimits;
@@ -105,6 +109,19 @@ impl Harness {
     /// # Errors
     /// If the job is not sound or an operator can't be opened.
     pub fn start(&self) -> Result<TestJob, HarnessError> {
+        self.deploy(None)
+    }
+
+    /// Starts the job anew from a checkpoint of an earlier one, as after a crash: inputs are read
+    /// again from where they were at it.
+    ///
+    /// # Errors
+    /// As [`Harness::start`], or if the checkpoint does not fit the job.
+    pub fn restore(&self, checkpoint: &TestCheckpoint) -> Result<TestJob, HarnessError> {
+        self.deploy(Some(&checkpoint.job))
+    }
+
+    fn deploy(&self, restored: Option<&RestoredJob>) -> Result<TestJob, HarnessError> {
         install_panic_hook();
         self.env.parallelism(1);
         let program = self.env.program()?;
@@ -116,11 +133,12 @@ impl Harness {
             batches: BatchLimits::default(),
             windows: WindowLimits::default(),
             listener: listener.clone(),
+            checkpointing: None,
             seed: 0,
             attempt: 0,
         };
         let signal = Arc::new(Signal::new());
-        let deployment = deploy(&program, &environment, &mut |_, _| signal.clone())
+        let deployment = deploy(&program, &environment, restored, &mut |_, _| signal.clone())
             .map_err(|error| HarnessError::Job(ApiError::Run(error)))?;
         let Deployment {
             tasks: deployed,
@@ -142,17 +160,37 @@ impl Harness {
             metrics,
             signal,
             passed: listener,
-            next_checkpoint: 1,
+            next_checkpoint: restored.map_or(1, |job| job.checkpoint.0 + 1),
         })
     }
+}
+
+/// What a test's job remembered; see [`TestJob::checkpoint`].
+#[derive(Debug, Clone)]
+pub struct TestCheckpoint {
+    job: RestoredJob,
 }
 
 #[derive(Default)]
 struct Passed {
     places: Mutex<Vec<(CheckpointId, Place)>>,
+    /// Whether snapshots are wanted, and those of the checkpoint under way, by task.
+    wanted: AtomicBool,
+    snapshots: Mutex<BTreeMap<usize, TaskSnapshot>>,
 }
 
 impl TaskListener for Passed {
+    fn takes_snapshots(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    fn snapshot_taken(&self, task: usize, _barrier: &Barrier, snapshot: TaskSnapshot) {
+        self.snapshots
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .insert(task, snapshot);
+    }
+
     fn barrier_passed(&self, place: &Place, barrier: &Barrier) {
         self.places
             .lock()
@@ -166,10 +204,7 @@ pub struct TestJob {
     clock: Arc<ManualClock>,
     tasks: Vec<Option<Task>>,
     mails: Vec<(MailSender, bool)>,
-    coordinators: Vec<(
-        String,
-        Arc<dyn rheos_runtime::source::coordinator::Coordinator>,
-    )>,
+    coordinators: Vec<SourceDeployment>,
     metrics: JobMetrics,
     /// Every task's: raised by what one task does for another.
     signal: Arc<Signal>,
@@ -193,10 +228,11 @@ impl TestJob {
     /// See [`TestJob::settle`].
     pub fn step(&mut self) -> Result<bool, HarnessError> {
         let now = self.clock.wall_millis();
-        for (operator, coordinator) in &self.coordinators {
-            coordinator
+        for source in &self.coordinators {
+            source
+                .coordinator
                 .tick(now)
-                .map_err(|error| HarnessError::Source(format!("{operator}: {error}")))?;
+                .map_err(|error| HarnessError::Source(format!("{}: {error}", source.name)))?;
         }
         let mut worked = false;
         for slot in &mut self.tasks {
@@ -230,18 +266,77 @@ impl TestJob {
         self.tasks.iter().all(Option::is_none)
     }
 
-    /// Sends a barrier into every source.
-    pub fn trigger_barrier(&mut self) -> CheckpointId {
-        let checkpoint = CheckpointId(self.next_checkpoint);
-        self.next_checkpoint += 1;
-        let barrier = Barrier {
+    fn barrier(&self, checkpoint: CheckpointId) -> Barrier {
+        Barrier {
             checkpoint,
             generation: Generation(1),
             triggered_at: self.clock.wall_millis(),
             kind: SnapshotKind::Checkpoint,
-        };
+        }
+    }
+
+    /// Sends a barrier into every source.
+    pub fn trigger_barrier(&mut self) -> CheckpointId {
+        let checkpoint = CheckpointId(self.next_checkpoint);
+        self.next_checkpoint += 1;
+        let barrier = self.barrier(checkpoint);
         self.send_to_sources(|| Mail::Checkpoint(barrier));
         checkpoint
+    }
+
+    /// Takes a checkpoint: lets a barrier through, and keeps what every task remembers. What a test
+    /// output has received is not undone by going back to it.
+    ///
+    /// # Errors
+    /// See [`TestJob::settle`]; or if a source takes part in no checkpoint.
+    pub fn checkpoint(&mut self) -> Result<TestCheckpoint, HarnessError> {
+        let lock = |passed: &Passed| -> BTreeMap<usize, TaskSnapshot> {
+            std::mem::take(
+                &mut *passed
+                    .snapshots
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
+            )
+        };
+        drop(lock(&self.passed));
+        let checkpoint = CheckpointId(self.next_checkpoint);
+        self.next_checkpoint += 1;
+        let barrier = self.barrier(checkpoint);
+        self.passed.wanted.store(true, Ordering::Relaxed);
+        let mut operators: BTreeMap<OperatorId, RestoredOperator> = BTreeMap::new();
+        for source in &self.coordinators {
+            let mails = &self.mails;
+            let snapshot = source.coordinator.snapshot(&mut || {
+                for (mail, _) in source.tasks.iter().filter_map(|task| mails.get(*task)) {
+                    mail.send(Mail::Checkpoint(barrier));
+                }
+            });
+            let failed = |error| HarnessError::Source(format!("{}: {error}", source.name));
+            let operator = operators.entry(source.id).or_default();
+            operator.enumerator = Some(Arc::new(snapshot.map_err(failed)?));
+        }
+        self.settle()?;
+        self.passed.wanted.store(false, Ordering::Relaxed);
+        let mut snapshots = lock(&self.passed);
+        for (task, handle) in self.metrics.tasks.iter().enumerate() {
+            let mut taken = snapshots.remove(&task).unwrap_or_default().operators;
+            for watched in &handle.operators {
+                let at = taken.iter().position(|(id, _)| *id == watched.id);
+                let part = at.map(|at| Arc::new(taken.swap_remove(at).1));
+                operators.entry(watched.id).or_default().parts.push(part);
+            }
+        }
+        for (mail, _) in &self.mails {
+            mail.send(Mail::CheckpointCompleted(checkpoint));
+        }
+        self.settle()?;
+        let operators = operators.into_iter();
+        Ok(TestCheckpoint {
+            job: RestoredJob {
+                checkpoint,
+                operators: operators.map(|(id, kept)| (id, Arc::new(kept))).collect(),
+            },
+        })
     }
 
     /// The tasks that a barrier has passed.

@@ -23,5 +23,5 @@ mod job;
 mod output;
 
 pub use input::TestInput;
-pub use job::{Harness, HarnessError, TestJob};
+pub use job::{Harness, HarnessError, TestCheckpoint, TestJob};
 pub use output::TestOutput;

@@ -2,6 +2,7 @@
 
 use rheos_core::Row;
 use rheos_runtime::BoxError;
+use rheos_runtime::sink::committer::{Committer, CommitterContext};
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
 /// Wrappers for sinks. Implemented for everything that can be one.
@@ -28,6 +29,13 @@ pub struct RateLimited<S> {
 impl<T: Row, S: Sink<T>> Sink<T> for RateLimited<S> {
     fn writer(&self, context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError> {
         self.sink.writer(context)
+    }
+
+    fn committer(
+        &self,
+        context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        self.sink.committer(context)
     }
 
     fn rate_limit(&self) -> Option<f64> {

@@ -22,10 +22,15 @@ use super::queue::{AsyncQueue, OutputMode};
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, Operator, OperatorContext};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::{Deal, OperatorSnapshot};
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::{BoxError, TaskError};
 use crate::metrics::async_io::AsyncIoMetrics;
 use crate::metrics::operator::OperatorMetrics;
+
+/// The rows in flight, in a checkpoint.
+const IN_FLIGHT: &str = "in-flight";
 
 /// What a row waits with.
 #[derive(Debug, Default)]
@@ -408,6 +413,25 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> Operator<In, Out>
                 running.abort();
             }
         }
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        let inputs = self.queue.inputs();
+        let inputs: Vec<(In, Millis)> = inputs.map(|(row, at)| (row.clone(), at)).collect();
+        out.list(IN_FLIGHT, Deal::Split, &inputs)?;
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        // They are asked again, before any new row and before the watermark behind them.
+        for (row, timestamp) in from.list::<(In, Millis)>(IN_FLIGHT)? {
+            self.admit(row, timestamp, context.now_millis)?;
+        }
+        Ok(())
     }
 }
 

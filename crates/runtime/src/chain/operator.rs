@@ -10,11 +10,13 @@
 
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Control, StreamStatus};
-use rheos_core::id::Place;
+use rheos_core::id::{CheckpointId, Place};
 use rheos_core::time::Millis;
 
 use super::inbox::Cursor;
 use super::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 
 /// What an operator can ask of the task that runs it.
@@ -136,6 +138,44 @@ pub trait Operator<In, Out> {
         Ok(())
     }
 
+    /// Keeps what belongs to the checkpoint of a barrier that has passed. Between two rows; only where
+    /// the job takes checkpoints.
+    ///
+    /// # Errors
+    /// What can't be written.
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Goes on from a checkpoint. Called once, before anything else, with the restored watermark in
+    /// the context.
+    ///
+    /// # Errors
+    /// What does not fit the operator.
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let _ = (from, context);
+        Ok(())
+    }
+
+    /// A checkpoint whose barrier has passed here is complete: it and everything before it will be
+    /// restored or built upon.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let _ = (checkpoint, context);
+        Ok(())
+    }
+
     /// No rows follow. With `drain`, event time has been advanced to its end before.
     ///
     /// # Errors
@@ -235,6 +275,44 @@ pub trait TwoInputOperator<Left, Right, Out> {
     /// Where something can't be made durable.
     fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
         let _ = (barrier, context);
+        Ok(())
+    }
+
+    /// Keeps what belongs to the checkpoint of a barrier that has passed. Between two rows; only where
+    /// the job takes checkpoints.
+    ///
+    /// # Errors
+    /// What can't be written.
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Goes on from a checkpoint. Called once, before anything else, with the restored watermark in
+    /// the context.
+    ///
+    /// # Errors
+    /// What does not fit the operator.
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let _ = (from, context);
+        Ok(())
+    }
+
+    /// A checkpoint whose barrier has passed here is complete: it and everything before it will be
+    /// restored or built upon.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let _ = (checkpoint, context);
         Ok(())
     }
 

@@ -81,6 +81,11 @@ impl<T: Row> Outputs<T> {
         self.emitted + self.buffer.len() as u64
     }
 
+    /// Lets the count of emitted rows go on from a restored one.
+    pub fn resume_count(&mut self, emitted: u64) {
+        self.emitted = emitted;
+    }
+
     /// Whether rows can be taken on; sets the limit for the coming slice.
     pub fn ready(&mut self) -> bool {
         let mut limit = usize::MAX;

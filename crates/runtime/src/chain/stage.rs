@@ -10,12 +10,15 @@ use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
 use rheos_core::element::Control;
-use rheos_core::id::Place;
+use rheos_core::id::{CheckpointId, Place};
+use rheos_core::time::MIN_TIMESTAMP;
 
 use super::inbox::Inbox;
 use super::operator::{Firing, Operator, OperatorContext};
 use super::outputs::Outputs;
 use super::side_output::AnyOutputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::{Counts, OperatorSnapshot};
 use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
 use crate::task::mailbox::Mail;
@@ -50,6 +53,29 @@ pub trait Stage {
     /// # Errors
     /// Where something can't be made durable.
     fn barrier(&mut self, barrier: &Barrier, now_micros: i64) -> Result<(), BoxError>;
+    /// What the operator remembers at a barrier that has passed.
+    ///
+    /// # Errors
+    /// What can't be written.
+    fn snapshot(&mut self) -> Result<OperatorSnapshot, BoxError>;
+    /// Goes on from a checkpoint; before anything else.
+    ///
+    /// # Errors
+    /// What does not fit the operator.
+    fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError>;
+    /// A checkpoint is complete.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        now_micros: i64,
+    ) -> Result<(), BoxError>;
+    /// Whether it has come to its end and passes it on once a checkpoint has made that durable.
+    fn awaits_checkpoint(&self) -> bool {
+        false
+    }
     /// Sends what the exchanges of the stage have staged; whether nothing that should go is left.
     fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool;
     /// When the stage must be run at the latest, in monotonic microseconds.
@@ -87,6 +113,27 @@ impl StageContext {
     /// Side outputs take rows.
     pub fn sides_ready(&self) -> bool {
         self.sides.iter().all(|side| side.ready())
+    }
+
+    /// What every operator remembers: time and counters.
+    pub fn snapshot(&self, burst: bool) -> OperatorSnapshot {
+        OperatorSnapshot {
+            watermark: self.operator.watermark,
+            burst,
+            counts: Counts::of(&self.metrics),
+            ..OperatorSnapshot::default()
+        }
+    }
+
+    /// Goes on from there; the rows taken so far.
+    pub fn restore<T: Row>(&mut self, from: &OperatorRestore, out: &mut Outputs<T>) -> u64 {
+        let watermark = from.watermark();
+        self.operator.watermark = watermark;
+        self.metrics.set_watermark(watermark);
+        let counts = from.counts();
+        counts.resume(&self.metrics);
+        out.resume_count(counts.records_out);
+        counts.records_in
     }
 
     /// Rows that the main output takes; none while it or a side output takes none.
@@ -331,6 +378,34 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         self.operator.barrier(barrier, &self.context.operator)?;
         self.context.barrier(&mut self.out, *barrier);
         Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<OperatorSnapshot, BoxError> {
+        let mut snapshot = self.context.snapshot(self.burst);
+        self.operator.snapshot(&mut snapshot)?;
+        Ok(snapshot)
+    }
+
+    fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
+        self.records_in = self.context.restore(from, &mut self.out);
+        self.operator.restore(from, &self.context.operator)?;
+        let watermark = self.context.operator.watermark;
+        if watermark > MIN_TIMESTAMP {
+            // What was left of a burst goes on, and those downstream hear of the watermark again.
+            self.inbox.put_control(Control::Watermark(watermark));
+            self.burst = true;
+        }
+        Ok(())
+    }
+
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        now_micros: i64,
+    ) -> Result<(), BoxError> {
+        self.context.set_now(now_micros);
+        self.operator
+            .checkpoint_completed(checkpoint, &self.context.operator)
     }
 
     fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool {

@@ -8,12 +8,15 @@ use std::rc::Rc;
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Control, StreamStatus};
-use rheos_core::id::Place;
+use rheos_core::id::{CheckpointId, Place};
+use rheos_core::time::MIN_TIMESTAMP;
 
 use super::inbox::{Cursor, Inbox};
 use super::operator::{Firing, TwoInputOperator};
 use super::outputs::Outputs;
 use super::stage::{Stage, StageContext};
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::task::mailbox::Mail;
 use crate::time::combined::CombinedWatermarkStatus;
@@ -122,6 +125,11 @@ impl<Left: Row, Right: Row, Out: Row> TwoInputStage<Left, Right, Out> {
     fn run_control(&mut self, control: Control) -> Result<(), BoxError> {
         let firing = match control {
             Control::Watermark(watermark) => {
+                if watermark <= self.context.operator.watermark && !self.burst {
+                    // Known since before a restore.
+                    self.ready.pop_front();
+                    return Ok(());
+                }
                 self.context.operator.watermark = watermark;
                 self.context.metrics.set_watermark(watermark);
                 let firing =
@@ -247,6 +255,34 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         self.operator.barrier(barrier, &self.context.operator)?;
         self.context.barrier(&mut self.out, *barrier);
         Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<OperatorSnapshot, BoxError> {
+        let mut snapshot = self.context.snapshot(self.burst);
+        self.operator.snapshot(&mut snapshot)?;
+        Ok(snapshot)
+    }
+
+    fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
+        self.records_in = self.context.restore(from, &mut self.out);
+        self.operator.restore(from, &self.context.operator)?;
+        let watermark = self.context.operator.watermark;
+        if watermark > MIN_TIMESTAMP {
+            // What was left of a burst goes on, and those downstream hear of the watermark again.
+            self.ready.push_back(Control::Watermark(watermark));
+            self.burst = true;
+        }
+        Ok(())
+    }
+
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        now_micros: i64,
+    ) -> Result<(), BoxError> {
+        self.context.set_now(now_micros);
+        self.operator
+            .checkpoint_completed(checkpoint, &self.context.operator)
     }
 
     fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool {

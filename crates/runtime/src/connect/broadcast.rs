@@ -18,6 +18,8 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, OperatorContext, TwoInputOperator};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
 use crate::keyed::context::TimeDomain;
@@ -83,6 +85,20 @@ where
             self.function
                 .process_broadcast(row, &BroadcastContext { process }, out)
         })
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.operator_state(&self.states.backend)?;
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        _context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        from.operator_state(&self.states.backend)?;
+        Ok(())
     }
 }
 
@@ -195,5 +211,21 @@ where
             let context = KeyedReadOnlyContext { keyed };
             function.on_timer(due.timestamp, TimeDomain::ProcessingTime, &context, out)
         })
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.operator_state(&self.states.backend)?;
+        self.rows.snapshot(out)?;
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        from.operator_state(&self.states.backend)?;
+        self.rows.restore(from, context)?;
+        Ok(())
     }
 }

@@ -10,6 +10,8 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, OperatorContext, TwoInputOperator};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
 use crate::keyed::context::TimeDomain;
@@ -126,5 +128,19 @@ where
         rows.processing_time(out, context, |due, context, out| {
             function.on_timer(due.timestamp, TimeDomain::ProcessingTime, context, out)
         })
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        self.rows.snapshot(out)?;
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.rows.restore(from, context)?;
+        Ok(())
     }
 }

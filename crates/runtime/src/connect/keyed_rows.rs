@@ -12,6 +12,8 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, OperatorContext};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::keyed::context::{KeyedContext, KeyedTimers, TimeDomain};
 use crate::keyed::keys::Keys;
@@ -50,6 +52,24 @@ impl<K: Row> KeyedRows<K> {
     /// The timers of event time.
     pub(crate) fn event_timers(&self) -> &Timers {
         &self.timers.event
+    }
+
+    /// Keeps states and timers.
+    pub(crate) fn snapshot(&self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.keyed = Some(self.backend.image(|_| Ok(()))?.0.finish());
+        Ok(())
+    }
+
+    /// Goes on from there.
+    pub(crate) fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.backend.context().set_now(context.now_millis);
+        from.event_time(&self.timers.event);
+        from.keyed(&mut self.backend, &[], |_| Ok(()))?;
+        Ok(())
     }
 
     /// Frees the slots that nothing refers to; those resolved before are no longer valid.

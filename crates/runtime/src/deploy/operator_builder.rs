@@ -17,6 +17,7 @@ use crate::chain::outputs::Outputs;
 use crate::chain::side_output::{OutputTag, SideOutput};
 use crate::chain::stage::{OperatorStage, Stage, StageContext};
 use crate::chain::two_input::TwoInputStage;
+use crate::checkpoint::Checkpointing;
 use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
 use crate::metrics::user::MetricGroup;
@@ -55,6 +56,8 @@ pub struct BuildContext {
     pub configuration: Arc<Configuration>,
     /// The operator's counters.
     pub metrics: Arc<OperatorMetrics>,
+    /// What is known of the job's checkpoints; none if it takes none.
+    pub checkpointing: Option<Arc<Checkpointing>>,
     pub(crate) coordinator: Option<Arc<dyn Any + Send + Sync>>,
     /// The operator's side outputs.
     pub side_outputs: SideOutputs,

@@ -11,13 +11,15 @@ use rheos_core::id::{OperatorId, Place};
 use super::edge_builder::{AnyEnd, EdgeBuilder};
 use super::operator_builder::{AnyTarget, BuildContext, OperatorBuilder};
 use super::side_outputs::SideOutputs;
+use crate::checkpoint::Checkpointing;
+use crate::checkpoint::restore::OperatorRestore;
 use crate::error::{BoxError, TaskError};
 use crate::exchange::debloat::WindowLimits;
 use crate::exchange::writer::BatchLimits;
 use crate::metrics::operator::OperatorMetrics;
 use crate::metrics::task::TaskTimes;
 use crate::task::mailbox::{MailSender, Mailbox};
-use crate::task::task::{Task, TaskListener};
+use crate::task::task::{Task, TaskIdentity, TaskListener};
 
 /// Where an operator's rows go.
 pub enum TargetDeployment {
@@ -44,6 +46,8 @@ pub struct OperatorDeployment {
     pub coordinator: Option<Arc<dyn Any + Send + Sync>>,
     /// Its counters.
     pub metrics: Arc<OperatorMetrics>,
+    /// What it goes on from.
+    pub restore: Option<OperatorRestore>,
     /// Its outputs, with the name of the side output if it is one.
     pub outputs: Vec<(Option<String>, TargetDeployment)>,
 }
@@ -71,6 +75,8 @@ pub struct TaskEnvironment {
     pub windows: WindowLimits,
     /// Told what the tasks do.
     pub listener: Arc<dyn TaskListener>,
+    /// What is known of the job's checkpoints; none if it takes none.
+    pub checkpointing: Option<Arc<Checkpointing>>,
     /// Seed of whatever is random.
     pub seed: u64,
     /// How often the job has been started before.
@@ -79,6 +85,8 @@ pub struct TaskEnvironment {
 
 /// One task on its way to its thread.
 pub struct TaskDeployment {
+    /// Its index among the tasks of the job.
+    pub index: usize,
     /// The chain's name and the subtask.
     pub place: Place,
     /// The operators, upstream first; the head is the first.
@@ -102,6 +110,7 @@ impl TaskDeployment {
     /// If an operator can't be built or opened, by its name.
     pub fn build(self) -> Result<Task, TaskError> {
         let Self {
+            index: task,
             place,
             operators,
             inputs,
@@ -111,6 +120,10 @@ impl TaskDeployment {
             environment,
         } = self;
         let mut stages = Vec::new();
+        let identity = TaskIdentity {
+            index: task,
+            operators: operators.iter().map(|operator| operator.id).collect(),
+        };
         let mut inboxes: BTreeMap<usize, Vec<Box<dyn Any>>> = BTreeMap::new();
         for (index, operator) in operators.into_iter().enumerate().rev() {
             let here = Place {
@@ -159,11 +172,15 @@ impl TaskDeployment {
                 io: environment.io.clone(),
                 configuration: environment.configuration.clone(),
                 metrics: operator.metrics,
+                checkpointing: environment.checkpointing.clone(),
                 coordinator: operator.coordinator,
                 side_outputs,
                 targets,
             };
-            let built = operator.builder.build(&mut context).map_err(located)?;
+            let mut built = operator.builder.build(&mut context).map_err(located)?;
+            if let Some(restore) = &operator.restore {
+                built.stage.restore(restore).map_err(located)?;
+            }
             inboxes.insert(index, built.inboxes);
             stages.push(built.stage);
         }
@@ -182,6 +199,7 @@ impl TaskDeployment {
             feeds.push(feed);
         }
         Ok(Task::new(
+            identity,
             place,
             stages,
             feeds,

@@ -21,6 +21,8 @@ use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, OperatorContext, TwoInputOperator};
 use crate::chain::outputs::Outputs;
 use crate::chain::side_output::{OutputTag, SideOutput};
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::connect::keyed_rows::KeyedRows;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
@@ -358,5 +360,19 @@ where
             }
             Ok(())
         })
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        self.rows.snapshot(out)?;
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.rows.restore(from, context)?;
+        Ok(())
     }
 }

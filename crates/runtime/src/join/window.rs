@@ -19,6 +19,8 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, Operator, OperatorContext, TwoInputOperator};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
 use crate::window::function::WindowContext;
@@ -249,5 +251,17 @@ where
 
     fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
         self.windows.barrier(barrier, context)
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        self.windows.snapshot(out)
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.windows.restore(from, context)
     }
 }

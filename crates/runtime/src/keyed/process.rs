@@ -14,6 +14,8 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, Operator, OperatorContext};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
@@ -209,5 +211,21 @@ where
     ) -> Result<Firing, BoxError> {
         self.timers.processing.advance(context.now_millis);
         self.fire(TimeDomain::ProcessingTime, out, context)
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.keyed = Some(self.backend.image(|_| Ok(()))?.0.finish());
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.backend.context().set_now(context.now_millis);
+        from.event_time(&self.timers.event);
+        from.keyed(&mut self.backend, &[], |_| Ok(()))?;
+        Ok(())
     }
 }

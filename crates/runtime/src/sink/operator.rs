@@ -1,15 +1,19 @@
-//! Drives a sink's writer.
+//! Drives a sink's writer, and where it has one, its committer.
 
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
-use rheos_core::id::Place;
+use rheos_core::id::{CheckpointId, OperatorId, Place};
 use rheos_core::time::Millis;
 
+use super::commits::Commits;
+use super::committer::{CommitterContext, Fence, StagedEpoch};
 use super::writer::{Sink, SinkWriter, WriterContext};
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, Operator, OperatorContext};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::{Deal, OperatorSnapshot};
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::{BoxError, TaskError};
 use crate::rate::TokenBucket;
@@ -20,6 +24,12 @@ pub struct SinkOperator<T> {
     place: Place,
     clock: SharedClock,
     bucket: Option<TokenBucket>,
+    /// Of an exactly-once sink, in a job that takes checkpoints.
+    commits: Option<Commits>,
+    operator: OperatorId,
+    lineage: String,
+    /// No rows follow.
+    ending: bool,
     /// Until when the rate limit holds rows back, in milliseconds.
     held_until: Option<Millis>,
 }
@@ -38,6 +48,7 @@ impl<T: Row> SinkOperator<T> {
             .writer(&WriterContext {
                 place: place.clone(),
                 attempt: context.attempt,
+                checkpointed: context.checkpointing.is_some(),
                 clock: context.clock.clone(),
                 configuration: context.configuration.clone(),
                 signal: context.signal.clone(),
@@ -46,6 +57,24 @@ impl<T: Row> SinkOperator<T> {
                 side_outputs: context.side_outputs.clone(),
             })
             .map_err(|error| sink_error(&place, error))?;
+        let mut commits = None;
+        let mut lineage = String::new();
+        if let Some(checkpointing) = context.checkpointing.clone() {
+            lineage.clone_from(&checkpointing.lineage);
+            let committer = sink
+                .committer(&CommitterContext {
+                    place: place.clone(),
+                    operator: context.operator,
+                    lineage: checkpointing.lineage.clone(),
+                    clock: context.clock.clone(),
+                    configuration: context.configuration.clone(),
+                    io: context.io.clone(),
+                    metrics: context.metrics.clone(),
+                })
+                .map_err(|error| sink_error(&place, error))?;
+            let (io, signal) = (context.io.clone(), context.signal.clone());
+            commits = committer.map(|committer| Commits::new(committer, io, signal));
+        }
         let share = f64::from(place.parallelism);
         let now = context.clock.monotonic_micros();
         let bucket = sink
@@ -56,14 +85,29 @@ impl<T: Row> SinkOperator<T> {
             place,
             clock: context.clock.clone(),
             bucket,
+            commits,
+            operator: context.operator,
+            lineage,
+            ending: false,
             held_until: None,
         })
+    }
+
+    /// Whether epochs have yet to be applied: the task does not end before.
+    fn has_pending(&self) -> bool {
+        let commits = self.commits.as_ref();
+        commits.is_some_and(|commits| !commits.is_idle())
     }
 
     fn guard<R>(&self, result: Result<R, BoxError>) -> Result<R, BoxError> {
         result.map_err(|error| sink_error(&self.place, error))
     }
 }
+
+/// What the writers remember, in a checkpoint.
+const WRITER: &str = "writer";
+/// The epochs that are not known to be applied, in a checkpoint.
+const STAGED: &str = "staged-epochs";
 
 fn sink_error(place: &Place, error: BoxError) -> BoxError {
     Box::new(TaskError::Sink {
@@ -137,11 +181,88 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
         self.held_until
             .is_none_or(|until| until <= self.clock.wall_millis())
             && self.writer.is_ready()
+            && !(self.ending && self.has_pending())
     }
 
-    fn barrier(&mut self, _barrier: &Barrier, _context: &OperatorContext) -> Result<(), BoxError> {
-        let result = self.writer.flush(false);
+    fn has_completions(&self) -> bool {
+        self.commits.as_ref().is_some_and(Commits::has_outcome)
+    }
+
+    fn completions(
+        &mut self,
+        _out: &mut Outputs<()>,
+        _context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let result = self.commits.as_mut().map_or(Ok(()), Commits::settle);
         self.guard(result)
+    }
+
+    fn barrier(&mut self, barrier: &Barrier, _context: &OperatorContext) -> Result<(), BoxError> {
+        let Some(commits) = &mut self.commits else {
+            let result = self.writer.flush(false);
+            return self.guard(result);
+        };
+        let staged = self.writer.stage(barrier);
+        if let Ok(Some(handle)) = staged {
+            commits.staged(StagedEpoch {
+                fence: Fence {
+                    lineage: self.lineage.clone(),
+                    sink: self.operator.to_string(),
+                    writer: self.place.subtask,
+                    epoch: barrier.checkpoint.0,
+                },
+                triggered_at: barrier.triggered_at,
+                handle,
+            });
+            return Ok(());
+        }
+        self.guard(staged.map(|_| ()))
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.bytes(WRITER, Deal::Heir, self.writer.snapshot());
+        if let Some(commits) = &self.commits {
+            let pending = commits.pending().map(StagedEpoch::to_bytes);
+            out.bytes(STAGED, Deal::Heir, pending);
+        }
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        _context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        let result = self.writer.restore(from.bytes(WRITER));
+        self.guard(result)?;
+        let staged = from.bytes(STAGED);
+        let staged: Result<Vec<StagedEpoch>, _> = staged
+            .iter()
+            .map(|bytes| StagedEpoch::from_bytes(bytes))
+            .collect();
+        let staged = self.guard(staged.map_err(BoxError::from))?;
+        match &mut self.commits {
+            Some(commits) => commits.inherit(staged, from.checkpoint),
+            None if staged.is_empty() => {}
+            None => {
+                let error = "the checkpoint holds epochs that are staged and not committed, and the \
+                     sink is now at least once and commits none: run it exactly once until it has \
+                     stopped in good order, and change it then";
+                return self.guard(Err(error.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        _context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        if let Some(commits) = &mut self.commits {
+            commits.completed(checkpoint);
+        }
+        Ok(())
     }
 
     fn end_of_data(
@@ -150,8 +271,11 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
         _out: &mut Outputs<()>,
         _context: &OperatorContext,
     ) -> Result<Firing, BoxError> {
-        let result = self.writer.flush(true);
-        self.guard(result)?;
+        self.ending = true;
+        if self.commits.is_none() {
+            let result = self.writer.flush(true);
+            self.guard(result)?;
+        }
         Ok(Firing::Done)
     }
 

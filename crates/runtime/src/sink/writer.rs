@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use rheos_core::Row;
+use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
 use rheos_core::config::Configuration;
 use rheos_core::id::Place;
 use rheos_core::time::Millis;
 
+use super::committer::{Committer, CommitterContext};
 use crate::chain::inbox::Cursor;
 use crate::deploy::side_outputs::SideOutputs;
 use crate::error::BoxError;
@@ -22,6 +24,20 @@ pub trait Sink<T: Row>: Send + Sync + 'static {
     /// If it can't be made.
     fn writer(&self, context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError>;
 
+    /// The side that applies what writers have staged, in a job that takes checkpoints
+    /// ([`WriterContext::checkpointed`]); asked for once a subtask, on its thread, after its writer.
+    /// A sink that has none is at least once: its writers are flushed before a barrier passes.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    fn committer(
+        &self,
+        context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        let _ = context;
+        Ok(None)
+    }
+
     /// Rows a second that all subtasks together may write.
     fn rate_limit(&self) -> Option<f64> {
         None
@@ -34,6 +50,9 @@ pub struct WriterContext {
     pub place: Place,
     /// How often the job has been started before.
     pub attempt: u32,
+    /// Whether the job takes checkpoints. If not, nothing that is staged would ever be committed: a
+    /// writer then writes at once.
+    pub checkpointed: bool,
     /// Time.
     pub clock: SharedClock,
     /// The job's configuration.
@@ -93,6 +112,34 @@ pub trait SinkWriter<T> {
     /// # Errors
     /// What ends the job.
     fn flush(&mut self, end: bool) -> Result<(), BoxError>;
+
+    /// Closes an epoch: what was written since the last barrier is staged, so that a committer can
+    /// apply it whatever becomes of this process. What it returns is kept in the checkpoint; none if
+    /// there is nothing to apply. Called before a barrier passes, where the sink has a committer;
+    /// may be called again without a commit in between, when a checkpoint was aborted.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn stage(&mut self, barrier: &Barrier) -> Result<Option<Vec<u8>>, BoxError> {
+        let _ = barrier;
+        self.flush(false)?;
+        Ok(None)
+    }
+
+    /// What the writer itself remembers over a restart, beside the epochs that it has staged.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes on from what the writers remembered that this one is the heir of: its own subtask's, and
+    /// where there are fewer now, those of subtasks that equal it modulo their number.
+    ///
+    /// # Errors
+    /// If that can't be read.
+    fn restore(&mut self, snapshots: Vec<Vec<u8>>) -> Result<(), BoxError> {
+        let _ = snapshots;
+        Ok(())
+    }
 
     /// The task ends, well or not.
     fn close(&mut self) {}

@@ -29,6 +29,19 @@ pub trait Coordinator: Send + Sync {
     /// # Errors
     /// If the splits can't be found; the job can't go on.
     fn tick(&self, now: Millis) -> Result<Option<Millis>, BoxError>;
+
+    /// What the enumerator remembers, at the moment at which `send` mails the barrier to its readers:
+    /// a split is given out before, and in the reader's part of the checkpoint, or after.
+    ///
+    /// # Errors
+    /// If the source can't take part in a checkpoint.
+    fn snapshot(&self, send: &mut dyn FnMut()) -> Result<Vec<u8>, BoxError>;
+
+    /// Goes on from there, before a reader asks.
+    ///
+    /// # Errors
+    /// If that can't be read.
+    fn restore(&self, snapshot: &[u8]) -> Result<(), BoxError>;
 }
 
 impl<S: Row> SourceCoordinator<S> {
@@ -71,6 +84,20 @@ impl<S: Row> State<S> {
 }
 
 impl<S: Row> Coordinator for SourceCoordinator<S> {
+    fn snapshot(&self, send: &mut dyn FnMut()) -> Result<Vec<u8>, BoxError> {
+        let state = self.lock();
+        let snapshot = state.enumerator.snapshot().ok_or(
+            "takes part in no checkpoint: its SplitEnumerator has no snapshot(); implement it and \
+             restore(), or run the job without checkpoints",
+        )?;
+        send();
+        Ok(snapshot)
+    }
+
+    fn restore(&self, snapshot: &[u8]) -> Result<(), BoxError> {
+        self.lock().enumerator.restore(snapshot)
+    }
+
     fn tick(&self, now: Millis) -> Result<Option<Millis>, BoxError> {
         let mut state = self.lock();
         if let Some(failure) = state.failure.take() {

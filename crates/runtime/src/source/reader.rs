@@ -3,7 +3,7 @@
 use rheos_core::Row;
 use rheos_core::clock::SharedClock;
 use rheos_core::config::Configuration;
-use rheos_core::id::Place;
+use rheos_core::id::{CheckpointId, Place};
 use rheos_core::time::Millis;
 use std::sync::Arc;
 
@@ -95,6 +95,23 @@ pub trait SplitEnumerator<S>: Send {
         Ok(())
     }
 
+    /// What of it belongs to a checkpoint: which splits it has yet to give out, and whatever keeps it
+    /// from giving others out twice. Splits that readers have are not its own any more. None if it
+    /// can't say, and then the source takes part in no checkpoint.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes on from what [`SplitEnumerator::snapshot`] gave, perhaps for another number of readers;
+    /// called before anything else. Splits that readers had go to readers.
+    ///
+    /// # Errors
+    /// If that can't be read.
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), BoxError> {
+        let _ = snapshot;
+        Err("the enumerator can't be restored".into())
+    }
+
     /// How often to look for new splits.
     fn discovery_interval_millis(&self) -> Option<Millis> {
         None
@@ -118,7 +135,7 @@ pub enum ReaderStatus {
 
 /// Reads splits. Called by the source's stage on the task's thread.
 pub trait SourceReader<T, S> {
-    /// Takes splits on.
+    /// Takes splits on, from the enumerator or, at their positions, from a checkpoint.
     fn add_splits(&mut self, splits: Vec<S>);
 
     /// Emits up to about `budget` rows, without blocking.
@@ -135,6 +152,18 @@ pub trait SourceReader<T, S> {
 
     /// The splits at work, each with the position behind the last row emitted.
     fn splits(&self) -> Vec<S>;
+
+    /// A checkpoint is complete, before whose barrier [`SourceReader::splits`] was asked: for systems
+    /// that like to be told how far their reader has come.
+    fn checkpoint_completed(&mut self, checkpoint: CheckpointId) {
+        let _ = checkpoint;
+    }
+
+    /// The splits at work at the barrier of a checkpoint.
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Vec<S> {
+        let _ = checkpoint;
+        self.splits()
+    }
 
     /// Stops or goes on reading one split, for alignment of watermarks; whether it can.
     fn pause_split(&mut self, split: u32, paused: bool) -> bool {

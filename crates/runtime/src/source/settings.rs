@@ -15,6 +15,8 @@ pub struct SourceSettings<T> {
     pub watermark_interval_millis: Millis,
     /// How often latency markers are sent; none if 0.
     pub latency_interval_millis: Millis,
+    /// Whether the job takes checkpoints: the end is then passed on once one has made it durable.
+    pub final_checkpoint: bool,
     /// Rows a second that this subtask may emit.
     pub rate: Option<f64>,
     /// The group whose members wait for each other, the drift allowed and how often to look.

@@ -5,7 +5,8 @@
 //! its own; the source's watermark is their combination.
 //!
 //! Life cycle: reading → the reader's splits are used up and no more will come, or the task was told
-//! to stop → end of data → end of partition.
+//! to stop → end of data → where the job takes checkpoints, one that began after it is complete →
+//! end of partition.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Batch, Control, LatencyMarker};
-use rheos_core::id::{OperatorId, Place};
+use rheos_core::id::{CheckpointId, OperatorId, Place};
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
 use super::coordinator::SourceCoordinator;
@@ -23,6 +24,8 @@ use super::settings::SourceSettings;
 use super::split::SplitState;
 use crate::chain::outputs::Outputs;
 use crate::chain::stage::{Stage, StageContext};
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::{Deal, OperatorSnapshot};
 use crate::error::BoxError;
 use crate::rate::TokenBucket;
 use crate::task::mailbox::{Mail, MailSender};
@@ -59,8 +62,25 @@ pub struct SourceStage<T, S> {
     ahead: bool,
     stop: Option<bool>,
     ending: bool,
+    last: Last,
+    /// The barrier that has passed last.
+    barrier: Option<CheckpointId>,
     records: u64,
 }
+
+/// What the end of partition waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Nothing.
+    Free,
+    /// The barrier of a checkpoint.
+    Barrier,
+    /// That checkpoint, or a later one, to be complete.
+    Completion(CheckpointId),
+}
+
+/// The name of the readers' splits in a checkpoint.
+const SPLITS: &str = "splits";
 
 impl<T: Row, S: Row> SourceStage<T, S> {
     /// A stage that reads through `reader`.
@@ -106,6 +126,8 @@ impl<T: Row, S: Row> SourceStage<T, S> {
             ahead: false,
             stop: None,
             ending: false,
+            last: Last::Free,
+            barrier: None,
             records: 0,
         }
     }
@@ -336,7 +358,6 @@ impl<T: Row, S: Row> SourceStage<T, S> {
 
     fn end(&mut self, drain: bool) {
         self.ending = true;
-        self.reader.close();
         if let Some((group, _, _)) = &self.settings.alignment {
             group.leave(self.id.0, self.subtask());
         }
@@ -346,7 +367,11 @@ impl<T: Row, S: Row> SourceStage<T, S> {
             self.emit(end);
         }
         self.controls.push_back(Control::EndOfData { drain });
-        self.controls.push_back(Control::EndOfPartition);
+        if self.settings.final_checkpoint {
+            self.last = Last::Barrier;
+        } else {
+            self.controls.push_back(Control::EndOfPartition);
+        }
     }
 
     fn timers_due(&self) -> bool {
@@ -378,7 +403,7 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         !self.controls.is_empty()
             || !self.held_runs.is_empty()
             || (self.stop.is_some() && !self.ending)
-            || self.timers_due()
+            || (!self.ending && self.timers_due())
             || self.can_poll(now_micros)
     }
 
@@ -449,8 +474,57 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
 
     fn barrier(&mut self, barrier: &Barrier, now_micros: i64) -> Result<(), BoxError> {
         self.context.set_now(now_micros);
+        self.barrier = Some(barrier.checkpoint);
+        if self.last == Last::Barrier {
+            self.last = Last::Completion(barrier.checkpoint);
+        }
         self.context.barrier(&mut self.out, *barrier);
         Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<OperatorSnapshot, BoxError> {
+        let mut snapshot = self.context.snapshot(false);
+        snapshot.watermark = self.emitter.last();
+        let splits = match self.barrier {
+            Some(checkpoint) => self.reader.snapshot(checkpoint),
+            None => self.reader.splits(),
+        };
+        snapshot.list(SPLITS, Deal::Split, &splits)?;
+        Ok(snapshot)
+    }
+
+    fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
+        self.records = self.context.restore(from, &mut self.out);
+        let splits: Vec<S> = from.list(SPLITS)?;
+        if !splits.is_empty() {
+            self.reader.add_splits(splits);
+        }
+        let watermark = self.context.operator.watermark;
+        if watermark > MIN_TIMESTAMP && watermark < MAX_WATERMARK {
+            self.emitter.restore(watermark);
+            self.controls.push_back(Control::Watermark(watermark));
+        }
+        Ok(())
+    }
+
+    fn checkpoint_completed(
+        &mut self,
+        checkpoint: CheckpointId,
+        now_micros: i64,
+    ) -> Result<(), BoxError> {
+        self.context.set_now(now_micros);
+        self.reader.checkpoint_completed(checkpoint);
+        if let Last::Completion(first) = self.last
+            && checkpoint >= first
+        {
+            self.last = Last::Free;
+            self.controls.push_back(Control::EndOfPartition);
+        }
+        Ok(())
+    }
+
+    fn awaits_checkpoint(&self) -> bool {
+        self.last != Last::Free
     }
 
     fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool {
@@ -492,7 +566,7 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
                 self.no_more_splits = true;
                 self.pending = false;
             }
-            Mail::Checkpoint(_) | Mail::Cancel => {}
+            Mail::Checkpoint(_) | Mail::CheckpointCompleted(_) | Mail::Cancel => {}
         }
     }
 
@@ -501,8 +575,6 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
     }
 
     fn close(&mut self) {
-        if !self.ending {
-            self.reader.close();
-        }
+        self.reader.close();
     }
 }

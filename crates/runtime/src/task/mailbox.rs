@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 
 use rheos_core::barrier::Barrier;
+use rheos_core::id::CheckpointId;
 
 use super::signal::Signal;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
@@ -15,6 +16,8 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 pub enum Mail {
     /// To a source: emit this barrier.
     Checkpoint(Barrier),
+    /// A checkpoint is complete.
+    CheckpointCompleted(CheckpointId),
     /// To a source: end now. With `drain`, advance time to its end first.
     Stop {
         /// Whether windows and timers fire.
@@ -32,6 +35,9 @@ impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Mail::Checkpoint(barrier) => write!(f, "Checkpoint({barrier:?})"),
+            Mail::CheckpointCompleted(checkpoint) => {
+                write!(f, "CheckpointCompleted({checkpoint:?})")
+            }
             Mail::Stop { drain } => write!(f, "Stop {{ drain: {drain} }}"),
             Mail::Splits(_) => f.write_str("Splits"),
             Mail::NoMoreSplits => f.write_str("NoMoreSplits"),

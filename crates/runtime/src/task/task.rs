@@ -11,11 +11,13 @@
 use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
 use rheos_core::element::Control;
-use rheos_core::id::Place;
+use rheos_core::id::{CheckpointId, OperatorId, Place};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::mailbox::{Mail, Mailbox};
 use crate::chain::stage::Stage;
+use crate::checkpoint::snapshot::TaskSnapshot;
 use crate::error::{BoxError, TaskError};
 use crate::exchange::gate::{Feed, Polled};
 use crate::metrics::task::{TaskActivity, TaskTimes};
@@ -53,6 +55,22 @@ pub enum BlockedOn {
 pub trait TaskListener: Send + Sync {
     /// A barrier has passed the whole chain of the task.
     fn barrier_passed(&self, place: &Place, barrier: &Barrier);
+
+    /// Whether tasks are to keep what they remember when a barrier passes.
+    fn takes_snapshots(&self) -> bool {
+        false
+    }
+
+    /// A barrier has passed the task of this index, and this is what it remembers.
+    fn snapshot_taken(&self, task: usize, barrier: &Barrier, snapshot: TaskSnapshot) {
+        let _ = (task, barrier, snapshot);
+    }
+
+    /// The source of the task of this index has come to its end, and waits for a checkpoint to pass
+    /// it on.
+    fn end_reached(&self, task: usize) {
+        let _ = task;
+    }
 }
 
 /// A listener that nobody needs.
@@ -89,11 +107,35 @@ pub struct Task {
     cancelled: bool,
     /// A barrier that has been aligned but not yet passed on, because rows are pending.
     barrier: Option<Barrier>,
+    /// When the first input delivered the barrier that is being aligned.
+    aligning_since: Option<i64>,
+    /// How long the aligned barrier took to align.
+    alignment_micros: i64,
+    /// Mail that came behind a barrier that has not passed: it must not overtake it.
+    deferred: VecDeque<Mail>,
+    /// The task's index in the deployment, and the identities of its stages.
+    identity: TaskIdentity,
+    /// The listener knows that the source has come to its end.
+    end_told: bool,
+}
+
+/// What a task is to the JobManager.
+#[derive(Debug, Clone, Default)]
+pub struct TaskIdentity {
+    /// Its index among the tasks of the job.
+    pub index: usize,
+    /// Its operators, upstream first.
+    pub operators: Vec<OperatorId>,
 }
 
 impl Task {
     /// A task of these stages, upstream first. A source's task has no feeds.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "called in one place, with what a deployment holds"
+    )]
     pub fn new(
+        identity: TaskIdentity,
         place: Place,
         stages: Vec<Box<dyn Stage>>,
         feeds: Vec<Box<dyn Feed>>,
@@ -125,6 +167,11 @@ impl Task {
             finished: false,
             cancelled: false,
             barrier: None,
+            aligning_since: None,
+            alignment_micros: 0,
+            deferred: VecDeque::new(),
+            identity,
+            end_told: false,
         }
     }
 
@@ -221,6 +268,13 @@ impl Task {
             if !ran && !waits_for_output && takes_input {
                 ran = self.take_input(now)?;
             }
+            if !self.end_told
+                && self.inputs.is_empty()
+                && self.stages.iter().any(|stage| stage.awaits_checkpoint())
+            {
+                self.end_told = true;
+                self.listener.end_reached(self.identity.index);
+            }
             if self.stages.iter().all(|stage| stage.ended()) {
                 self.finished = true;
                 return Ok(Step::Finished);
@@ -266,20 +320,62 @@ impl Task {
 
     fn read_mail(&mut self, now: i64) -> Result<(), BoxError> {
         while let Some(mail) = self.mailbox.take() {
-            match mail {
-                Mail::Cancel => self.cancelled = true,
-                Mail::Checkpoint(barrier) if self.inputs.is_empty() => {
-                    self.barrier = Some(barrier);
-                    self.pass_barrier(now)?;
-                }
-                Mail::Checkpoint(_) => {}
-                other => {
-                    if let Some(head) = self.stages.first_mut() {
-                        head.mail(other);
-                    }
+            if matches!(mail, Mail::Cancel) {
+                self.cancelled = true;
+            } else if self.barrier.is_some() && self.inputs.is_empty() {
+                self.deferred.push_back(mail);
+            } else {
+                self.act_on(mail, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn act_on(&mut self, mail: Mail, now: i64) -> Result<(), BoxError> {
+        match mail {
+            Mail::Cancel => self.cancelled = true,
+            Mail::Checkpoint(barrier) if self.inputs.is_empty() => {
+                self.barrier = Some(barrier);
+                self.pass_barrier(now)?;
+            }
+            Mail::Checkpoint(_) => {}
+            Mail::CheckpointCompleted(checkpoint) => self.checkpoint_completed(checkpoint, now)?,
+            other => {
+                if let Some(head) = self.stages.first_mut() {
+                    head.mail(other);
                 }
             }
         }
+        Ok(())
+    }
+
+    fn checkpoint_completed(&mut self, checkpoint: CheckpointId, now: i64) -> Result<(), BoxError> {
+        for index in 0..self.stages.len() {
+            self.current = index;
+            if let Some(stage) = self.stages.get_mut(index) {
+                stage.checkpoint_completed(checkpoint, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what the stages remember to the listener.
+    fn take_snapshot(&mut self, barrier: &Barrier) -> Result<(), BoxError> {
+        let started = self.clock.monotonic_micros();
+        let mut snapshot = TaskSnapshot {
+            alignment_micros: self.alignment_micros,
+            ..TaskSnapshot::default()
+        };
+        for index in 0..self.stages.len() {
+            self.current = index;
+            let operator = self.identity.operators.get(index).copied();
+            if let (Some(stage), Some(operator)) = (self.stages.get_mut(index), operator) {
+                snapshot.operators.push((operator, stage.snapshot()?));
+            }
+        }
+        snapshot.sync_micros = self.clock.monotonic_micros() - started;
+        self.listener
+            .snapshot_taken(self.identity.index, barrier, snapshot);
         Ok(())
     }
 
@@ -312,18 +408,28 @@ impl Task {
         for input in &mut self.inputs {
             input.feed.release();
         }
+        if self.listener.takes_snapshots() {
+            self.take_snapshot(&barrier)?;
+        }
         self.listener.barrier_passed(&self.place, &barrier);
+        while self.barrier.is_none()
+            && let Some(mail) = self.deferred.pop_front()
+        {
+            self.act_on(mail, now)?;
+        }
         Ok(true)
     }
 
     /// Whether every input that still runs has aligned the same barrier.
     fn align(&mut self) {
+        let now = self.clock.monotonic_micros();
         let newest = self
             .inputs
             .iter()
             .filter_map(|input| input.barrier)
             .max_by_key(|b| b.checkpoint);
         let Some(newest) = newest else { return };
+        let since = *self.aligning_since.get_or_insert(now);
         for input in &mut self.inputs {
             if input
                 .barrier
@@ -342,6 +448,8 @@ impl Task {
                 input.barrier = None;
             }
             self.barrier = Some(newest);
+            self.aligning_since = None;
+            self.alignment_micros = now - since;
         }
     }
 

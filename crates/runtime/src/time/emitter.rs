@@ -30,6 +30,11 @@ impl WatermarkEmitter {
         self.greatest
     }
 
+    /// Goes on from the last watermark of a checkpoint.
+    pub fn restore(&mut self, last: Millis) {
+        self.greatest = last;
+    }
+
     /// Whether the source is idle.
     pub fn is_idle(&self) -> bool {
         self.idle

@@ -76,6 +76,16 @@ impl<T: 'static, W: Window> LiveWindows<T, W> {
         number
     }
 
+    /// The number that comes next; greater than all that are given out.
+    pub(crate) fn next(&self) -> Namespace {
+        self.next.get()
+    }
+
+    /// Goes on with that number.
+    pub(crate) fn resume(&self, next: Namespace) {
+        self.next.set(self.next.get().max(next));
+    }
+
     /// Takes a window off the list.
     pub(crate) fn remove(&self, number: Namespace) {
         if let Some(listed) = &self.listed {

@@ -21,6 +21,9 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, Operator, OperatorContext};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::floors::Floors;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::keyed::context::KeyedTimers;
 use crate::keyed::keys::Keys;
@@ -48,7 +51,12 @@ pub(crate) struct WindowOperator<K, T, W: Window, Out> {
     key_buffer: Vec<K>,
     hash_buffer: Vec<u64>,
     slots: Vec<u32>,
+    /// Where key groups are ahead of the watermark since a restore.
+    floors: Option<Floors>,
 }
+
+/// The name, in a checkpoint, of the number of the window that comes next.
+const NEXT_WINDOW: &str = "next-window";
 
 impl<K: Row, T: Row, W: Window, Out: Row> Windows<K, T, W, Out> {
     fn trigger_context<'a>(&'a self, context: &OperatorContext) -> TriggerContext<'a> {
@@ -225,6 +233,7 @@ impl<K: Row, T: Row, W: Window, Out: Row> WindowOperator<K, T, W, Out> {
             key_buffer: Vec::new(),
             hash_buffer: Vec::new(),
             slots: Vec::new(),
+            floors: None,
         }
     }
 
@@ -327,6 +336,11 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
                 }
                 let Some(row) = input.next() else { break };
                 self.backend.set_current(*slot, *hash);
+                let ahead = self
+                    .floors
+                    .as_ref()
+                    .and_then(|floors| floors.context(*hash, context));
+                let context = ahead.as_ref().unwrap_or(context);
                 let at = (key, &self.backend);
                 Self::take(&mut self.windows, &mut self.assigned, row, at, out, context)?;
             }
@@ -344,6 +358,10 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
         if self.windows.timers.event.now() < watermark {
             self.windows.timers.event.advance(watermark);
         }
+        self.floors = self
+            .floors
+            .take()
+            .filter(|floors| floors.greatest() > watermark);
         self.fire(TimeDomain::EventTime, out, context)
     }
 
@@ -358,5 +376,26 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
     ) -> Result<Firing, BoxError> {
         self.windows.timers.processing.advance(context.now_millis);
         self.fire(TimeDomain::ProcessingTime, out, context)
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.number(NEXT_WINDOW, self.windows.live.next() as i64);
+        out.keyed = Some(self.backend.image(|_| Ok(()))?.0.finish());
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.backend.context().set_now(context.now_millis);
+        for next in from.numbers(NEXT_WINDOW) {
+            self.windows.live.resume(next as u64);
+        }
+        self.floors = from.floors(|part| part.watermark);
+        from.event_time(&self.windows.timers.event);
+        from.keyed(&mut self.backend, &[], |_| Ok(()))?;
+        Ok(())
     }
 }

@@ -14,6 +14,8 @@
 //! Invariant: a pane that is there has a window that is not cleaned up, so a row that finds its pane
 //! is not late. Each accumulator retains its key's slot. Panes are in order of time, without overlap.
 
+mod snapshot;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
@@ -33,8 +35,11 @@ use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
 use crate::chain::operator::{Firing, Operator, OperatorContext};
 use crate::chain::outputs::Outputs;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::keyed::keys::Keys;
+use snapshot::Restored;
 
 /// How many keys of a window are emitted before the task looks at its mail.
 const DRAIN_SLICE: usize = 2048;
@@ -87,6 +92,8 @@ pub(crate) struct SliceWindowOperator<K, T, W, A: Fold<T>, F> {
     /// Windows up to this greatest timestamp have fired.
     fired_to: Millis,
     drain: Option<Drain>,
+    /// What of a restore still matters.
+    restored: Option<Box<Restored>>,
     key_buffer: Vec<K>,
     hash_buffer: Vec<u64>,
     slots: Vec<u32>,
@@ -109,6 +116,7 @@ where
             spare: Vec::new(),
             fired_to: MIN_TIMESTAMP,
             drain: None,
+            restored: None,
             key_buffer: Vec::new(),
             hash_buffer: Vec::new(),
             slots: Vec::new(),
@@ -350,7 +358,9 @@ where
             *budget -= 1;
             drain.place = place;
             let mut before = self.panes.range(drain.panes.start..drain.pane);
-            if !before.any(|pane| pane.cells.get(slot).is_some()) {
+            if !before.any(|pane| pane.cells.get(slot).is_some())
+                && !self.has_fired(drain.start, slot)
+            {
                 // The panes before this one hold nothing of the key.
                 self.emit(drain.start, drain.pane..drain.panes.end, slot, out, context)?;
             }
@@ -399,7 +409,13 @@ where
                 let Some((row, timestamp)) = input.next() else {
                     break;
                 };
-                let Some(pane) = self.panes.get_mut(place) else {
+                let ahead = self.ahead(self.hash_buffer.get(at).copied(), context);
+                let context = ahead.as_ref().unwrap_or(context);
+                let watermark = context.watermark;
+                let pane = self.panes.get_mut(place);
+                let is_open =
+                    |pane: &&mut Pane<A::Acc>| ahead.is_none() || pane.span.cleanup > watermark;
+                let Some(pane) = pane.filter(is_open) else {
                     // In a gap between windows a row is lost without being late.
                     if timestamp.saturating_add(self.parts.lateness) <= watermark {
                         self.parts.late.take(row, timestamp);
@@ -444,9 +460,22 @@ where
             }
         }
         self.fired_to = watermark;
+        self.forget_restored(watermark);
         self.retire(watermark);
         self.drop_over(DROP_SLICE);
         self.parts.backend.end_batch();
         Ok(Firing::Done)
+    }
+
+    fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        self.write(out)
+    }
+
+    fn restore(
+        &mut self,
+        from: &OperatorRestore,
+        _context: &OperatorContext,
+    ) -> Result<(), BoxError> {
+        self.read(from)
     }
 }

@@ -1,0 +1,523 @@
+//! The canonical form of keyed state: what a checkpoint or savepoint holds of one operator's subtask,
+//! whatever kept it.
+//!
+//! ```text
+//! KeyedImage  key schema │ states: name, kind, schemas … │ timer services │ body
+//! body        frame*                    frame   key group │ length │ record*
+//! record      0 key │ 1+i namespace? updated? map key? value │ 1+states+j timestamp namespace
+//! ```
+//!
+//! A record without a key belongs to the key before it in its frame. A frame holds records of one
+//! key group, and a group may have several; so a reader takes the groups that it owns and passes over
+//! the others by their length. Everything is in the rows' binary encoding, under the schemas in the
+//! head: a reader needs no user type.
+//!
+//! Life: [`KeyedBackend::image`] begins one with the backend's states and timers; the operator may
+//! [`ImageWriter::declare`] states of its own that lie beside the backend; [`ImageWriter::finish`].
+//! Back: [`KeyedBackend::restore_image`].
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use rheos_core::Row;
+use rheos_core::key_group::key_group_of;
+use rheos_core::row::{Reader, RowError, Schema, Writer};
+use rheos_core::time::Millis;
+
+use crate::backend::KeyedBackend;
+use crate::error::StateError;
+use crate::key_context::Namespace;
+use crate::registered::StateTable;
+use crate::snapshot::Piece;
+use crate::timers::Timers;
+
+/// What there is to know of a state in order to read it.
+#[derive(Row, Debug, Clone, PartialEq)]
+pub struct StateHeader {
+    /// Its name.
+    pub name: String,
+    /// Its kind: `value`, `list`, `map`, `reducing`, `aggregating`, or an operator's own word.
+    pub kind: String,
+    /// Whether its records have a namespace.
+    pub namespaced: bool,
+    /// Whether its records say when they were last updated.
+    pub has_ttl: bool,
+    /// The schema of the map keys, as Avro's JSON.
+    pub map_key_schema: Option<String>,
+    /// The schema of the values, as Avro's JSON.
+    pub value_schema: String,
+}
+
+/// A timer service.
+#[derive(Row, Debug, Clone, PartialEq)]
+pub struct TimerHeader {
+    /// Its name.
+    pub service: String,
+    /// `event time` or `processing time`.
+    pub domain: String,
+}
+
+/// The keyed state of one operator's subtask. See the [module](self).
+#[derive(Row, Debug, Clone, PartialEq)]
+pub struct KeyedImage {
+    /// The schema of the keys, as Avro's JSON.
+    pub key_schema: String,
+    /// The states, in the order of their numbers.
+    pub states: Vec<StateHeader>,
+    /// The timer services, in the order of their numbers.
+    pub timers: Vec<TimerHeader>,
+    /// The records.
+    pub body: Vec<u8>,
+}
+
+/// A record of a state that is not the backend's, shown to the operator that declared it.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnEntry<'a> {
+    /// The state's name.
+    pub state: &'a str,
+    /// The slot of its key, opened if it was new.
+    pub slot: u32,
+    /// The hash of its key.
+    pub key_hash: u64,
+    /// The namespace; 0 without.
+    pub namespace: Namespace,
+    /// The value's binary form.
+    pub value: &'a [u8],
+}
+
+/// Writes an image.
+#[derive(Debug)]
+pub struct ImageWriter {
+    image: KeyedImage,
+    body: Writer,
+    frame: Writer,
+    group: Option<u16>,
+    key: Vec<u8>,
+}
+
+fn text_of(name: &str, part: &'static str, schema: &Schema) -> Result<String, StateError> {
+    schema.to_avro_json().map_err(|source| StateError::Decode {
+        name: name.to_owned(),
+        part,
+        source,
+    })
+}
+
+impl ImageWriter {
+    /// Declares a state that the operator keeps beside its backend; its number for
+    /// [`ImageWriter::put`]. To be done before the first record.
+    ///
+    /// # Errors
+    /// If the type has no schema that can be written.
+    pub fn declare<V: Row>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        namespaced: bool,
+    ) -> Result<usize, StateError> {
+        let value_schema = text_of(name, "value", &V::schema())?;
+        self.image.states.push(StateHeader {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            namespaced,
+            has_ttl: false,
+            map_key_schema: None,
+            value_schema,
+        });
+        Ok(self.image.states.len() - 1)
+    }
+
+    /// Writes a record of a declared state; `namespace` is left out where it has none.
+    pub fn put<K: Row>(
+        &mut self,
+        state: usize,
+        (key_hash, key): (u64, &K),
+        namespace: Option<Namespace>,
+        value: impl FnOnce(&mut Writer),
+    ) {
+        let mut bytes = Writer::new();
+        key.encode(&mut bytes);
+        let frame = self.record(state + 1, key_hash, bytes.as_slice());
+        if let Some(namespace) = namespace {
+            frame.long(namespace as i64);
+        }
+        let mut bytes = Writer::new();
+        value(&mut bytes);
+        frame.bytes(bytes.as_slice());
+    }
+
+    /// Begins a record of a key.
+    fn record(&mut self, tag: usize, key_hash: u64, key: &[u8]) -> &mut Writer {
+        let group = key_group_of(key_hash);
+        let same = self.group == Some(group);
+        if !same {
+            self.end_frame();
+            self.group = Some(group);
+        }
+        if !same || self.key != key {
+            self.frame.long(0);
+            self.frame.bytes(key);
+            self.key.clear();
+            self.key.extend_from_slice(key);
+        }
+        self.frame.long(tag as i64);
+        &mut self.frame
+    }
+
+    fn end_frame(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.body.long(i64::from(group));
+            self.body.bytes(self.frame.as_slice());
+            self.frame.clear();
+        }
+    }
+
+    /// The image.
+    pub fn finish(mut self) -> KeyedImage {
+        self.end_frame();
+        KeyedImage {
+            body: self.body.into_vec(),
+            ..self.image
+        }
+    }
+}
+
+/// One record as it stands in a body.
+enum Record<'a> {
+    Key(&'a [u8]),
+    Entry(usize, Piece<'a>),
+    Timer(usize, Millis, Namespace),
+}
+
+impl KeyedImage {
+    /// Shows the frames whose key groups lie in `groups`.
+    fn frames<'a>(
+        &'a self,
+        groups: &Range<u32>,
+        mut show: impl FnMut(&'a [u8]) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut body = Reader::new(&self.body);
+        while !body.is_empty() {
+            let group = body.long().map_err(damaged)?;
+            let frame = body.bytes().map_err(damaged)?;
+            if u32::try_from(group).is_ok_and(|group| groups.contains(&group)) {
+                show(frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read<'a>(&self, frame: &mut Reader<'a>) -> Result<Record<'a>, StateError> {
+        let tag = frame.long().map_err(damaged)?;
+        if tag == 0 {
+            return Ok(Record::Key(frame.bytes().map_err(damaged)?));
+        }
+        let number = usize::try_from(tag - 1)
+            .map_err(|_| damaged(RowError::corrupt("a record of no state")))?;
+        if let Some(header) = self.states.get(number) {
+            let mut part = || -> Result<Piece<'a>, RowError> {
+                Ok(Piece {
+                    namespace: match header.namespaced {
+                        true => Some(frame.long()? as u64),
+                        false => None,
+                    },
+                    updated: match header.has_ttl {
+                        true => Some(frame.long()?),
+                        false => None,
+                    },
+                    map_key: match header.map_key_schema {
+                        Some(_) => Some(frame.bytes()?),
+                        None => None,
+                    },
+                    value: frame.bytes()?,
+                })
+            };
+            return part()
+                .map(|piece| Record::Entry(number, piece))
+                .map_err(damaged);
+        }
+        let service = number - self.states.len();
+        let timestamp = frame.long().map_err(damaged)?;
+        let namespace = frame.long().map_err(damaged)? as u64;
+        Ok(Record::Timer(service, timestamp, namespace))
+    }
+
+    /// How many keys and records there are, by state and then by timer service: for whoever looks
+    /// into a savepoint.
+    ///
+    /// # Errors
+    /// If the body is damaged.
+    pub fn counts(&self) -> Result<(u64, Vec<u64>), StateError> {
+        let mut keys = std::collections::BTreeSet::new();
+        let mut counts = vec![0; self.states.len() + self.timers.len()];
+        self.frames(&(0..u32::MAX), |frame| {
+            let mut frame = Reader::new(frame);
+            while !frame.is_empty() {
+                let at = match self.read(&mut frame)? {
+                    Record::Key(key) => {
+                        keys.insert(key);
+                        continue;
+                    }
+                    Record::Entry(state, _) => state,
+                    Record::Timer(service, ..) => self.states.len() + service,
+                };
+                if let Some(count) = counts.get_mut(at) {
+                    *count += 1;
+                }
+            }
+            Ok(())
+        })?;
+        Ok((keys.len() as u64, counts))
+    }
+}
+
+fn damaged(source: RowError) -> StateError {
+    StateError::Decode {
+        name: "keyed state".to_owned(),
+        part: "record",
+        source,
+    }
+}
+
+/// Where the records of a state of the snapshot go.
+enum Target {
+    Table(Rc<RefCell<dyn StateTable>>),
+    Own(String),
+}
+
+impl<K: Row> KeyedBackend<K> {
+    /// Begins an image, with every entry and timer. `declare` adds the operator's own states first.
+    /// To be called between two rows.
+    ///
+    /// # Errors
+    /// If a type has no schema that can be written, or what `declare` says.
+    pub fn image<X>(
+        &self,
+        declare: impl FnOnce(&mut ImageWriter) -> Result<X, StateError>,
+    ) -> Result<(ImageWriter, X), StateError> {
+        let key_schema = text_of("key", "key", &K::schema())?;
+        let mut states = Vec::new();
+        for state in self.tables() {
+            let state = state.borrow();
+            let (map_key, value) = state.schemas();
+            let map_key_schema = map_key
+                .map(|schema| text_of(state.name(), "map key", &schema))
+                .transpose()?;
+            states.push(StateHeader {
+                name: state.name().to_owned(),
+                kind: state.kind().name().to_owned(),
+                namespaced: state.is_namespaced(),
+                has_ttl: state.ttl().is_some(),
+                map_key_schema,
+                value_schema: text_of(state.name(), "value", &value)?,
+            });
+        }
+        let timers = self
+            .timer_services()
+            .map(|(service, timers)| TimerHeader {
+                service: service.to_owned(),
+                domain: timers.domain().to_string(),
+            })
+            .collect();
+        let mut out = ImageWriter {
+            image: KeyedImage {
+                key_schema,
+                states,
+                timers,
+                body: Vec::new(),
+            },
+            body: Writer::new(),
+            frame: Writer::new(),
+            group: None,
+            key: Vec::new(),
+        };
+        let declared = declare(&mut out)?;
+        self.write_records(&mut out)?;
+        Ok((out, declared))
+    }
+
+    fn write_records(&self, out: &mut ImageWriter) -> Result<(), StateError> {
+        // The backend's states are numbered first, so an entry's number is that of its table.
+        let names: Vec<String> = out.image.states.iter().map(|s| s.name.clone()).collect();
+        let mut last = 0;
+        self.snapshot(|entry| {
+            if names.get(last).is_none_or(|name| name != entry.state) {
+                last = names
+                    .iter()
+                    .position(|name| name == entry.state)
+                    .unwrap_or(0);
+            }
+            let Piece {
+                namespace,
+                updated,
+                map_key,
+                value,
+            } = entry.piece;
+            let frame = out.record(last + 1, entry.key_hash, entry.key);
+            if let Some(namespace) = namespace {
+                frame.long(namespace as i64);
+            }
+            if let Some(updated) = updated {
+                frame.long(updated);
+            }
+            if let Some(map_key) = map_key {
+                frame.bytes(map_key);
+            }
+            frame.bytes(value);
+            Ok(())
+        })?;
+        let states = out.image.states.len();
+        let services: Vec<String> = out
+            .image
+            .timers
+            .iter()
+            .map(|timer| timer.service.clone())
+            .collect();
+        self.snapshot_timers(|timer| {
+            let service = services.iter().position(|name| name == timer.service);
+            let tag = 1 + states + service.unwrap_or(0);
+            let frame = out.record(tag, timer.key_hash, timer.key);
+            frame.long(timer.timestamp);
+            frame.long(timer.namespace as i64);
+            Ok(())
+        })
+    }
+
+    /// Takes back what an image holds of these key groups, into states and timers that are declared
+    /// by now. Records of the states in `own` are shown to the operator.
+    ///
+    /// # Errors
+    /// If the image holds a state that is neither declared nor in `own`, one of another type, or is
+    /// damaged.
+    pub fn restore_image(
+        &mut self,
+        image: &KeyedImage,
+        groups: &Range<u32>,
+        own: &[&str],
+        mut show: impl FnMut(OwnEntry<'_>) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        same_schema("key", "key", &image.key_schema, &K::schema())?;
+        let targets = self.targets(image, own)?;
+        let services = self.services(image)?;
+        let now = self.context().now();
+        image.frames(groups, |frame| {
+            let mut frame = Reader::new(frame);
+            let mut at: Option<(u32, u64)> = None;
+            while !frame.is_empty() {
+                let record = image.read(&mut frame)?;
+                if let Record::Key(bytes) = record {
+                    let key = read_key::<K>(bytes)?;
+                    let hash = key.key_hash();
+                    at = Some((self.resolve(hash, &key), hash));
+                    continue;
+                }
+                let (slot, key_hash) =
+                    at.ok_or_else(|| damaged(RowError::corrupt("a record before any key")))?;
+                match record {
+                    Record::Key(_) => {}
+                    Record::Entry(state, piece) => match targets.get(state) {
+                        Some(Target::Table(table)) => {
+                            table.borrow_mut().restore(slot, &piece, now)?;
+                        }
+                        Some(Target::Own(state)) => show(OwnEntry {
+                            state,
+                            slot,
+                            key_hash,
+                            namespace: piece.namespace.unwrap_or_default(),
+                            value: piece.value,
+                        })?,
+                        None => {}
+                    },
+                    Record::Timer(service, timestamp, namespace) => {
+                        let service = services
+                            .get(service)
+                            .ok_or_else(|| damaged(RowError::corrupt("a record of no state")))?;
+                        service
+                            .service()
+                            .borrow_mut()
+                            .register(timestamp, slot, namespace);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        self.end_batch();
+        Ok(())
+    }
+
+    fn targets(&self, image: &KeyedImage, own: &[&str]) -> Result<Vec<Target>, StateError> {
+        let mut targets = Vec::new();
+        for header in &image.states {
+            if own.contains(&header.name.as_str()) {
+                targets.push(Target::Own(header.name.clone()));
+                continue;
+            }
+            let found = self.tables().iter().find(|table| {
+                let table = table.borrow();
+                table.name() == header.name
+                    && table.kind().name() == header.kind
+                    && table.is_namespaced() == header.namespaced
+            });
+            let Some(table) = found else {
+                return Err(StateError::UnknownState {
+                    name: header.name.clone(),
+                    kind: header.kind.clone(),
+                });
+            };
+            let (map_key, value) = table.borrow().schemas();
+            same_schema(&header.name, "value", &header.value_schema, &value)?;
+            if let (Some(text), Some(schema)) = (&header.map_key_schema, &map_key) {
+                same_schema(&header.name, "map key", text, schema)?;
+            }
+            targets.push(Target::Table(Rc::clone(table)));
+        }
+        Ok(targets)
+    }
+
+    fn services(&self, image: &KeyedImage) -> Result<Vec<Timers>, StateError> {
+        let mut services = Vec::new();
+        for header in &image.timers {
+            let found = self.timer_services().find(|(name, timers)| {
+                *name == header.service && timers.domain().to_string() == header.domain
+            });
+            let Some((_, timers)) = found else {
+                return Err(StateError::UnknownState {
+                    name: header.service.clone(),
+                    kind: format!("{} timers", header.domain),
+                });
+            };
+            services.push(timers.clone());
+        }
+        Ok(services)
+    }
+}
+
+fn read_key<K: Row>(bytes: &[u8]) -> Result<K, StateError> {
+    let mut reader = Reader::new(bytes);
+    K::decode(&mut reader)
+        .and_then(|key| reader.finish().map(|()| key))
+        .map_err(|source| StateError::Decode {
+            name: "key".to_owned(),
+            part: "key",
+            source,
+        })
+}
+
+/// Refuses what was written under another schema.
+pub fn same_schema(
+    name: &str,
+    part: &'static str,
+    written: &str,
+    declared: &Schema,
+) -> Result<(), StateError> {
+    if text_of(name, part, declared)? == written {
+        return Ok(());
+    }
+    Err(StateError::OtherSchema {
+        name: name.to_owned(),
+        part,
+        written: written.to_owned(),
+        declared: text_of(name, part, declared)?,
+    })
+}
