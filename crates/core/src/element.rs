@@ -43,6 +43,15 @@ impl<T> Batch<T> {
         }
     }
 
+    /// Makes room for `n` more rows, with hashes if it has or had some.
+    pub fn reserve(&mut self, n: usize) {
+        self.rows.reserve(n);
+        self.timestamps.reserve(n);
+        if self.hashes.capacity() > 0 {
+            self.hashes.reserve(n);
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

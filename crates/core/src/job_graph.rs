@@ -158,6 +158,11 @@ impl JobGraph {
         self.vertex_of(edge.from) == self.vertex_of(edge.to)
     }
 
+    /// Subtasks of all its vertices.
+    pub fn tasks(&self) -> usize {
+        self.vertices.iter().map(|v| v.parallelism as usize).sum()
+    }
+
     /// Slots that the job needs: per sharing group as many as its widest vertex.
     pub fn slots_needed(&self) -> u32 {
         let mut groups = std::collections::BTreeMap::<&str, u32>::new();

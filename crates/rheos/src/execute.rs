@@ -1,5 +1,6 @@
 //! Runs a program in this process.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,11 +109,14 @@ pub fn start_with(
     let threading = match environment.configuration.raw("rheos.threads") {
         Some("slot") => Threading::Slot,
         Some("task") => Threading::Task,
-        None => Threading::default(),
+        None | Some("auto") => {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            Threading::fitting(program.graph.tasks(), cores)
+        }
         Some(other) => {
             return Err(ApiError::Configuration(format!(
-                "rheos.threads is '{other}'; it is 'task' (a thread a task) or 'slot' (a thread a \
-                 slot)"
+                "rheos.threads is '{other}'; it is 'task' (a thread a task), 'slot' (a thread a \
+                 slot) or 'auto' (a thread a task as long as there are as many cores)"
             )));
         }
     };

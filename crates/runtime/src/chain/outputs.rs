@@ -110,7 +110,8 @@ impl<T: Row> Outputs<T> {
         if self.buffer.is_empty() {
             return;
         }
-        self.emitted += self.buffer.len() as u64;
+        let rows = self.buffer.len();
+        self.emitted += rows as u64;
         let Some((last, others)) = self.targets.split_last_mut() else {
             self.buffer.clear();
             return;
@@ -131,6 +132,8 @@ impl<T: Row> Outputs<T> {
             Target::Exchange(writer) => writer.write(&mut self.buffer, now_micros),
         }
         self.buffer.clear();
+        // Where its memory went on with the rows: the next slice will emit about as much.
+        self.buffer.reserve(rows);
     }
 
     /// Hands the buffer on, then a control element.

@@ -62,7 +62,11 @@ fn map_whole<In, Out>(
     if let Some(error) = failure {
         return Err(error);
     }
-    buffer.timestamps.append(&mut timestamps);
+    if buffer.timestamps.is_empty() {
+        buffer.timestamps = timestamps;
+    } else {
+        buffer.timestamps.append(&mut timestamps);
+    }
     Ok(())
 }
 

@@ -170,7 +170,11 @@ impl<T: Row> Lane<T> {
     fn send(&mut self) {
         let batch = std::mem::take(&mut self.staged);
         let bytes = batch.estimated_bytes();
+        let (rows, hashes) = (batch.len(), batch.hashes.len());
         self.staged = self.sender.send(batch, bytes);
+        // The next batch will be about as large: growing step by step would copy it over and over.
+        self.staged.hashes.reserve(hashes);
+        self.staged.reserve(rows);
         self.since_micros = 0;
     }
 }

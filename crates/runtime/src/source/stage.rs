@@ -43,6 +43,8 @@ pub struct SourceStage<T, S> {
     settings: SourceSettings<T>,
     out: Outputs<T>,
     polled: SourceOutput<T>,
+    /// Rows that the last poll gave.
+    usual: usize,
     /// Rows of a poll that wait behind a watermark, with their runs.
     held: Batch<T>,
     held_runs: VecDeque<Run>,
@@ -108,6 +110,7 @@ impl<T: Row, S: Row> SourceStage<T, S> {
             settings,
             out,
             polled: SourceOutput::default(),
+            usual: 0,
             held: Batch::default(),
             held_runs: VecDeque::new(),
             held_from: 0,
@@ -256,7 +259,9 @@ impl<T: Row, S: Row> SourceStage<T, S> {
         }
         self.polled.batch = std::mem::take(&mut self.held);
         self.polled.batch.clear();
+        self.polled.batch.reserve(self.usual.min(budget));
         let status = self.reader.poll(&mut self.polled, budget)?;
+        self.usual = self.polled.len();
         let count = self.polled.batch.len();
         self.records += count as u64;
         self.context.metrics.set_records_in(self.records);
