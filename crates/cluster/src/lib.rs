@@ -2,6 +2,8 @@
 //! tasks) → [`recover`] (what to do after a failure) → and [`embedded`], where JobManager and
 //! TaskManager are one process.
 //!
+//! [`reporter`] shows the metrics of what runs.
+//!
 //! Decisions are pure; threads, signals and the clock are at the edge, in [`embedded`]. This crate
 //! never links a connector.
 #![deny(missing_docs)]
@@ -11,5 +13,6 @@ pub mod deploy;
 pub mod embedded;
 pub mod error;
 pub mod recover;
+pub mod reporter;
 
 pub use error::JobError;

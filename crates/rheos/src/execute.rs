@@ -1,10 +1,12 @@
 //! Runs a program in this process.
 
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, Threading};
+use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
 use rheos_core::clock::SystemClock;
 use rheos_core::config::Configuration;
 use rheos_core::config::options;
@@ -25,17 +27,25 @@ const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(180);
 pub struct RunningJob {
     /// The job.
     pub handle: JobHandle,
+    /// Shows its metrics, if it was configured to.
+    reporter: Option<Reporter>,
     /// Where its futures run; ends with it.
     io: tokio::runtime::Runtime,
 }
 
 impl RunningJob {
+    /// Where Prometheus finds its metrics, if it was configured to show them.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.reporter.as_ref().map(Reporter::address)
+    }
+
     /// Waits until the job has ended.
     ///
     /// # Errors
     /// Why it did not finish.
     pub fn wait(self) -> Result<rheos_cluster::embedded::JobReport, ApiError> {
         let result = self.handle.wait();
+        drop(self.reporter);
         // User futures may hang: the process does not wait for them.
         self.io.shutdown_background();
         Ok(result?)
@@ -120,6 +130,13 @@ pub fn start_with(
             )));
         }
     };
+    let unreported = |error: ReporterError| ApiError::Configuration(error.to_string());
+    let reporter = Settings::of(&environment.configuration).map_err(unreported)?;
+    let report = |settings| {
+        let (configuration, registry) = (&environment.configuration, start.metrics.clone());
+        Reporter::start(&settings, configuration, registry, io.handle()).map_err(unreported)
+    };
+    let reporter = reporter.map(report).transpose()?;
     let cluster = EmbeddedCluster {
         spawner: start.spawner,
         environment,
@@ -130,6 +147,7 @@ pub fn start_with(
     };
     Ok(RunningJob {
         handle: cluster.start(program)?,
+        reporter,
         io,
     })
 }

@@ -121,7 +121,7 @@ impl EmbeddedCluster {
             let signal = signals.entry(key.clone()).or_default().clone();
             let name = thread_name(&key, &builders);
             let (clock, listener) = (clock.clone(), listener.clone());
-            let span = span_of(&graph.name, &builders);
+            let span = span_of(&graph.name, self.environment.attempt, &builders);
             let body = Box::new(move || {
                 let _entered = span.entered();
                 worker::run(&signal, &clock, builders, &listener);
@@ -150,15 +150,16 @@ impl EmbeddedCluster {
 }
 
 /// What the log lines of a thread carry: its job, and its task where it has one.
-fn span_of(job: &str, builders: &[(usize, Place, TaskBuilder)]) -> tracing::Span {
+fn span_of(job: &str, attempt: u32, builders: &[(usize, Place, TaskBuilder)]) -> tracing::Span {
     match builders {
         [(_, place, _)] => tracing::info_span!(
             "task",
             job,
             operator = %place.operator,
-            subtask = place.subtask
+            subtask = place.subtask,
+            attempt
         ),
-        _ => tracing::info_span!("slot", job),
+        _ => tracing::info_span!("slot", job, attempt),
     }
 }
 

@@ -66,6 +66,40 @@ pub const METRICS_LATENCY_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
 )
 .default("0 ms");
 
+/// The reporters that are started; unset means all that are configured.
+pub const REPORTERS: ConfigOption<String> = ConfigOption::new(
+    "metrics.reporters",
+    "The reporters that are started; unset means all that are configured.",
+);
+
+/// The class of the reporter `prom`; Flink's of Prometheus.
+pub const REPORTER_PROM_FACTORY_CLASS: ConfigOption<String> = ConfigOption::new(
+    "metrics.reporter.prom.factory.class",
+    "The class of the reporter `prom`.",
+)
+.old_keys(&["metrics.reporter.prom.class"]);
+
+/// The port that Prometheus scrapes: one, a list, or a range, of which the first free one is taken.
+pub const REPORTER_PROM_PORT: ConfigOption<String> = ConfigOption::new(
+    "metrics.reporter.prom.port",
+    "The port that Prometheus scrapes.",
+)
+.default("9249");
+
+/// The address that it listens on.
+pub const REPORTER_PROM_HOST: ConfigOption<String> = ConfigOption::new(
+    "metrics.reporter.prom.host",
+    "The address that Prometheus scrapes.",
+)
+.default("127.0.0.1");
+
+/// Whether odd characters in values of labels become `_`.
+pub const REPORTER_PROM_FILTER: ConfigOption<bool> = ConfigOption::new(
+    "metrics.reporter.prom.filterLabelValueCharacters",
+    "Whether odd characters in values of labels become `_`.",
+)
+.default("true");
+
 /// Slots of a TaskManager.
 pub const TASKMANAGER_NUM_TASK_SLOTS: ConfigOption<u32> =
     ConfigOption::new("taskmanager.numberOfTaskSlots", "Slots of a TaskManager.").default("1");

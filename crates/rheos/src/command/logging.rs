@@ -21,7 +21,7 @@ pub(super) fn install(format: LogFormat, verbose: u8) {
         .with_writer(std::io::stderr);
     // A log that is there already stays: the program has its own.
     let _installed = match format {
-        // What a line's thread works on (job, operator, subtask) is in its `span`.
+        // What a line's thread works on (job, operator, subtask, attempt) is in its `span`.
         LogFormat::Json => builder
             .json()
             .flatten_event(true)

@@ -116,6 +116,15 @@ pub trait Operator<In, Out> {
         false
     }
 
+    /// A barrier waits for what is unfinished: nothing is to be held back in the hope of more rows.
+    /// Called whenever the task looks again.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn hasten(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// Takes what has finished asynchronously.
     ///
     /// # Errors

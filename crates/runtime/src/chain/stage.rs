@@ -48,6 +48,13 @@ pub trait Stage {
     fn waits_outside(&self) -> bool;
     /// Whether it is at work on a watermark that it hasn't passed on.
     fn in_burst(&self) -> bool;
+    /// A barrier waits for rows in the stage.
+    ///
+    /// # Errors
+    /// What user code says.
+    fn hasten(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
     /// A barrier passes; the inboxes are empty of rows.
     ///
     /// # Errors
@@ -359,6 +366,10 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
 
     fn has_rows(&self) -> bool {
         self.inbox.has_rows() || self.operator.unfinished()
+    }
+
+    fn hasten(&mut self) -> Result<(), BoxError> {
+        self.operator.hasten()
     }
 
     fn takes_input(&self) -> bool {

@@ -9,6 +9,12 @@ use std::fmt::Write as _;
 /// Whose metric it is: what its labels name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
+    /// A process's that holds the JobManager.
+    JobManager,
+    /// A job's, as the JobManager sees it.
+    JobManagerJob,
+    /// A process's that holds tasks.
+    TaskManager,
     /// A job's, on one process.
     Job,
     /// A task's: one subtask of a chain.
@@ -21,6 +27,9 @@ impl Scope {
     /// What a Prometheus name of the scope begins with, as Flink builds it.
     pub fn prefix(self) -> &'static str {
         match self {
+            Scope::JobManager => "flink_jobmanager",
+            Scope::JobManagerJob => "flink_jobmanager_job",
+            Scope::TaskManager => "flink_taskmanager",
             Scope::Job => "flink_taskmanager_job",
             Scope::Task => "flink_taskmanager_job_task",
             Scope::Operator => "flink_taskmanager_job_task_operator",
@@ -109,11 +118,27 @@ pub enum Metric {
     CircuitBreakerState,
     CircuitBreakerTransitions,
     CircuitBreakerRejected,
+    HeapUsed,
+    HeapMax,
+    ManagedMemoryUsed,
+    ManagedMemoryTotal,
+    ResidentMemory,
+    YoungCollections,
+    YoungCollectionTime,
+    OldCollections,
+    OldCollectionTime,
+    ThreadCount,
+    NumRunningJobs,
+    Uptime,
+    NumRestarts,
 }
 
 const TASK: &[Scope] = &[Scope::Task];
 const OPERATOR: &[Scope] = &[Scope::Operator];
 const BOTH: &[Scope] = &[Scope::Task, Scope::Operator];
+const PROCESS: &[Scope] = &[Scope::JobManager, Scope::TaskManager];
+const TASK_MANAGER: &[Scope] = &[Scope::TaskManager];
+const JOB: &[Scope] = &[Scope::JobManagerJob];
 
 const fn flinks(
     name: &'static str,
@@ -187,6 +212,19 @@ impl Metric {
         Metric::CircuitBreakerState,
         Metric::CircuitBreakerTransitions,
         Metric::CircuitBreakerRejected,
+        Metric::HeapUsed,
+        Metric::HeapMax,
+        Metric::ManagedMemoryUsed,
+        Metric::ManagedMemoryTotal,
+        Metric::ResidentMemory,
+        Metric::YoungCollections,
+        Metric::YoungCollectionTime,
+        Metric::OldCollections,
+        Metric::OldCollectionTime,
+        Metric::ThreadCount,
+        Metric::NumRunningJobs,
+        Metric::Uptime,
+        Metric::NumRestarts,
     ];
 
     /// Its name.
@@ -248,7 +286,7 @@ impl Metric {
             Metric::InPoolUsage => flinks("inPoolUsage", Gauge, TASK, "0 to 1",
                 "inputQueueSize as a share of the credit granted; above 1 where one batch lies beyond it."),
             Metric::Latency => flinks("latency", Histogram, &[Scope::Job], "ms",
-                "How long latency markers took from a source (source_id) to an operator's subtask. They wait in queues but pass by user code. metrics.latency.interval turns them on."),
+                "How long latency markers took from a source (source_id, all of its subtasks) to an operator's subtask. They wait in queues but pass by user code. metrics.latency.interval turns them on."),
             Metric::StateKeyCount => own("stateKeyCount", Gauge, OPERATOR, "keys",
                 "Keys with something in the state that the label `state` names; brought up to date about once a second."),
             Metric::StateSize => own("stateSize", Gauge, OPERATOR, "bytes",
@@ -269,12 +307,44 @@ impl Metric {
                 "Changes of the circuit breaker's state."),
             Metric::CircuitBreakerRejected => own("circuitBreakerRejected", Counter, OPERATOR, "attempts",
                 "Attempts that the circuit breaker did not let through."),
+            Metric::HeapUsed => flinks("Status.JVM.Memory.Heap.Used", Gauge, PROCESS, "bytes",
+                "There is no JVM: memory that is accounted for, which is what states hold (estimated) and what is queued before tasks."),
+            Metric::HeapMax => flinks("Status.JVM.Memory.Heap.Max", Gauge, PROCESS, "bytes",
+                "The budget of what Heap.Used counts: `taskmanager.memory.managed.*` and `taskmanager.memory.network.*` of the process's memory, or of what the machine or its control group has if that is less."),
+            Metric::ManagedMemoryUsed => flinks("Status.Flink.Memory.Managed.Used", Gauge, TASK_MANAGER, "bytes",
+                "What states hold, estimated."),
+            Metric::ManagedMemoryTotal => flinks("Status.Flink.Memory.Managed.Total", Gauge, TASK_MANAGER, "bytes",
+                "The budget for state."),
+            Metric::ResidentMemory => own("Status.Process.Memory.Resident", Gauge, PROCESS, "bytes",
+                "What the process has in memory, all told, as the system counts it."),
+            Metric::YoungCollections => flinks("Status.JVM.GarbageCollector.G1_Young_Generation.Count", Counter, PROCESS, "collections",
+                "Always 0: there is no garbage collector. Kept for the boards that ask for it."),
+            Metric::YoungCollectionTime => flinks("Status.JVM.GarbageCollector.G1_Young_Generation.Time", Counter, PROCESS, "ms",
+                "Always 0, as the count."),
+            Metric::OldCollections => flinks("Status.JVM.GarbageCollector.G1_Old_Generation.Count", Counter, PROCESS, "collections",
+                "Always 0, as the count of the young."),
+            Metric::OldCollectionTime => flinks("Status.JVM.GarbageCollector.G1_Old_Generation.Time", Counter, PROCESS, "ms",
+                "Always 0, as the count of the young."),
+            Metric::ThreadCount => flinks("Status.JVM.Threads.Count", Gauge, PROCESS, "threads",
+                "Threads of the process."),
+            Metric::NumRunningJobs => flinks("numRunningJobs", Gauge, &[Scope::JobManager], "jobs",
+                "Jobs that run in the process."),
+            Metric::Uptime => flinks("uptime", Gauge, JOB, "ms",
+                "How long the job has run since it was last started."),
+            Metric::NumRestarts => flinks("numRestarts", Gauge, JOB, "restarts",
+                "How often the job has been started again."),
         }
     }
 }
 
+/// What Flink puts between a job and its latency at the granularity `operator`.
+const LATENCY_GROUPS: &str = "latency_source_id_operator_id_operator_subtask_index";
+
 /// A metric's name for Prometheus, by Flink's rule: whatever a name can't have becomes `_`.
 pub fn prometheus_name(scope: Scope, name: &str) -> String {
+    if scope == Scope::Job && name == Metric::Latency.name() {
+        return format!("{}_{LATENCY_GROUPS}_{name}", scope.prefix());
+    }
     let filtered: String = name
         .chars()
         .map(|c| {
@@ -294,7 +364,10 @@ pub fn render_markdown() -> String {
     for (scope, title) in [
         (Scope::Task, "Of a task (a chain's subtask)"),
         (Scope::Operator, "Of an operator in one subtask"),
-        (Scope::Job, "Of a job"),
+        (Scope::Job, "Of a job, between its operators"),
+        (Scope::JobManagerJob, "Of a job"),
+        (Scope::TaskManager, "Of a process that holds tasks"),
+        (Scope::JobManager, "Of a process that holds the JobManager"),
     ] {
         // Writing to a string can't fail.
         let _ = writeln!(text, "### {title}\n");
@@ -341,7 +414,7 @@ mod tests {
                 "{metric:?} is listed out of order or not at all"
             );
         }
-        assert_eq!(*Metric::ALL.last().unwrap(), Metric::CircuitBreakerRejected);
+        assert_eq!(*Metric::ALL.last().unwrap(), Metric::NumRestarts);
     }
 
     #[test]

@@ -6,9 +6,12 @@
 //! [`super::user::MAX_USER_METRICS`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use hdrhistogram::Histogram;
 use rheos_core::clock::SharedClock;
+use rheos_core::id::OperatorId;
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
 use super::handle::{OperatorHandle, TaskHandle};
@@ -26,6 +29,7 @@ struct JobEntry {
     attempt: u32,
     tasks: Vec<TaskHandle>,
     clock: SharedClock,
+    since_micros: i64,
     sampler: Sampler,
 }
 
@@ -69,7 +73,8 @@ impl MetricRegistry {
         tasks: Vec<TaskHandle>,
         clock: SharedClock,
     ) -> Registration {
-        let sampler = Sampler::new(&tasks, PERIOD_MICROS, clock.monotonic_micros());
+        let since_micros = clock.monotonic_micros();
+        let sampler = Sampler::new(&tasks, PERIOD_MICROS, since_micros);
         let mut jobs = lock(&self.jobs);
         let number = jobs.next;
         jobs.next += 1;
@@ -80,6 +85,7 @@ impl MetricRegistry {
                 attempt,
                 tasks,
                 clock,
+                since_micros,
                 sampler,
             },
         );
@@ -100,6 +106,7 @@ impl MetricRegistry {
                 job: &job.name,
                 attempt: job.attempt,
             };
+            out.job(now - job.since_micros);
             for (task, rates) in job.tasks.iter().zip(rates) {
                 out.task(task, rates, now);
                 for (operator, rates) in task.operators.iter().zip(&rates.operators) {
@@ -136,6 +143,19 @@ impl Out<'_> {
             labels: labels.to_vec(),
             value,
         });
+    }
+
+    fn job(&mut self, up_micros: i64) {
+        let labels = [text("job_name", self.job)];
+        let attempt = i64::from(self.attempt);
+        let scope = Scope::JobManagerJob;
+        self.push(
+            scope,
+            &labels,
+            Metric::Uptime,
+            Value::Integer(up_micros.div_euclid(1_000)),
+        );
+        self.push(scope, &labels, Metric::NumRestarts, Value::Integer(attempt));
     }
 
     fn task_labels(&self, task: &TaskHandle) -> Vec<(String, String)> {
@@ -264,13 +284,26 @@ impl Out<'_> {
         self.user(operator, &labels, rates);
     }
 
+    /// By source and operator, as Flink's granularity `operator`: over the source's subtasks.
     fn latency(&mut self, task: &TaskHandle, operator: &OperatorHandle) {
-        for ((source, subtask), micros) in operator.metrics.latency() {
+        let mut by_source: BTreeMap<OperatorId, Histogram<u64>> = BTreeMap::new();
+        for ((source, _), micros) in operator.metrics.latency() {
+            match by_source.entry(source) {
+                Entry::Occupied(mut sum) => {
+                    // Both have the same precision and grow, so one can take the other.
+                    let _ = sum.get_mut().add(&micros);
+                }
+                Entry::Vacant(entry) => {
+                    entry.insert(micros);
+                }
+            }
+        }
+        for (source, micros) in by_source {
             let labels = [
                 text("job_name", self.job),
                 text("source_id", source),
-                text("source_subtask_index", subtask),
                 text("operator_id", operator.id),
+                text("operator_name", &operator.name),
                 text("operator_subtask_index", task.place.subtask),
             ];
             let value = Value::Distribution(Summary::of(&micros, 1_000.0));

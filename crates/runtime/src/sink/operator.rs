@@ -93,10 +93,10 @@ impl<T: Row> SinkOperator<T> {
         })
     }
 
-    /// Whether epochs have yet to be applied: the task does not end before.
+    /// Whether rows have yet to be written or epochs to be applied: the task does not end before.
     fn has_pending(&self) -> bool {
         let commits = self.commits.as_ref();
-        commits.is_some_and(|commits| !commits.is_idle())
+        commits.is_some_and(|commits| !commits.is_idle()) || self.writer.has_outstanding()
     }
 
     fn guard<R>(&self, result: Result<R, BoxError>) -> Result<R, BoxError> {
@@ -185,7 +185,19 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
     }
 
     fn has_completions(&self) -> bool {
-        self.commits.as_ref().is_some_and(Commits::has_outcome)
+        self.writer.has_news() || self.commits.as_ref().is_some_and(Commits::has_outcome)
+    }
+
+    fn unfinished(&self) -> bool {
+        self.writer.has_outstanding()
+    }
+
+    fn hasten(&mut self) -> Result<(), BoxError> {
+        if !self.writer.has_outstanding() {
+            return Ok(());
+        }
+        let result = self.writer.flush(false);
+        self.guard(result)
     }
 
     fn completions(
@@ -193,6 +205,8 @@ impl<T: Row> Operator<T, ()> for SinkOperator<T> {
         _out: &mut Outputs<()>,
         _context: &OperatorContext,
     ) -> Result<(), BoxError> {
+        let result = self.writer.take_news();
+        self.guard(result)?;
         let result = self.commits.as_mut().map_or(Ok(()), Commits::settle);
         self.guard(result)
     }

@@ -92,6 +92,26 @@ pub trait SinkWriter<T> {
         true
     }
 
+    /// Whether rows that it has taken are still on their way, to be written by another thread: a
+    /// barrier does not pass, and the task does not end, before they are. Until then the task goes on
+    /// with its mail, and [`SinkWriter::flush`] is called so that nothing waits for more rows.
+    fn has_outstanding(&self) -> bool {
+        false
+    }
+
+    /// Whether another thread has left word; it raises the signal when it does.
+    fn has_news(&self) -> bool {
+        false
+    }
+
+    /// Takes note of what another thread has written, or could not.
+    ///
+    /// # Errors
+    /// What ends the job.
+    fn take_news(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
     /// Sees a watermark.
     ///
     /// # Errors
@@ -107,7 +127,7 @@ pub trait SinkWriter<T> {
     }
 
     /// Makes what was written visible; at its deadline, before a barrier passes, and with `end` when
-    /// no rows follow.
+    /// no rows follow. A writer with rows outstanding sends them on their way and returns.
     ///
     /// # Errors
     /// What ends the job.

@@ -394,6 +394,14 @@ impl Task {
             self.align();
         }
         if rows_pending {
+            if self.barrier.is_some() {
+                for index in 0..self.stages.len() {
+                    self.current = index;
+                    if let Some(stage) = self.stages.get_mut(index) {
+                        stage.hasten()?;
+                    }
+                }
+            }
             return Ok(false);
         }
         let Some(barrier) = self.barrier.take() else {

@@ -1,0 +1,111 @@
+//! What a process tells of itself: memory, threads, jobs.
+
+use std::collections::BTreeSet;
+
+use rheos_core::config::{Configuration, MemoryBudget};
+use rheos_runtime::metrics::metric::Metric;
+use rheos_runtime::metrics::sample::{Sample, Value};
+
+use super::{ReporterError, memory};
+
+/// What the process may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Process {
+    budget: Option<MemoryBudget>,
+}
+
+impl Process {
+    pub(super) fn of(configuration: &Configuration) -> Result<Self, ReporterError> {
+        let divide = |available| MemoryBudget::divide(configuration, available);
+        let budget = memory::available().map(divide).transpose();
+        let budget = budget.map_err(|error| ReporterError::Configuration(error.to_string()))?;
+        Ok(Self { budget })
+    }
+
+    /// What is to be told beside the metrics of the jobs.
+    pub(super) fn samples(&self, of_jobs: &[Sample]) -> Vec<Sample> {
+        let sum = |metric: Metric| {
+            let found = of_jobs.iter().filter(|s| s.name == metric.name());
+            found.filter_map(Sample::number).sum::<f64>()
+        };
+        let of = |sample: &&Sample| sample.name == Metric::Uptime.name();
+        let jobs = of_jobs.iter().filter(of);
+        let jobs: BTreeSet<&str> = jobs.filter_map(|sample| sample.label("job_name")).collect();
+        let state = sum(Metric::StateSize);
+        let queued = sum(Metric::InputQueueSize);
+        let mut values = vec![
+            (Metric::HeapUsed, state + queued),
+            (Metric::ManagedMemoryUsed, state),
+            (Metric::YoungCollections, 0.0),
+            (Metric::YoungCollectionTime, 0.0),
+            (Metric::OldCollections, 0.0),
+            (Metric::OldCollectionTime, 0.0),
+            (Metric::NumRunningJobs, jobs.len() as f64),
+        ];
+        if let Some(budget) = &self.budget {
+            let accounted = budget.managed.saturating_add(budget.network);
+            values.push((Metric::HeapMax, accounted as f64));
+            values.push((Metric::ManagedMemoryTotal, budget.managed as f64));
+        }
+        if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+            if let Some(bytes) = memory::kilobytes(&status, "VmRSS:") {
+                values.push((Metric::ResidentMemory, bytes as f64));
+            }
+            let threads = status.lines().find_map(|l| l.strip_prefix("Threads:"));
+            if let Some(threads) = threads.and_then(|text| text.trim().parse().ok()) {
+                values.push((Metric::ThreadCount, threads));
+            }
+        }
+        let each = values.into_iter().flat_map(|(metric, value)| {
+            let description = metric.description();
+            description.scopes.iter().map(move |scope| Sample {
+                name: description.name.to_owned(),
+                kind: description.kind,
+                scope: *scope,
+                labels: Vec::new(),
+                value: Value::Number(value),
+            })
+        });
+        each.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rheos_runtime::metrics::metric::{Kind, Scope};
+
+    use super::*;
+
+    #[test]
+    fn what_is_accounted_for_is_told_of_both_managers() {
+        let state = |bytes| Sample {
+            name: Metric::StateSize.name().to_owned(),
+            kind: Kind::Gauge,
+            scope: Scope::Operator,
+            labels: Vec::new(),
+            value: Value::Integer(bytes),
+        };
+        let budget = MemoryBudget {
+            total: 1_000,
+            managed: 400,
+            network: 100,
+        };
+        let process = Process {
+            budget: Some(budget),
+        };
+        let samples = process.samples(&[state(30), state(12)]);
+        let value = |scope: Scope, metric: Metric| {
+            let found = samples
+                .iter()
+                .find(|s| s.scope == scope && s.name == metric.name());
+            found.and_then(Sample::number)
+        };
+        for scope in [Scope::JobManager, Scope::TaskManager] {
+            assert_eq!(value(scope, Metric::HeapUsed), Some(42.0));
+            assert_eq!(value(scope, Metric::HeapMax), Some(500.0));
+            assert_eq!(value(scope, Metric::YoungCollections), Some(0.0));
+        }
+        assert_eq!(value(Scope::JobManager, Metric::NumRunningJobs), Some(0.0));
+        assert_eq!(value(Scope::TaskManager, Metric::NumRunningJobs), None);
+    }
+}
