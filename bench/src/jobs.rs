@@ -38,7 +38,8 @@ fn enriched(env: &StreamEnv, spec: &Spec) -> DataStream<Enriched> {
         })
 }
 
-fn sink<T: Row>(
+/// Ends a stream in a sink that measures.
+pub fn sink<T: Row>(
     stream: &DataStream<T>,
     name: &str,
     spec: &Spec,

@@ -1,9 +1,12 @@
 //! Benchmarks, comparable side by side with the peer of the same name: one JSON line each.
 //!
 //! `rheos-bench pipe|count|shuffle|gen [--events N] [--parallelism P] [--rate R] …`; the work is the
-//! very stream of `PipelineJob.java`.
+//! very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
+//! reads the topic that the peer's `KafkaFill` makes.
 
 mod jobs;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod measure;
 mod report;
 mod source;
@@ -31,6 +34,9 @@ enum Job {
     Shuffle,
     /// Filter and map in one chain.
     Gen,
+    /// Five-minute counts and sums by user of a topic that the peer has filled.
+    #[cfg(feature = "kafka")]
+    Kafka,
 }
 
 /// Runs one benchmark and prints one JSON line.
@@ -58,6 +64,18 @@ struct Arguments {
     /// Latencies of the first so many milliseconds are left out.
     #[arg(long, default_value_t = 2_000)]
     warm_up_ms: i64,
+    /// Of the job `kafka`: the brokers.
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    kafka: String,
+    /// Of the job `kafka`: the topic, which is read to its end.
+    #[cfg(feature = "kafka")]
+    #[arg(long, default_value = "peer-events")]
+    topic: String,
+    /// Of the job `kafka`: the schema registry; without it the peer's schema is built in.
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
     /// Only the JSON line; without it the figures are printed for people too.
     #[arg(long)]
     json: bool,
@@ -107,15 +125,30 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
         Job::Count => jobs::count(&env, &spec),
         Job::Shuffle => jobs::shuffle(&env, &spec),
         Job::Gen => jobs::generate(&env, &spec),
+        #[cfg(feature = "kafka")]
+        Job::Kafka => kafka::count(
+            &env,
+            &spec,
+            &kafka::Topic {
+                brokers: arguments.kafka.clone(),
+                name: arguments.topic.clone(),
+                registry: arguments.registry.clone(),
+            },
+        )?,
     };
     let program = env.program()?;
     let cpu_before = report::cpu_micros();
     let job = rheos::execute::start(&program, configuration)?;
     let done = job.wait()?;
     let cpu_micros = report::cpu_micros() - cpu_before;
+    let events = match arguments.job {
+        #[cfg(feature = "kafka")]
+        Job::Kafka => kafka::check(&outputs)?,
+        _ => arguments.events,
+    };
     Ok(report::Report::new(
         format!("{:?}", arguments.job).to_lowercase(),
-        arguments.events,
+        events,
         done.run_micros,
         cpu_micros,
         outputs,

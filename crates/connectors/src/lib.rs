@@ -11,6 +11,8 @@
 //! | [`bad_records`] | what becomes of records that can't be read |
 #![deny(missing_docs)]
 
+#[cfg(feature = "avro")]
+pub mod avro;
 pub mod bad_records;
 pub mod blackhole;
 pub mod collection;
@@ -19,6 +21,10 @@ pub mod error;
 #[cfg(feature = "filesystem")]
 pub mod file;
 pub mod format;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod print;
 
 pub use bad_records::{BadRecords, DeadLetter, dead_letters};

@@ -1,0 +1,11 @@
+//! The client: connections to brokers, and what is asked of the cluster.
+
+mod cluster;
+mod connection;
+mod sasl;
+mod settings;
+
+pub use cluster::{Cluster, Patience};
+pub use connection::Connection;
+pub use sasl::Credentials;
+pub use settings::{CLIENT_PROPERTIES, ClientSettings};

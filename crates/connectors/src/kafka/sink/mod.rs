@@ -1,0 +1,16 @@
+//! Writes topics.
+//!
+//! A subtask's writer collects rows into batches, one for each partition, on the task's thread; its
+//! [`sender`] compresses and sends them on the I/O threads, one request a broker at a time, and tries
+//! again what may pass. Before a barrier, and at the end, the writer waits until every batch has been
+//! acknowledged: at least once.
+
+mod builder;
+mod outbox;
+mod partitioner;
+mod sender;
+mod serializer;
+mod writer;
+
+pub use builder::KafkaSink;
+pub use serializer::{AvroRecords, OutRecord, RecordSerializer, RowSerializer};
