@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup run test
 
+# Where a run that is stopped goes on from; one that has finished leaves nothing. Own flags go before.
+STORE = $(if $(findstring --checkpoints,$(ARGS)),,--checkpoints target/checkpoints)
+
 # Arguments of the main job, e.g. make run ARGS="--rate 50000 --parallelism 4"
 ARGS ?=
 
@@ -17,7 +20,9 @@ setup:
 	@scripts/setup
 
 run: setup
-	@. scripts/toolchain.sh && toolchain_find && exec cargo run --release --locked -p high_throughput -- run $(ARGS)
+	@. scripts/toolchain.sh && toolchain_find && \
+	cargo run --release --locked -p high_throughput -- run $(STORE) $(ARGS) && \
+	rm -rf target/checkpoints
 
 test: setup
 	@scripts/test

@@ -2,6 +2,8 @@
 
 use rheos_runtime::{BoxError, TaskError};
 
+use crate::checkpoint::CheckpointError;
+
 /// The end of a job that did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
@@ -35,6 +37,12 @@ pub enum JobError {
     /// A task failed: see its error.
     #[error("{0}")]
     Task(#[source] Box<TaskError>),
+    /// Checkpoints can't be taken or restored: see the error.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The configuration can't be used: mend it.
+    #[error("configuration: {0}")]
+    Configuration(String),
     /// The job was cancelled.
     #[error("the job was cancelled")]
     Cancelled,

@@ -1,6 +1,6 @@
 //! What a JobManager does, in the direction of control: [`deploy`] (from a JobGraph to channels and
-//! tasks) → [`recover`] (what to do after a failure) → and [`embedded`], where JobManager and
-//! TaskManager are one process.
+//! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
+//! [`embedded`], where JobManager and TaskManager are one process.
 //!
 //! [`reporter`] shows the metrics of what runs.
 //!
@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 pub mod bottleneck;
+pub mod checkpoint;
 pub mod deploy;
 pub mod embedded;
 pub mod error;

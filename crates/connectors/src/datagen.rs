@@ -5,7 +5,7 @@
 //! The loop that makes rows is monomorphic in the user's function, and leaves off after a slice of
 //! time, so that a slow function holds up neither barriers nor mail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
 
 use rheos_core::Row;
@@ -230,7 +230,8 @@ impl<T: Row, G: Generate<T>> Source<T> for DataGeneratorSource<G> {
         Ok(Box::new(GeneratorReader {
             generate: self.generate.clone(),
             clock: context.clock.clone(),
-            splits: Vec::new(),
+            splits: VecDeque::new(),
+            fresh: Vec::new(),
             row: PhantomData,
         }))
     }
@@ -239,18 +240,24 @@ impl<T: Row, G: Generate<T>> Source<T> for DataGeneratorSource<G> {
 struct GeneratorReader<T, G> {
     generate: G,
     clock: SharedClock,
-    /// Those not used up; the last is at work.
-    splits: Vec<GeneratorSplit>,
+    /// Those not used up; several after a restore by fewer readers, who then take turns at them.
+    splits: VecDeque<GeneratorSplit>,
+    /// Those that the stage has not heard of: each holds the watermark back.
+    fresh: Vec<u32>,
     row: PhantomData<fn() -> T>,
 }
 
 impl<T: Row, G: Generate<T>> SourceReader<T, GeneratorSplit> for GeneratorReader<T, G> {
     fn add_splits(&mut self, splits: Vec<GeneratorSplit>) {
-        self.splits.extend(splits.into_iter().rev());
+        self.fresh.extend(splits.iter().map(|split| split.number));
+        self.splits.extend(splits);
     }
 
     fn poll(&mut self, out: &mut SourceOutput<T>, budget: usize) -> Result<ReaderStatus, BoxError> {
-        let Some(split) = self.splits.last_mut() else {
+        for number in self.fresh.drain(..) {
+            out.start_split(number);
+        }
+        let Some(mut split) = self.splits.pop_front() else {
             return Ok(ReaderStatus::WantsSplit);
         };
         let mut left = budget as u64;
@@ -267,11 +274,11 @@ impl<T: Row, G: Generate<T>> SourceReader<T, GeneratorSplit> for GeneratorReader
             left -= count;
             if count == ahead {
                 out.finish_split(split.number);
-                self.splits.pop();
                 break;
             }
             split.next += count * step;
             if left == 0 || self.clock.monotonic_micros() >= leave_off {
+                self.splits.push_back(split);
                 break;
             }
         }
@@ -283,7 +290,7 @@ impl<T: Row, G: Generate<T>> SourceReader<T, GeneratorSplit> for GeneratorReader
     }
 
     fn splits(&self) -> Vec<GeneratorSplit> {
-        self.splits.iter().rev().copied().collect()
+        self.splits.iter().copied().collect()
     }
 }
 

@@ -75,9 +75,9 @@ fn every_key_of_a_production_file_is_answered_once() {
             .unwrap()
     };
     assert!(
-        of(Area::Recovery)
-            .keys
-            .contains(&"restart-strategy".to_owned())
+        review
+            .honoured
+            .contains(&"restart-strategy: exponential-delay".to_owned())
     );
     assert!(
         of(Area::RocksDb)

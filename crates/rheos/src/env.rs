@@ -64,20 +64,22 @@ impl StreamEnv {
         self
     }
 
-    /// Does something once when the job is run as a command, before anything of it runs: clears a
-    /// folder, makes a table. What describes a job is called for its plan too, and had better change
+    /// Does something when the job is run as a command from its beginning, before anything of it runs:
+    /// clears a folder, makes a table. Not done when it goes on from a checkpoint. What describes a job is called for its plan too, and had better change
     /// nothing.
     pub fn before_run(&self, prepare: impl FnOnce() -> Result<(), BoxError> + 'static) -> &Self {
         self.preparations.borrow_mut().push(Box::new(prepare));
         self
     }
 
-    pub(crate) fn prepare(&self) -> Result<(), ApiError> {
+    pub(crate) fn preparation(&self) -> crate::execute::Preparation {
         let preparations = std::mem::take(&mut *self.preparations.borrow_mut());
-        preparations
-            .into_iter()
-            .try_for_each(|prepare| prepare())
-            .map_err(ApiError::Preparation)
+        Box::new(|| {
+            preparations
+                .into_iter()
+                .try_for_each(|prepare| prepare())
+                .map_err(ApiError::Preparation)
+        })
     }
 
     /// A stream of the rows of a source.

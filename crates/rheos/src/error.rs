@@ -38,6 +38,18 @@ pub enum ApiError {
     /// The job ran and did not finish.
     #[error(transparent)]
     Run(#[from] JobError),
+    /// The job has nothing left to do: it had run to its end before. To run it again, start it from
+    /// nothing.
+    #[error(
+        "job '{job}' has finished, says {location}: there is nothing to do; to run it again, resume \
+         from none"
+    )]
+    Finished {
+        /// The job's name.
+        job: String,
+        /// Where its checkpoints are.
+        location: String,
+    },
     /// The system refused something.
     #[error("{what}: {error}")]
     System {

@@ -5,9 +5,12 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rheos_cluster::JobError;
+use rheos_cluster::checkpoint::job_store::{Begun, Start};
+use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, Threading};
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
-use rheos_core::clock::SystemClock;
+use rheos_core::clock::{SharedClock, SystemClock};
 use rheos_core::config::Configuration;
 use rheos_core::config::options;
 use rheos_core::spawn::{OsSpawner, SharedSpawner};
@@ -68,7 +71,14 @@ pub struct StartOptions {
     pub listener: Arc<dyn TaskListener>,
     /// Where the job's metrics are shown while it runs.
     pub metrics: MetricRegistry,
+    /// What it goes on from, if it takes checkpoints.
+    pub resume: Resume,
+    /// Done first where the job goes on from nothing.
+    pub prepare: Option<Preparation>,
 }
+
+/// What a job does before anything of it runs.
+pub type Preparation = Box<dyn FnOnce() -> Result<(), ApiError>>;
 
 impl Default for StartOptions {
     fn default() -> Self {
@@ -76,6 +86,8 @@ impl Default for StartOptions {
             spawner: Arc::new(OsSpawner),
             listener: Arc::new(NoListener),
             metrics: MetricRegistry::default(),
+            resume: Resume::default(),
+            prepare: None,
         }
     }
 }
@@ -105,6 +117,13 @@ pub fn start_with(
         .map_err(refused)?;
     let clock = SystemClock::shared();
     let seed = clock.wall_millis() as u64;
+    let store = open_store(program, &configuration, start.resume, clock.clone())?;
+    let afresh = store
+        .as_ref()
+        .is_none_or(|(_, begun)| begun.restored.is_none());
+    if let Some(prepare) = start.prepare.filter(|_| afresh) {
+        prepare()?;
+    }
     let environment = TaskEnvironment {
         clock,
         io: Some(io.handle().clone()),
@@ -146,10 +165,57 @@ pub fn start_with(
         metrics: start.metrics,
     };
     Ok(RunningJob {
-        handle: cluster.start(program)?,
+        handle: cluster.start(program, store)?,
         reporter,
         io,
     })
+}
+
+/// What the job goes on from, if it takes checkpoints.
+fn open_store(
+    program: &Program,
+    configuration: &Configuration,
+    resume: Resume,
+    clock: SharedClock,
+) -> Result<Option<(JobStore, Begun)>, ApiError> {
+    let checkpoints = |error| ApiError::Run(JobError::Checkpoint(error));
+    let settings = CheckpointSettings::from_configuration(configuration).map_err(checkpoints)?;
+    let path = configuration
+        .get_set(&options::RECOVERY_PATH)
+        .map_err(|error| ApiError::Configuration(error.to_string()))?;
+    let Some(settings) = settings else {
+        return match path {
+            Some(path) => Err(ApiError::Configuration(format!(
+                "{} is '{path}', and the job takes no checkpoints; set {} too",
+                options::RECOVERY_PATH.key,
+                options::CHECKPOINTING_INTERVAL.key
+            ))),
+            None => Ok(None),
+        };
+    };
+    let resume = match (resume, path) {
+        (Resume::Latest, Some(path)) => Resume::Folder(path.into()),
+        (resume, _) => resume,
+    };
+    let name = &program.graph.name;
+    let mut store = JobStore::open(name, settings, clock).map_err(checkpoints)?;
+    match store.begin(&resume, &program.graph).map_err(checkpoints)? {
+        Start::Finished => Err(ApiError::Finished {
+            job: name.clone(),
+            location: store.location(),
+        }),
+        Start::Run(begun) => {
+            if let Some(restored) = &begun.restored {
+                tracing::info!(
+                    job = %name,
+                    checkpoint = restored.checkpoint.0,
+                    "goes on from a checkpoint in {}",
+                    store.location()
+                );
+            }
+            Ok(Some((store, *begun)))
+        }
+    }
 }
 
 fn batch_limits(configuration: &Configuration) -> Result<BatchLimits, ApiError> {

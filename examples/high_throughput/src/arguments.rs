@@ -1,6 +1,6 @@
 //! The flags of the job, beside those that every job has.
 //!
-//! Flags of the contract whose connector or storage is not there yet are known, and refused by name:
+//! Flags of the contract whose connector is not there yet are known, and refused by name:
 //! a run must not go on without what it was asked for. They are not in `--help`.
 
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Insist on an end: the flights have one, the generator needs --events
     #[arg(long)]
     pub bounded: bool,
-    /// Where the outputs go; those of an earlier run are removed
+    /// Where the outputs go; those of an earlier run are removed, unless this one goes on from it
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
     /// What becomes of a message that no event can be read from: fail, skip or dead-letter
@@ -70,18 +70,13 @@ pub struct NotYet {
     elasticsearch: Option<String>,
     #[arg(long, hide = true)]
     redis: Option<String>,
-    #[arg(long, hide = true)]
-    checkpoints: Option<String>,
-    #[arg(long, hide = true)]
-    resume: Option<String>,
 }
 
 const KAFKA: &str = "the Kafka connector";
-const CHECKPOINTS: &str = "checkpoints";
 
 impl NotYet {
     /// Every flag with what it needs.
-    fn flags(&self) -> [(&'static str, &Option<String>, &'static str); 10] {
+    fn flags(&self) -> [(&'static str, &Option<String>, &'static str); 8] {
         [
             ("--kafka", &self.kafka, KAFKA),
             ("--topic", &self.topic, KAFKA),
@@ -95,8 +90,6 @@ impl NotYet {
                 "the Elasticsearch connector",
             ),
             ("--redis", &self.redis, "the Redis connector"),
-            ("--checkpoints", &self.checkpoints, CHECKPOINTS),
-            ("--resume", &self.resume, CHECKPOINTS),
         ]
     }
 }
@@ -193,8 +186,6 @@ mod tests {
             ("--postgres postgres://localhost", "PostgreSQL"),
             ("--elasticsearch http://localhost", "Elasticsearch"),
             ("--redis redis://localhost", "Redis"),
-            ("--checkpoints folder", "checkpoints"),
-            ("--resume latest", "checkpoints"),
         ] {
             let error = check(line).unwrap_err();
             let flag = line.split(' ').next().unwrap();

@@ -35,6 +35,8 @@ pub struct Summary {
     pub outputs: Outputs,
     /// What it was compared with, in words.
     checked: String,
+    /// Whether it was stopped, to go on from a checkpoint.
+    goes_on: bool,
     /// What is not as it must be.
     pub differences: Vec<String>,
     out: PathBuf,
@@ -73,9 +75,15 @@ impl Summary {
             seconds: finished.report.run_micros as f64 / 1e6,
             outputs: Outputs::read(&arguments.out)?,
             checked: String::new(),
+            goes_on: finished.goes_on,
             differences: Vec::new(),
             out: arguments.out.clone(),
         };
+        if finished.goes_on {
+            "nothing yet: what is open is in the checkpoint, and the next run goes on from it"
+                .clone_into(&mut summary.checked);
+            return Ok(summary);
+        }
         summary.check_outputs(arguments);
         summary.check_input(arguments, finished.signal.is_some())?;
         Ok(summary)
@@ -123,16 +131,16 @@ impl Summary {
                 } else {
                     ""
                 };
-                self.checked = format!("{part}{}", flights.display());
+                self.checked = format!("against {part}{}", flights.display());
                 Recount::of_flights(&flights, limit)?
             }
             (SourceKind::Datagen, Some(events)) if !stopped => {
-                self.checked = "the events of the generator, made again".to_owned();
+                self.checked = "against the events of the generator, made again".to_owned();
                 Recount::of_generator(events)
             }
             // Which events the subtasks of a stopped generator have come to, nobody has noted.
             _ => {
-                self.checked = "the counters of the job".to_owned();
+                self.checked = "against the counters of the job".to_owned();
                 return Ok(());
             }
         };
@@ -189,7 +197,7 @@ impl Summary {
                     grouped(outputs.firings)
                 ),
             ),
-            ("checked", format!("against {}", self.checked)),
+            ("checked", self.checked.clone()),
             ("outputs", self.files()),
         ];
         // Writing to a string can't fail.
@@ -213,7 +221,9 @@ impl Summary {
                 self.differences.len() - TOLD
             );
         }
-        let verdict = if self.differences.is_empty() {
+        let verdict = if self.goes_on {
+            "STOPPED: start it again with the same --checkpoints to go on"
+        } else if self.differences.is_empty() {
             "OK: every valid event is in one window or among the late ones, and all sums agree"
         } else {
             "NOT OK"

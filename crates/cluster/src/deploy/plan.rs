@@ -12,7 +12,6 @@ use rheos_runtime::deploy::task_deployment::{
 };
 use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};
 use rheos_runtime::metrics::operator::OperatorMetrics;
-use rheos_runtime::metrics::task::TaskTimes;
 use rheos_runtime::metrics::user::UserMetric;
 use rheos_runtime::source::coordinator::Coordinator;
 use rheos_runtime::task::mailbox::{MailSender, mailbox};
@@ -82,7 +81,8 @@ pub struct Deployment {
     pub metrics: JobMetrics,
 }
 
-/// Makes the tasks of one attempt, which go on from `restored` if there is something. `signal_of` gives the signal of the thread that will run a task,
+/// Makes the tasks of one attempt, which go on from `restored` if there is something and
+/// count into the metrics of the attempt before. `signal_of` gives the signal of the thread that will run a task,
 /// by vertex and subtask.
 ///
 /// # Errors
@@ -90,7 +90,7 @@ pub struct Deployment {
 pub fn deploy(
     program: &Program,
     environment: &TaskEnvironment,
-    restored: Option<&RestoredJob>,
+    (restored, before): (Option<&RestoredJob>, Option<&JobMetrics>),
     signal_of: &mut dyn FnMut(usize, u32) -> Arc<Signal>,
 ) -> Result<Deployment, JobError> {
     let graph = &program.graph;
@@ -150,16 +150,22 @@ pub fn deploy(
                 parallelism: vertex.parallelism,
             };
             let (mail, mailbox) = mailbox(signal.clone());
-            let times = Arc::new(TaskTimes::default());
+            let known = before.and_then(|before| before.tasks.get(tasks.len()));
+            let times = known.map_or_else(Arc::default, |known: &TaskHandle| known.times.clone());
             let mut operators = Vec::new();
-            let mut watched = Vec::new();
+            let mut watched: Vec<OperatorHandle> = Vec::new();
             for index in &vertex.operators {
                 let (Some(node), Some(built)) =
                     (graph.operators.get(*index), program.operators.get(*index))
                 else {
                     continue;
                 };
-                let metrics = Arc::new(OperatorMetrics::default());
+                let known = known.and_then(|known| known.operators.get(watched.len()));
+                let metrics = match known {
+                    Some(known) => known.metrics.clone(),
+                    None => Arc::new(OperatorMetrics::default()),
+                };
+                metrics.reset();
                 let mut outputs = Vec::new();
                 for (position, edge) in graph.edges.iter().enumerate() {
                     if edge.from != *index {

@@ -1,81 +1,47 @@
 //! A running job, as the one who started it sees it.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_core::clock::SharedClock;
 use rheos_core::id::Place;
 use rheos_runtime::TaskError;
-use rheos_runtime::metrics::registry::Registration;
-use rheos_runtime::task::mailbox::{Mail, MailSender};
-use rheos_runtime::task::worker::{TaskResult, WorkerListener};
+use rheos_runtime::checkpoint::restore::RestoredJob;
+use rheos_runtime::task::mailbox::Mail;
 
-use crate::deploy::{JobMetrics, SourceDeployment};
+use super::attempt::Attempt;
+use super::checkpoints::Checkpoints;
+use super::events::{Event, Events};
+use super::launch::Launcher;
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::log::Ending;
+use crate::checkpoint::writer::Written;
+use crate::deploy::JobMetrics;
 use crate::error::JobError;
+use crate::recover::restart_strategy::RestartStrategy;
 
 /// What a job did.
 #[derive(Debug, Clone)]
 pub struct JobReport {
-    /// From the first task's start to the last one's end, in microseconds of the job's clock.
+    /// How long it ran, in microseconds of the job's clock: of a job that goes on from a checkpoint,
+    /// with what it had run until then.
     pub run_micros: i64,
     /// The counters as they were at the end.
     pub metrics: JobMetrics,
-}
-
-enum Event {
-    Ended(usize, TaskResult),
-    Stop { drain: bool },
-    Cancel,
-}
-
-/// Where workers and callers leave word for the one who waits.
-#[derive(Default)]
-pub(super) struct Events {
-    queue: Mutex<VecDeque<Event>>,
-    arrived: Condvar,
-}
-
-impl Events {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
-        self.queue
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn push(&self, event: Event) {
-        self.lock().push_back(event);
-        self.arrived.notify_all();
-    }
-
-    fn next(&self, timeout: Duration) -> Option<Event> {
-        let mut queue = self.lock();
-        if queue.is_empty() {
-            queue = self
-                .arrived
-                .wait_timeout(queue, timeout)
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .0;
-        }
-        queue.pop_front()
-    }
-}
-
-impl WorkerListener for Events {
-    fn task_ended(&self, index: usize, result: TaskResult) {
-        self.push(Event::Ended(index, result));
-    }
+    /// How often it was started again after a failure.
+    pub restarts: u32,
 }
 
 /// Tells a running job to end; can be kept by a signal handler.
 #[derive(Clone)]
 pub struct JobControl {
     events: Arc<Events>,
+    checkpointed: bool,
 }
 
 impl JobControl {
-    /// Ends the sources; what they have emitted is processed. With `drain` open windows fire.
+    /// Ends the sources; what they have emitted is processed. With `drain` open windows fire. Where
+    /// the job takes checkpoints a last one is taken: without `drain`, to go on from.
     pub fn stop(&self, drain: bool) {
         self.events.push(Event::Stop { drain });
     }
@@ -84,24 +50,41 @@ impl JobControl {
     pub fn cancel(&self) {
         self.events.push(Event::Cancel);
     }
+
+    /// Whether the job takes checkpoints, and can go on from where it was stopped.
+    pub fn takes_checkpoints(&self) -> bool {
+        self.checkpointed
+    }
 }
 
 /// A running job.
 pub struct JobHandle {
     pub(super) clock: SharedClock,
     pub(super) events: Arc<Events>,
-    pub(super) mails: Vec<(Place, MailSender, bool)>,
-    pub(super) coordinators: Vec<SourceDeployment>,
-    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) launcher: Launcher,
+    pub(super) attempt: Attempt,
     pub(super) metrics: JobMetrics,
-    /// Shows the job's metrics until it has ended.
-    pub(super) registration: Registration,
+    pub(super) checkpoints: Option<Checkpoints>,
+    pub(super) strategy: RestartStrategy,
     pub(super) started_micros: i64,
     pub(super) cancellation_timeout: Duration,
 }
 
 /// How often the coordinators are looked after when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How an attempt has come to its end: all of its tasks have ended.
+enum Outcome {
+    Finished,
+    Failed(JobError),
+}
+
+/// What was asked for while the job ran.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    stop: Option<bool>,
+    cancel: bool,
+}
 
 impl JobHandle {
     /// The job's counters.
@@ -118,59 +101,79 @@ impl JobHandle {
     pub fn control(&self) -> JobControl {
         JobControl {
             events: self.events.clone(),
+            checkpointed: self.checkpoints.is_some(),
         }
     }
 
-    /// Sends a barrier into every source.
+    /// Sends a barrier into every source, of a job that takes no checkpoints.
     pub fn trigger(&self, barrier: rheos_core::barrier::Barrier) {
-        self.mail_sources(|| Mail::Checkpoint(barrier));
+        self.attempt.mail_sources(|| Mail::Checkpoint(barrier));
     }
 
-    fn mail_sources(&self, mail: impl Fn() -> Mail) {
-        for (_, sender, is_source) in &self.mails {
-            if *is_source {
-                sender.send(mail());
-            }
-        }
-    }
-
-    fn cancel_all(&self) {
-        for (_, sender, _) in &self.mails {
-            sender.send(Mail::Cancel);
-        }
-    }
-
-    /// Waits until all tasks have ended.
+    /// Waits until the job has ended: its tasks, in as many attempts as its restart strategy allows.
     ///
     /// # Errors
-    /// The first failure of a task or source, or that the job was cancelled.
+    /// The last failure of a task, source or checkpoint, or that the job was cancelled.
     pub fn wait(mut self) -> Result<JobReport, JobError> {
-        let mut running: BTreeMap<usize, Place> = self
-            .mails
-            .iter()
-            .enumerate()
-            .map(|(index, (place, _, _))| (index, place.clone()))
-            .collect();
+        let mut asked = Asked::default();
+        let mut restarts = 0;
+        loop {
+            let failure = match self.run(&mut asked)? {
+                Outcome::Finished => break,
+                Outcome::Failed(failure) => failure,
+            };
+            restarts += 1;
+            self.restart(failure, &mut asked, restarts)?;
+        }
+        let mut run_micros = self.clock.monotonic_micros() - self.started_micros;
+        if let Some(checkpoints) = &self.checkpoints {
+            run_micros = checkpoints.run_millis().saturating_mul(1000);
+            checkpoints.end(match asked.stop {
+                Some(false) => Ending::Stopped,
+                _ => Ending::Finished,
+            })?;
+        }
+        self.attempt.join();
+        Ok(JobReport {
+            run_micros,
+            metrics: self.metrics,
+            restarts,
+        })
+    }
+
+    /// How long to wait for an event.
+    fn patience(&self) -> Duration {
+        let Some(checkpoints) = &self.checkpoints else {
+            return TICK;
+        };
+        let wait = checkpoints
+            .next_look()
+            .saturating_sub(self.clock.monotonic_micros());
+        TICK.min(Duration::from_micros(u64::try_from(wait).unwrap_or(0)))
+    }
+
+    /// Runs the attempt until all of its tasks have ended.
+    fn run(&mut self, asked: &mut Asked) -> Result<Outcome, JobError> {
         let mut failure: Option<JobError> = None;
         let mut cancelled_at: Option<i64> = None;
-        while !running.is_empty() {
-            let event = self.events.next(TICK);
+        while !self.attempt.running.is_empty() {
+            let event = self.events.next(self.patience());
             let now = self.clock.monotonic_micros();
-            let cause = match event {
-                Some(Event::Ended(index, result)) => {
-                    running.remove(&index);
-                    match result {
-                        Err(error) if !error.is_cancellation() => Some(task_failed(error)),
-                        _ => None,
-                    }
-                }
-                Some(Event::Stop { drain }) => {
-                    self.mail_sources(|| Mail::Stop { drain });
-                    None
-                }
-                Some(Event::Cancel) => Some(JobError::Cancelled),
-                None => self.tick(),
+            let mut cause = match event {
+                Some(event) => self.take(event, asked),
+                None => self.attempt.tick(self.clock.wall_millis()),
             };
+            if cause.is_none()
+                && cancelled_at.is_none()
+                && let Some(checkpoints) = &mut self.checkpoints
+            {
+                checkpoints.close_whole(
+                    &self.metrics.graph,
+                    &self.metrics,
+                    &self.metrics.graph.name,
+                );
+                cause = checkpoints.tick(&self.attempt);
+            }
             if let Some(cause) = cause
                 && cancelled_at.is_none()
             {
@@ -179,12 +182,17 @@ impl JobHandle {
                 tracing::error!(error = error.lines().next().unwrap_or(""), "the job fails");
                 failure = Some(cause);
                 cancelled_at = Some(now);
-                self.cancel_all();
+                self.attempt.cancel();
             }
             if let Some(at) = cancelled_at
                 && now - at > micros(self.cancellation_timeout)
             {
-                let tasks: Vec<String> = running.values().map(Place::to_string).collect();
+                let tasks: Vec<String> = self
+                    .attempt
+                    .running
+                    .values()
+                    .map(Place::to_string)
+                    .collect();
                 return Err(JobError::CancellationTimeout {
                     tasks: tasks.join(", "),
                     seconds: self.cancellation_timeout.as_secs(),
@@ -192,33 +200,144 @@ impl JobHandle {
                 });
             }
         }
-        let run_micros = self.clock.monotonic_micros() - self.started_micros;
-        for thread in std::mem::take(&mut self.threads) {
-            if thread.join().is_err() {
-                tracing::error!("a worker's thread ended by a panic outside of its tasks");
+        Ok(failure.map_or(Outcome::Finished, Outcome::Failed))
+    }
+
+    /// Acts on an event; the failure that it comes to.
+    fn take(&mut self, event: Event, asked: &mut Asked) -> Option<JobError> {
+        let checkpoints = self.checkpoints.as_mut();
+        match event {
+            Event::Ended(index, result) => {
+                self.attempt.running.remove(&index);
+                match result {
+                    Err(error) if error.is_cancellation() => None,
+                    Err(error) => Some(task_failed(error)),
+                    Ok(()) => {
+                        if let Some(checkpoints) = checkpoints {
+                            checkpoints.task_ended(index);
+                        }
+                        None
+                    }
+                }
             }
-        }
-        drop(self.registration);
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(JobReport {
-                run_micros,
-                metrics: self.metrics.clone(),
-            }),
+            Event::Stop { drain } => {
+                asked.stop.get_or_insert(drain);
+                self.attempt.mail_sources(|| Mail::Stop { drain });
+                None
+            }
+            Event::Cancel => {
+                asked.cancel = true;
+                Some(JobError::Cancelled)
+            }
+            Event::Snapshot(task, barrier, snapshot) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.snapshot(task, &barrier, snapshot, &self.attempt);
+                }
+                None
+            }
+            Event::Leaves(task, left) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.task_leaves(task, left);
+                }
+                None
+            }
+            Event::EndReached(task) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.end_reached(task);
+                }
+                None
+            }
+            Event::Written(written) => checkpoints?.written(written, &self.attempt),
         }
     }
 
-    fn tick(&self) -> Option<JobError> {
-        let now = self.clock.wall_millis();
-        for source in &self.coordinators {
-            if let Err(error) = source.coordinator.tick(now) {
-                return Some(JobError::Source {
-                    operator: source.name.clone(),
-                    error,
-                });
+    /// Starts the job again after a failure, if its restart strategy allows.
+    fn restart(
+        &mut self,
+        failure: JobError,
+        asked: &mut Asked,
+        restarts: u32,
+    ) -> Result<(), JobError> {
+        let mut failure = failure;
+        loop {
+            let superseded = CheckpointError::Superseded { own: 0, newer: 0 };
+            let fatal = matches!(&failure, JobError::Checkpoint(error)
+                if std::mem::discriminant(error) == std::mem::discriminant(&superseded));
+            let decision = self.strategy.failed(self.clock.monotonic_micros() / 1000);
+            if fatal || asked.cancel || asked.stop.is_some() || !decision.can_restart {
+                return Err(failure);
+            }
+            let error = failure.to_string();
+            tracing::warn!(
+                error = error.lines().next().unwrap_or(""),
+                restarts,
+                "the job starts again in {} ms",
+                decision.backoff_ms
+            );
+            self.settle(asked);
+            if !self.pause(decision.backoff_ms, asked) {
+                return Err(failure);
+            }
+            match self.launch_again(restarts) {
+                Ok(()) => return Ok(()),
+                Err(error) => failure = error,
             }
         }
-        None
+    }
+
+    /// Waits until the writer has nothing left to do: what it completes last is restored from.
+    fn settle(&mut self, asked: &mut Asked) {
+        let Some(checkpoints) = &mut self.checkpoints else {
+            return;
+        };
+        checkpoints.give_up();
+        loop {
+            match self.events.next(TICK) {
+                Some(Event::Written(Written::Settled)) => return,
+                Some(Event::Stop { drain }) => asked.stop = Some(drain),
+                Some(Event::Cancel) => asked.cancel = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets time pass; whether nothing was asked for meanwhile.
+    fn pause(&self, millis: i64, asked: &mut Asked) -> bool {
+        let until = self.clock.monotonic_micros() + millis.saturating_mul(1000);
+        while !asked.cancel && asked.stop.is_none() {
+            let left = until - self.clock.monotonic_micros();
+            let Ok(left @ 1..) = u64::try_from(left) else {
+                return true;
+            };
+            match self.events.next(TICK.min(Duration::from_micros(left))) {
+                Some(Event::Stop { drain }) => asked.stop = Some(drain),
+                Some(Event::Cancel) => asked.cancel = true,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn launch_again(&mut self, attempt: u32) -> Result<(), JobError> {
+        let graph = self.metrics.graph.clone();
+        let begun = match &mut self.checkpoints {
+            Some(checkpoints) => Some(checkpoints.begin_again(&graph)?),
+            None => None,
+        };
+        let restored: Option<&RestoredJob> = begun.as_ref().and_then(|b| b.restored.as_ref());
+        let lineage = self.checkpoints.as_ref().map(|c| c.lineage().to_owned());
+        let (launched, _) = self.launcher.launch(
+            &self.events,
+            lineage,
+            attempt,
+            restored,
+            Some(&self.metrics),
+        )?;
+        std::mem::replace(&mut self.attempt, launched).join();
+        if let (Some(checkpoints), Some(begun)) = (&mut self.checkpoints, &begun) {
+            checkpoints.attempt(begun, &self.attempt);
+        }
+        Ok(())
     }
 }
 

@@ -5,16 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_core::id::Place;
+use rheos_core::rng::Rng;
 use rheos_core::spawn::SharedSpawner;
+use rheos_runtime::checkpoint::Checkpointing;
+use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::worker::{self, TaskBuilder, WorkerListener};
 
-use super::job::{Events, JobHandle};
-use crate::deploy::{DeployedTask, deploy};
+use super::attempt::{Attempt, AttemptTask};
+use super::checkpoints::Checkpoints;
+use super::events::{Events, Reporter};
+use super::job::JobHandle;
+use crate::checkpoint::job_store::{Begun, JobStore};
+use crate::deploy::{DeployedTask, JobMetrics, deploy};
 use crate::error::JobError;
+use crate::recover::restart_strategy::RestartStrategy;
 
 /// Which tasks share a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +48,7 @@ impl Threading {
 }
 
 /// A cluster in this process.
+#[derive(Clone)]
 pub struct EmbeddedCluster {
     /// Makes threads.
     pub spawner: SharedSpawner,
@@ -59,21 +68,84 @@ pub struct EmbeddedCluster {
 type ThreadKey = (usize, String, u32);
 
 impl EmbeddedCluster {
-    /// Starts a job.
+    /// Starts a job; with a store it takes checkpoints, and goes on from what has begun there.
     ///
     /// # Errors
-    /// If there are too few slots, the graph does not fit together, or the system refuses a thread.
-    pub fn start(&self, program: &Program) -> Result<JobHandle, JobError> {
+    /// If there are too few slots, the graph does not fit together, a source takes part in no
+    /// checkpoint, the restart strategy is not sound, or the system refuses a thread.
+    pub fn start(
+        &self,
+        program: &Program,
+        store: Option<(JobStore, Begun)>,
+    ) -> Result<JobHandle, JobError> {
         worker::install_panic_hook();
-        let graph = &program.graph;
-        let needed = graph.slots_needed();
+        let needed = program.graph.slots_needed();
         if let Some(available) = self.slots
             && needed > available
         {
             return Err(JobError::NoResource { needed, available });
         }
+        let clock = self.environment.clock.clone();
+        let strategy = RestartStrategy::from_configuration(
+            &self.environment.configuration,
+            store.is_some(),
+            Rng::new(self.environment.seed),
+        )
+        .map_err(|error| JobError::Configuration(error.to_string()))?;
+        let events = Arc::new(Events::default());
+        let launcher = Launcher {
+            cluster: self.clone(),
+            program: program.clone(),
+        };
+        let started_micros = clock.monotonic_micros();
+        let (lineage, restored) = match &store {
+            Some((_, begun)) => (Some(begun.lineage.clone()), begun.restored.as_ref()),
+            None => (None, None),
+        };
+        let (attempt, metrics) = launcher.launch(&events, lineage, 0, restored, None)?;
+        let checkpoints = match store {
+            Some((store, begun)) => {
+                let (spawner, clock) = (&self.spawner, clock.clone());
+                let mut checkpoints = Checkpoints::start(store, &begun, spawner, clock, &events)?;
+                checkpoints.attempt(&begun, &attempt);
+                Some(checkpoints)
+            }
+            None => None,
+        };
+        Ok(JobHandle {
+            clock,
+            events,
+            launcher,
+            attempt,
+            metrics,
+            checkpoints,
+            strategy,
+            started_micros,
+            cancellation_timeout: self.cancellation_timeout,
+        })
+    }
+}
+
+/// Starts the attempts of one job.
+pub(super) struct Launcher {
+    cluster: EmbeddedCluster,
+    program: Program,
+}
+
+impl Launcher {
+    /// Starts an attempt; `before` are the metrics that it counts on in.
+    pub(super) fn launch(
+        &self,
+        events: &Arc<Events>,
+        lineage: Option<String>,
+        number: u32,
+        restored: Option<&RestoredJob>,
+        before: Option<&JobMetrics>,
+    ) -> Result<(Attempt, JobMetrics), JobError> {
+        let Self { cluster, program } = self;
+        let graph = &program.graph;
         let key_of = |vertex: usize, subtask: u32| -> ThreadKey {
-            match self.threading {
+            match cluster.threading {
                 Threading::Task => (vertex, String::new(), subtask),
                 Threading::Slot => {
                     let group = graph
@@ -84,19 +156,37 @@ impl EmbeddedCluster {
                 }
             }
         };
+        let mut environment = cluster.environment.clone();
+        environment.attempt = number;
+        let checkpointed = lineage.is_some();
+        if let Some(lineage) = lineage {
+            environment.checkpointing = Some(Arc::new(Checkpointing { lineage }));
+            environment.listener = Arc::new(Reporter {
+                events: events.clone(),
+                listener: environment.listener,
+            });
+        }
         let mut signals: BTreeMap<ThreadKey, Arc<Signal>> = BTreeMap::new();
-        let deployment = deploy(program, &self.environment, None, &mut |vertex, subtask| {
+        let known = (restored, before);
+        let deployment = deploy(program, &environment, known, &mut |vertex, subtask| {
             signals.entry(key_of(vertex, subtask)).or_default().clone()
         })?;
-        let registration = self.metrics.register(
+        for source in deployment.coordinators.iter().filter(|_| checkpointed) {
+            // What can't be in a checkpoint is found out now, and not by the first of them.
+            let tried = source.coordinator.snapshot(&mut || {});
+            tried.map_err(|error| JobError::Source {
+                operator: source.name.clone(),
+                error,
+            })?;
+        }
+        let registration = cluster.metrics.register(
             &graph.name,
-            self.environment.attempt,
+            environment.attempt,
             deployment.metrics.tasks.clone(),
-            self.environment.clock.clone(),
+            environment.clock.clone(),
         );
-        let events = Arc::new(Events::default());
         let listener: Arc<dyn WorkerListener> = events.clone();
-        let mut mails = Vec::new();
+        let mut tasks = Vec::new();
         let mut by_thread: BTreeMap<ThreadKey, Vec<(usize, Place, TaskBuilder)>> = BTreeMap::new();
         for (index, task) in deployment.tasks.into_iter().enumerate() {
             let DeployedTask {
@@ -107,26 +197,29 @@ impl EmbeddedCluster {
                 ..
             } = task;
             let place = deployment.place.clone();
-            mails.push((place.clone(), mail, is_source));
+            tasks.push(AttemptTask {
+                place: place.clone(),
+                mail,
+                is_source,
+            });
             let builder: TaskBuilder = Box::new(move || deployment.build());
             by_thread
                 .entry(key_of(vertex, place.subtask))
                 .or_default()
                 .push((index, place, builder));
         }
-        let clock = self.environment.clock.clone();
-        let started_micros = clock.monotonic_micros();
+        let clock = environment.clock.clone();
         let mut threads = Vec::new();
         for (key, builders) in by_thread {
             let signal = signals.entry(key.clone()).or_default().clone();
             let name = thread_name(&key, &builders);
             let (clock, listener) = (clock.clone(), listener.clone());
-            let span = span_of(&graph.name, self.environment.attempt, &builders);
+            let span = span_of(&graph.name, environment.attempt, &builders);
             let body = Box::new(move || {
                 let _entered = span.entered();
                 worker::run(&signal, &clock, builders, &listener);
             });
-            let thread = self
+            let thread = cluster
                 .spawner
                 .spawn(name, body)
                 .map_err(|error| JobError::System {
@@ -135,17 +228,15 @@ impl EmbeddedCluster {
                 })?;
             threads.push(thread);
         }
-        Ok(JobHandle {
-            clock,
-            events,
-            mails,
-            coordinators: deployment.coordinators,
+        let running = tasks.iter().map(|task| task.place.clone()).enumerate();
+        let attempt = Attempt {
+            running: running.collect(),
+            tasks,
+            sources: deployment.coordinators,
             threads,
-            metrics: deployment.metrics,
             registration,
-            started_micros,
-            cancellation_timeout: self.cancellation_timeout,
-        })
+        };
+        Ok((attempt, deployment.metrics))
     }
 }
 

@@ -1,8 +1,12 @@
 //! JobManager and TaskManager in one process: the default way to run a job.
 //!
 //! Life cycle of a job: deployed → running → (stopping: its sources end, the rest drains) →
-//! finished; or the first failure cancels all tasks, and the job has failed once all have ended.
+//! finished; or the first failure cancels all tasks, and once all have ended the job is deployed
+//! again from its latest checkpoint, or has failed.
 
+mod attempt;
+mod checkpoints;
+mod events;
 mod job;
 mod launch;
 

@@ -1,7 +1,7 @@
 //! A file that is being written and does not show yet.
 //!
-//! Life: `.name.inprogress` → written → flushed to the disk → renamed to `name`, which is when it
-//! appears, whole. If it is dropped before, it is removed; what a killed process leaves behind is
+//! Life: `.name.inprogress` → written → flushed to the disk, *staged* → renamed to `name`, which is
+//! when it appears, whole. If it is dropped before, it is removed; what a killed process leaves behind is
 //! hidden, and is written over by whoever writes that name next.
 
 use std::fs::{self, File};
@@ -79,7 +79,7 @@ impl InProgressFile {
         name: &str,
         compression: Compression,
     ) -> Result<Self, ConnectorError> {
-        let hidden = folder.join(format!(".{name}.inprogress"));
+        let hidden = hidden(folder, name);
         let output = File::create(&hidden)
             .and_then(|file| Output::new(file, compression))
             .map_err(|error| ConnectorError::file("making the file", &hidden, error))?;
@@ -115,7 +115,19 @@ impl InProgressFile {
     ///
     /// # Errors
     /// If the system refuses; the file is removed then.
-    pub fn finish(mut self) -> Result<(), ConnectorError> {
+    pub fn finish(self) -> Result<(), ConnectorError> {
+        let (hidden, target) = (self.hidden.clone(), self.target.clone());
+        self.stage()?;
+        show(&hidden, &target).inspect_err(|_| remove(&hidden))?;
+        sync_folder(&target);
+        Ok(())
+    }
+
+    /// Makes it durable, and leaves it hidden: [`commit`] makes it visible.
+    ///
+    /// # Errors
+    /// If the system refuses; the file is removed then.
+    pub fn stage(mut self) -> Result<(), ConnectorError> {
         let Some(output) = self.output.take() else {
             return Ok(());
         };
@@ -126,34 +138,67 @@ impl InProgressFile {
             .map_err(|error| {
                 let what = format!("flushing {written} bytes to the file");
                 let error = ConnectorError::file(what, &self.hidden, error);
-                self.remove();
+                remove(&self.hidden);
                 error
             })?;
-        fs::rename(&self.hidden, &self.target).map_err(|error| {
-            let error = ConnectorError::file("completing the file", &self.target, error);
-            self.remove();
-            error
-        })?;
-        // The name is durable once its folder is. Some file systems can't, and need not, do this.
-        if let Some(folder) = self.target.parent()
-            && let Ok(folder) = File::open(folder)
-        {
-            let _ = folder.sync_all();
-        }
         Ok(())
     }
+}
 
-    fn remove(&self) {
-        if let Err(error) = fs::remove_file(&self.hidden) {
-            tracing::warn!(path = %self.hidden.display(), "an unfinished file stays behind: {error}");
+/// Where a file is until it shows.
+pub(super) fn hidden(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!(".{name}.inprogress"))
+}
+
+fn show(hidden: &Path, target: &Path) -> Result<(), ConnectorError> {
+    fs::rename(hidden, target)
+        .map_err(|error| ConnectorError::file("completing the file", target, error))
+}
+
+/// The name is durable once its folder is. Some file systems can't, and need not, do this.
+fn sync_folder(target: &Path) {
+    if let Some(folder) = target.parent()
+        && let Ok(folder) = File::open(folder)
+    {
+        let _ = folder.sync_all();
+    }
+}
+
+/// Makes staged files visible, those that are not yet.
+///
+/// # Errors
+/// If the system refuses, or a file is neither there hidden nor visible.
+pub(super) fn commit(folder: &Path, names: &[String]) -> Result<(), ConnectorError> {
+    let mut last = None;
+    for name in names {
+        let (hidden, target) = (hidden(folder, name), folder.join(name));
+        match fs::rename(&hidden, &target) {
+            Ok(()) => {}
+            // Done before, by who then had no time to say so.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && target.exists() => {}
+            Err(error) => {
+                return Err(ConnectorError::file("completing the file", &hidden, error));
+            }
         }
+        last = Some(target);
+    }
+    if let Some(target) = last {
+        sync_folder(&target);
+    }
+    Ok(())
+}
+
+/// Removes a hidden file.
+pub(super) fn remove(hidden: &Path) {
+    if let Err(error) = fs::remove_file(hidden) {
+        tracing::warn!(path = %hidden.display(), "an unfinished file stays behind: {error}");
     }
 }
 
 impl Drop for InProgressFile {
     fn drop(&mut self) {
         if self.output.is_some() {
-            self.remove();
+            remove(&self.hidden);
         }
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rheos_core::Row;
 use rheos_runtime::BoxError;
+use rheos_runtime::sink::committer::{Committer, CommitterContext};
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
 use super::compression::Compression;
-use super::writer::FileWriter;
+use super::writer::{FileCommitter, FileWriter};
 use crate::bad_records::{BadRecordHandler, BadRecords, Direction};
 use crate::error::ConnectorError;
 use crate::format::EncodingFormat;
@@ -63,8 +64,9 @@ pub(super) struct WriteOptions {
 /// Writes files that appear, under names `part-{epoch}-{subtask}.jsonl` or the like, when they are
 /// complete. Flink's `FileSink`.
 ///
-/// What was written before a barrier is in complete files when it has passed; after a failure, rows
-/// behind the last barrier are written again, to files of later epochs: at least once.
+/// In a job that takes checkpoints it is exactly once: a file is complete before the barrier of a
+/// checkpoint passes, and appears once that checkpoint is complete. Without checkpoints files appear
+/// as they are complete.
 ///
 /// ```
 /// use rheos::prelude::*;
@@ -156,9 +158,16 @@ impl<T: Row, F: EncodingFormat<T>> Sink<T> for FileSink<F> {
             self.options.clone(),
             bad_records,
             &context.place,
-            context.attempt,
+            (context.attempt, context.checkpointed),
             context.clock.clone(),
         )?;
         Ok(Box::new(writer))
+    }
+
+    fn committer(
+        &self,
+        _context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        Ok(Some(Box::new(FileCommitter)))
     }
 }

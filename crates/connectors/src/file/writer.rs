@@ -2,17 +2,22 @@
 //!
 //! Rows are gathered in memory and written in pieces. A file is begun by its first row, so there are
 //! no files without rows, and completed when it is large, old or many-rowed enough, before a barrier
-//! passes and at the end.
+//! passes and at the end. In a job that takes checkpoints it then stays hidden, until the checkpoint
+//! that it belongs to is complete and [`FileCommitter`] shows it.
+
+use std::path::Path;
 
 use rheos_core::Row;
+use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
 use rheos_core::id::Place;
-use rheos_core::row::Writer as RowWriter;
+use rheos_core::row::{Reader, Writer as RowWriter};
 use rheos_core::time::Millis;
 use rheos_runtime::BoxError;
+use rheos_runtime::sink::committer::{Committer, StagedEpoch};
 use rheos_runtime::sink::writer::SinkWriter;
 
-use super::in_progress::InProgressFile;
+use super::in_progress::{InProgressFile, commit, hidden, remove};
 use super::sink::{FileName, WriteOptions};
 use crate::bad_records::BadRecordHandler;
 use crate::error::ConnectorError;
@@ -31,6 +36,24 @@ struct Current<E> {
     due: Millis,
 }
 
+/// Shows the files of complete checkpoints. A file that shows is one that has been committed: the
+/// rename is its own fence.
+pub(super) struct FileCommitter;
+
+/// The files of an epoch: their folder, which may not be the one that the sink writes to by now, and
+/// their names.
+type Staged = (String, Vec<String>);
+
+impl Committer for FileCommitter {
+    fn commit(&mut self, epochs: &[StagedEpoch]) -> Result<(), BoxError> {
+        for epoch in epochs {
+            let (folder, names) = Staged::decode(&mut Reader::new(&epoch.handle))?;
+            commit(Path::new(&folder), &names)?;
+        }
+        Ok(())
+    }
+}
+
 /// The writer of a [`super::FileSink`] in one subtask.
 pub(super) struct FileWriter<F, E> {
     format: F,
@@ -43,6 +66,8 @@ pub(super) struct FileWriter<F, E> {
     current: Option<Current<E>>,
     gathered: Vec<u8>,
     rows: u64,
+    /// In a job that takes checkpoints: the files that are complete and wait for one.
+    staged: Option<Vec<String>>,
 }
 
 impl<F, E> FileWriter<F, E> {
@@ -55,7 +80,7 @@ impl<F, E> FileWriter<F, E> {
         options: WriteOptions,
         bad_records: BadRecordHandler,
         place: &Place,
-        attempt: u32,
+        (attempt, checkpointed): (u32, bool),
         clock: SharedClock,
     ) -> Result<Self, ConnectorError>
     where
@@ -96,6 +121,7 @@ impl<F, E> FileWriter<F, E> {
             current: None,
             gathered: Vec::new(),
             rows: 0,
+            staged: checkpointed.then(Vec::new),
         })
     }
 
@@ -145,8 +171,13 @@ impl<F, E> FileWriter<F, E> {
     fn complete(&mut self) -> Result<(), ConnectorError> {
         self.put()?;
         if let Some(current) = self.current.take() {
-            if current.rows > 0 {
-                current.file.finish()?;
+            match &mut self.staged {
+                _ if current.rows == 0 => {}
+                None => current.file.finish()?,
+                Some(staged) => {
+                    staged.push((self.options.name)(&self.name));
+                    current.file.stage()?;
+                }
             }
             self.name.epoch += 1;
         }
@@ -195,6 +226,48 @@ where
 
     fn flush(&mut self, _end: bool) -> Result<(), BoxError> {
         Ok(self.complete()?)
+    }
+
+    fn stage(&mut self, _barrier: &Barrier) -> Result<Option<Vec<u8>>, BoxError> {
+        self.complete()?;
+        let staged = self.staged.as_mut().map(std::mem::take).unwrap_or_default();
+        if staged.is_empty() {
+            return Ok(None);
+        }
+        let folder = self.options.folder.to_str().map(str::to_owned);
+        let folder = folder.ok_or_else(|| {
+            let folder = self.options.folder.display();
+            ConnectorError::Setting(format!(
+                "the folder {folder} is not UTF-8, and can't be in a checkpoint; rename it"
+            ))
+        })?;
+        let staged: Staged = (folder, staged);
+        let mut handle = RowWriter::new();
+        staged.encode(&mut handle);
+        Ok(Some(handle.into_vec()))
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        let mut next = RowWriter::new();
+        self.name.epoch.encode(&mut next);
+        Some(next.into_vec())
+    }
+
+    fn restore(&mut self, snapshots: Vec<Vec<u8>>) -> Result<(), BoxError> {
+        for snapshot in snapshots {
+            let next = u64::decode(&mut Reader::new(&snapshot))?;
+            self.name.epoch = self.name.epoch.max(next);
+        }
+        // What was staged behind the checkpoint will be written again.
+        let mut name = self.name.clone();
+        loop {
+            let behind = hidden(&self.options.folder, &(self.options.name)(&name));
+            if !behind.exists() {
+                return Ok(());
+            }
+            remove(&behind);
+            name.epoch += 1;
+        }
     }
 
     fn close(&mut self) {

@@ -171,6 +171,78 @@ pub const BUFFER_DEBLOAT_TARGET: ConfigOption<Duration> = ConfigOption::new(
 )
 .default("200 ms");
 
+/// From the trigger of a checkpoint to the next; unset means that none is taken.
+pub const CHECKPOINTING_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "execution.checkpointing.interval",
+    "From the trigger of a checkpoint to the next; unset means that none is taken.",
+);
+
+/// At least this from the end of a checkpoint to the trigger of the next.
+pub const CHECKPOINTING_MIN_PAUSE: ConfigOption<Duration> = ConfigOption::new(
+    "execution.checkpointing.min-pause",
+    "At least this from the end of a checkpoint to the trigger of the next.",
+)
+.default("0 ms");
+
+/// After which a checkpoint that is not complete is given up.
+pub const CHECKPOINTING_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
+    "execution.checkpointing.timeout",
+    "After which a checkpoint that is not complete is given up.",
+)
+.default("10 min");
+
+/// Checkpoints under way at one time.
+pub const CHECKPOINTING_MAX_CONCURRENT: ConfigOption<u32> = ConfigOption::new(
+    "execution.checkpointing.max-concurrent-checkpoints",
+    "Checkpoints under way at one time.",
+)
+.default("1");
+
+/// Checkpoints that may fail in a row before the job does.
+pub const CHECKPOINTING_TOLERABLE_FAILURES: ConfigOption<u32> = ConfigOption::new(
+    "execution.checkpointing.tolerable-failed-checkpoints",
+    "Checkpoints that may fail in a row before the job does.",
+)
+.default("0");
+
+/// Complete checkpoints that are kept.
+pub const CHECKPOINTING_NUM_RETAINED: ConfigOption<u32> = ConfigOption::new(
+    "execution.checkpointing.num-retained",
+    "Complete checkpoints that are kept.",
+)
+.old_keys(&["state.checkpoints.num-retained"])
+.default("1");
+
+/// The folder of checkpoints; unset means the process's memory.
+pub const CHECKPOINTING_DIR: ConfigOption<String> = ConfigOption::new(
+    "execution.checkpointing.dir",
+    "The folder of checkpoints; unset means the process's memory.",
+)
+.old_keys(&["state.checkpoints.dir", "state.backend.fs.checkpointdir"]);
+
+/// Where checkpoints are kept: `jobmanager` (memory) or `filesystem`; unset means by whether there is
+/// a folder.
+pub const CHECKPOINTING_STORAGE: ConfigOption<String> = ConfigOption::new(
+    "execution.checkpointing.storage",
+    "Where checkpoints are kept: `jobmanager` (memory) or `filesystem`.",
+)
+.old_keys(&["state.checkpoint-storage"]);
+
+/// A checkpoint's folder to go on from.
+pub const RECOVERY_PATH: ConfigOption<String> = ConfigOption::new(
+    "execution.state-recovery.path",
+    "A checkpoint's folder to go on from.",
+)
+.old_keys(&["execution.savepoint.path"]);
+
+/// Whether state of operators that the job doesn't have is dropped.
+pub const RECOVERY_IGNORE_UNCLAIMED_STATE: ConfigOption<bool> = ConfigOption::new(
+    "execution.state-recovery.ignore-unclaimed-state",
+    "Whether state of operators that the job doesn't have is dropped.",
+)
+.old_keys(&["execution.savepoint.ignore-unclaimed-state"])
+.default("false");
+
 /// Kind of restart strategy; unset means exponential delay with checkpoints and none without.
 pub const RESTART_STRATEGY: ConfigOption<String> =
     ConfigOption::new("restart-strategy.type", "Kind of restart strategy.")

@@ -34,6 +34,19 @@ pub(super) struct Common {
     /// The job's name, instead of the one it gives itself.
     #[arg(long, value_name = "NAME", help_heading = "Rheos")]
     pub job_name: Option<String>,
+    /// Takes checkpoints into this folder, one below it for each job; every 10 s unless the
+    /// configuration says otherwise.
+    #[arg(long, value_name = "DIR", help_heading = "Rheos")]
+    pub checkpoints: Option<PathBuf>,
+    /// What to go on from: latest, none, the number of a checkpoint, a time (2026-11-23T07:30:00Z: the
+    /// newest by then), or a checkpoint's folder.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        requires = "checkpoints",
+        help_heading = "Rheos"
+    )]
+    pub resume: Option<String>,
     /// How log lines look.
     #[arg(
         long,

@@ -12,6 +12,7 @@ mod arguments;
 mod failure;
 mod logging;
 mod plan;
+mod resume;
 mod run;
 mod signals;
 

@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
+use rheos_cluster::checkpoint::Resume;
 use rheos_cluster::embedded::JobReport;
-use rheos_core::config::{Configuration, Level};
+use rheos_core::config::{Configuration, Level, options};
 use rheos_core::spawn::OsSpawner;
 use rheos_runtime::BoxError;
 use rheos_runtime::metrics::registry::MetricRegistry;
 
 use super::arguments::{Common, LogFormat};
+use super::resume;
 use super::signals::{self, SignalHandler};
 use crate::env::StreamEnv;
 use crate::error::ApiError;
@@ -22,11 +24,25 @@ pub struct Finished {
     pub report: JobReport,
     /// The signal that stopped it, if one did.
     pub signal: Option<i32>,
+    /// Whether it was stopped with a checkpoint to go on from: what is open is in that.
+    pub goes_on: bool,
 }
 
 /// The configuration that a command line asks for, each key of it answered in the log.
 pub(super) fn configuration(common: &Common) -> Result<Configuration, BoxError> {
-    let configuration = crate::configuration::read(common.conf.as_deref(), &common.define)?;
+    let mut configuration = crate::configuration::read(common.conf.as_deref(), &common.define)?;
+    if let Some(folder) = &common.checkpoints {
+        let folder = folder
+            .to_str()
+            .ok_or("--checkpoints: the folder's name is not UTF-8")?;
+        configuration.set(options::CHECKPOINTING_DIR.key, folder);
+        if configuration
+            .get_set(&options::CHECKPOINTING_INTERVAL)?
+            .is_none()
+        {
+            configuration.set(options::CHECKPOINTING_INTERVAL.key, "10 s");
+        }
+    }
     let review = configuration.check()?;
     for (level, line) in review.lines() {
         match level {
@@ -60,6 +76,8 @@ pub struct RunOptions {
     pub signals: bool,
     /// Where its metrics are shown while it runs.
     pub metrics: MetricRegistry,
+    /// What it goes on from, if it takes checkpoints.
+    pub resume: Resume,
 }
 
 impl Default for RunOptions {
@@ -69,6 +87,7 @@ impl Default for RunOptions {
             display: Display::None,
             signals: false,
             metrics: MetricRegistry::default(),
+            resume: Resume::default(),
         }
     }
 }
@@ -80,12 +99,14 @@ impl Default for RunOptions {
 /// What is wrong with the job, or why it did not finish.
 pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiError> {
     let program = env.program()?;
-    env.prepare()?;
     let start = StartOptions {
         metrics: options.metrics,
+        resume: options.resume,
+        prepare: Some(env.preparation()),
         ..StartOptions::default()
     };
     let job = start_with(&program, env.configuration(), start)?;
+    let checkpointed = job.handle.control().takes_checkpoints();
     let handler = options
         .signals
         .then(|| SignalHandler::install(job.handle.control()))
@@ -109,9 +130,11 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
     };
     let result = job.wait();
     monitor.finish();
+    let signal = handler.and_then(|handler| handler.received());
     Ok(Finished {
         report: result?,
-        signal: handler.and_then(|handler| handler.received()),
+        signal,
+        goes_on: checkpointed && signal.is_some(),
     })
 }
 
@@ -129,14 +152,25 @@ pub(super) fn run<X>(
     describe: impl FnOnce(&StreamEnv) -> Result<X, BoxError>,
     finish: impl FnOnce(X, &Finished) -> Result<(), BoxError>,
 ) -> Result<ExitCode, BoxError> {
+    let resume = match &common.resume {
+        Some(text) => resume::parse(text)?,
+        None => Resume::Latest,
+    };
     let env = environment(configuration, common);
     let described = describe(&env)?;
     let options = RunOptions {
         display: display(common),
         signals: true,
+        resume,
         ..RunOptions::default()
     };
-    let finished = run_job(&env, options)?;
+    let finished = match run_job(&env, options) {
+        Err(finished @ ApiError::Finished { .. }) => {
+            eprintln!("{finished}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        finished => finished?,
+    };
     let report = &finished.report;
     let how = if finished.signal.is_some() {
         "stopped"

@@ -42,10 +42,15 @@ impl SignalHandler {
                     // was a second signal.
                     signal_hook::low_level::exit(i32::from(exit_status(signal)));
                 }
-                control.stop(true);
+                let drain = !control.takes_checkpoints();
+                control.stop(drain);
+                let what = match drain {
+                    true => "the sources stop and the rest drains",
+                    false => "a last checkpoint is taken, to go on from",
+                };
                 tracing::info!(
                     signal = name(signal),
-                    "the sources stop and the rest drains; a second signal ends at once"
+                    "{what}; a second signal ends at once"
                 );
             }
         };

@@ -138,8 +138,10 @@ impl Harness {
             attempt: 0,
         };
         let signal = Arc::new(Signal::new());
-        let deployment = deploy(&program, &environment, restored, &mut |_, _| signal.clone())
-            .map_err(|error| HarnessError::Job(ApiError::Run(error)))?;
+        let deployment = deploy(&program, &environment, (restored, None), &mut |_, _| {
+            signal.clone()
+        })
+        .map_err(|error| HarnessError::Job(ApiError::Run(error)))?;
         let Deployment {
             tasks: deployed,
             coordinators,

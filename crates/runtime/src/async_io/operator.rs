@@ -372,6 +372,11 @@ impl<In: Row, Out: Row, F: AsyncFunction<In, Out>> Operator<In, Out>
         !self.ending && self.queue.len() < self.options.capacity
     }
 
+    fn unfinished(&self) -> bool {
+        // The end of the data stands behind the rows in flight.
+        self.ending
+    }
+
     fn has_completions(&self) -> bool {
         self.queue.is_ready() || self.attempts.has_outcomes()
     }

@@ -237,6 +237,13 @@ impl<T> Inbox<T> {
         batch
     }
 
+    /// Whether the end of the data is in it.
+    pub fn has_end(&self) -> bool {
+        let controls = self.controls.borrow();
+        let mut controls = controls.iter();
+        controls.any(|control| matches!(control, Control::EndOfData { .. }))
+    }
+
     /// Puts a control element behind the rows.
     pub fn put_control(&self, control: Control) {
         self.controls.borrow_mut().push_back(control);

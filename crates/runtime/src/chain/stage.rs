@@ -40,8 +40,9 @@ pub trait Stage {
     fn run(&mut self, now_micros: i64) -> Result<(), BoxError>;
     /// Puts a control element behind the rows of an input. For the head of a chain.
     fn put_control(&mut self, input: usize, control: Control);
-    /// Whether rows wait in the stage that a barrier must not pass.
-    fn has_rows(&self) -> bool;
+    /// Whether something waits in the stage that a barrier must not pass: rows, or the end of the data,
+    /// behind which there is no other barrier that what it brings about could belong to.
+    fn holds_barrier(&self) -> bool;
     /// Whether it can be given another element: nothing waits in it.
     fn takes_input(&self) -> bool;
     /// Whether something waits in it for a system outside: an asynchronous request, a sink.
@@ -79,6 +80,8 @@ pub trait Stage {
         checkpoint: CheckpointId,
         now_micros: i64,
     ) -> Result<(), BoxError>;
+    /// What it has counted.
+    fn counts(&self) -> Counts;
     /// Whether it has come to its end and passes it on once a checkpoint has made that durable.
     fn awaits_checkpoint(&self) -> bool {
         false
@@ -364,8 +367,8 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         self.inbox.put_control(control);
     }
 
-    fn has_rows(&self) -> bool {
-        self.inbox.has_rows() || self.operator.unfinished()
+    fn holds_barrier(&self) -> bool {
+        self.inbox.has_rows() || self.inbox.has_end() || self.operator.unfinished()
     }
 
     fn hasten(&mut self) -> Result<(), BoxError> {
@@ -395,6 +398,10 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         let mut snapshot = self.context.snapshot(self.burst);
         self.operator.snapshot(&mut snapshot)?;
         Ok(snapshot)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::of(&self.context.metrics)
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

@@ -16,7 +16,7 @@ use super::operator::{Firing, TwoInputOperator};
 use super::outputs::Outputs;
 use super::stage::{Stage, StageContext};
 use crate::checkpoint::restore::OperatorRestore;
-use crate::checkpoint::snapshot::OperatorSnapshot;
+use crate::checkpoint::snapshot::{Counts, OperatorSnapshot};
 use crate::error::BoxError;
 use crate::task::mailbox::Mail;
 use crate::time::combined::CombinedWatermarkStatus;
@@ -230,8 +230,13 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         self.controls.push_back((input, control));
     }
 
-    fn has_rows(&self) -> bool {
-        self.left.has_rows() || self.right.has_rows() || self.operator.unfinished()
+    fn holds_barrier(&self) -> bool {
+        let is_end = |control: &Control| matches!(control, Control::EndOfData { .. });
+        self.left.has_rows()
+            || self.right.has_rows()
+            || self.operator.unfinished()
+            || self.ready.iter().any(is_end)
+            || self.controls.iter().any(|(_, control)| is_end(control))
     }
 
     fn takes_input(&self) -> bool {
@@ -261,6 +266,10 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         let mut snapshot = self.context.snapshot(self.burst);
         self.operator.snapshot(&mut snapshot)?;
         Ok(snapshot)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::of(&self.context.metrics)
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

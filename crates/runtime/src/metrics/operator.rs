@@ -11,7 +11,7 @@ use rheos_core::time::{MIN_TIMESTAMP, Millis};
 
 use super::async_io::AsyncIoMetrics;
 use super::states::StateSize;
-use super::user::{Counter, MetricGroup, UserMetrics};
+use super::user::{Counter, MetricGroup, UserMetric, UserMetrics};
 
 /// What every operator counts.
 #[derive(Debug)]
@@ -51,6 +51,28 @@ impl Default for OperatorMetrics {
 }
 
 impl OperatorMetrics {
+    /// Counts from 0 again, for another attempt.
+    pub fn reset(&self) {
+        for count in [
+            &self.records_in,
+            &self.records_out,
+            &self.late_dropped,
+            &self.late_to_side,
+            &self.records_in_errors,
+            &self.records_out_errors,
+        ] {
+            count.store(0, Ordering::Relaxed);
+        }
+        for watermark in [&self.watermark, &self.output_watermark] {
+            watermark.store(MIN_TIMESTAMP, Ordering::Relaxed);
+        }
+        for (_, metric) in self.user.all() {
+            if let UserMetric::Counter(count) = metric {
+                count.inc_by(-count.count());
+            }
+        }
+    }
+
     /// Rows taken since the task started.
     pub fn records_in(&self) -> u64 {
         self.records_in.load(Ordering::Relaxed)

@@ -25,7 +25,7 @@ use super::split::SplitState;
 use crate::chain::outputs::Outputs;
 use crate::chain::stage::{Stage, StageContext};
 use crate::checkpoint::restore::OperatorRestore;
-use crate::checkpoint::snapshot::{Deal, OperatorSnapshot};
+use crate::checkpoint::snapshot::{Counts, Deal, OperatorSnapshot};
 use crate::error::BoxError;
 use crate::rate::TokenBucket;
 use crate::task::mailbox::{Mail, MailSender};
@@ -461,7 +461,7 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         self.controls.push_back(control);
     }
 
-    fn has_rows(&self) -> bool {
+    fn holds_barrier(&self) -> bool {
         !self.held_runs.is_empty()
     }
 
@@ -496,6 +496,10 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         };
         snapshot.list(SPLITS, Deal::Split, &splits)?;
         Ok(snapshot)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::of(&self.context.metrics)
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

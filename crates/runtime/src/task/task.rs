@@ -15,9 +15,11 @@ use rheos_core::id::{CheckpointId, OperatorId, Place};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rheos_core::time::MAX_WATERMARK;
+
 use super::mailbox::{Mail, Mailbox};
 use crate::chain::stage::Stage;
-use crate::checkpoint::snapshot::TaskSnapshot;
+use crate::checkpoint::snapshot::{OperatorSnapshot, TaskSnapshot};
 use crate::error::{BoxError, TaskError};
 use crate::exchange::gate::{Feed, Polled};
 use crate::metrics::task::{TaskActivity, TaskTimes};
@@ -64,6 +66,11 @@ pub trait TaskListener: Send + Sync {
     /// A barrier has passed the task of this index, and this is what it remembers.
     fn snapshot_taken(&self, task: usize, barrier: &Barrier, snapshot: TaskSnapshot) {
         let _ = (task, barrier, snapshot);
+    }
+
+    /// The task of this index ends well, and this is what it leaves: its part of later checkpoints.
+    fn task_leaves(&self, task: usize, left: TaskSnapshot) {
+        let _ = (task, left);
     }
 
     /// The source of the task of this index has come to its end, and waits for a checkpoint to pass
@@ -277,6 +284,9 @@ impl Task {
             }
             if self.stages.iter().all(|stage| stage.ended()) {
                 self.finished = true;
+                if self.listener.takes_snapshots() {
+                    self.leave();
+                }
                 return Ok(Step::Finished);
             }
             now = self.clock.monotonic_micros();
@@ -359,6 +369,21 @@ impl Task {
         Ok(())
     }
 
+    /// Hands what is left of a task that ends to the listener: what its operators have counted.
+    fn leave(&self) {
+        let operators = self.identity.operators.iter().copied();
+        let counts = self.stages.iter().map(|stage| OperatorSnapshot {
+            watermark: MAX_WATERMARK,
+            counts: stage.counts(),
+            ..OperatorSnapshot::default()
+        });
+        let left = TaskSnapshot {
+            operators: operators.zip(counts).collect(),
+            ..TaskSnapshot::default()
+        };
+        self.listener.task_leaves(self.identity.index, left);
+    }
+
     /// Hands what the stages remember to the listener.
     fn take_snapshot(&mut self, barrier: &Barrier) -> Result<(), BoxError> {
         let started = self.clock.monotonic_micros();
@@ -381,7 +406,7 @@ impl Task {
 
     /// Passes an aligned barrier once no rows are pending in the chain.
     fn pass_barrier(&mut self, now: i64) -> Result<bool, BoxError> {
-        let rows_pending = self.stages.iter().any(|stage| stage.has_rows());
+        let rows_pending = self.stages.iter().any(|stage| stage.holds_barrier());
         if self.barrier.is_none() && !rows_pending && self.stages.iter().any(|s| s.in_burst()) {
             // A burst of timers may last: let a barrier that waits behind it through.
             for input in &mut self.inputs {

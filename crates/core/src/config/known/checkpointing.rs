@@ -2,7 +2,7 @@
 
 use super::Area::Checkpoints;
 use super::Kind::{Bool, Duration, Enum, Float, Int, MemorySize, Str};
-use super::Verdict::Later;
+use super::Verdict::{Honoured, Later};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -12,7 +12,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.cleaner.parallel-mode", &["state.checkpoint.cleaner.parallel-mode"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.create-subdir", &["state.checkpoints.create-subdir"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.data-inline-threshold", &["state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"], MemorySize, "20 kb", Later(Checkpoints)),
-    opt("execution.checkpointing.dir", &["state.checkpoints.dir", "state.backend.fs.checkpointdir"], Str, "", Later(Checkpoints)),
+    opt("execution.checkpointing.dir", &["state.checkpoints.dir", "state.backend.fs.checkpointdir"], Str, "", Honoured),
     opt("execution.checkpointing.externalized-checkpoint-retention", &["execution.checkpointing.externalized-checkpoint"], Enum(&["DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION", "NO_EXTERNALIZED_CHECKPOINTS"]), "NO_EXTERNALIZED_CHECKPOINTS", Later(Checkpoints)).ours("RETAIN_ON_CANCELLATION"),
     opt("execution.checkpointing.file-merging.across-checkpoint-boundary", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.file-merging.enabled", &[], Bool, "false", Later(Checkpoints)),
@@ -21,20 +21,20 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.file-merging.pool-blocking", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.force-unaligned", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.incremental", &["state.backend.incremental"], Bool, "false", Later(Checkpoints)).ours("true"),
-    opt("execution.checkpointing.interval", &[], Duration, "", Later(Checkpoints)),
+    opt("execution.checkpointing.interval", &[], Duration, "", Honoured),
     opt("execution.checkpointing.interval-during-backlog", &[], Duration, "", Later(Checkpoints)),
     opt("execution.checkpointing.local-backup.dirs", &["taskmanager.state.local.root-dirs"], Str, "", Later(Checkpoints)),
     opt("execution.checkpointing.local-backup.enabled", &["state.backend.local-recovery"], Bool, "false", Later(Checkpoints)),
-    opt("execution.checkpointing.max-concurrent-checkpoints", &[], Int, "1", Later(Checkpoints)),
-    opt("execution.checkpointing.min-pause", &[], Duration, "0 ms", Later(Checkpoints)),
+    opt("execution.checkpointing.max-concurrent-checkpoints", &[], Int, "1", Honoured),
+    opt("execution.checkpointing.min-pause", &[], Duration, "0 ms", Honoured),
     opt("execution.checkpointing.mode", &[], Enum(&["EXACTLY_ONCE", "AT_LEAST_ONCE"]), "EXACTLY_ONCE", Later(Checkpoints)),
-    opt("execution.checkpointing.num-retained", &["state.checkpoints.num-retained"], Int, "1", Later(Checkpoints)),
+    opt("execution.checkpointing.num-retained", &["state.checkpoints.num-retained"], Int, "1", Honoured),
     opt("execution.checkpointing.prefer-checkpoint-for-recovery", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.savepoint-dir", &["state.savepoints.dir", "savepoints.state.backend.fs.dir"], Str, "", Later(Checkpoints)),
     opt("execution.checkpointing.snapshot-compression", &[], Bool, "false", Later(Checkpoints)),
-    opt("execution.checkpointing.storage", &["state.checkpoint-storage"], Str, "", Later(Checkpoints)),
-    opt("execution.checkpointing.timeout", &[], Duration, "10 min", Later(Checkpoints)),
-    opt("execution.checkpointing.tolerable-failed-checkpoints", &[], Int, "0", Later(Checkpoints)),
+    opt("execution.checkpointing.storage", &["state.checkpoint-storage"], Str, "", Honoured),
+    opt("execution.checkpointing.timeout", &[], Duration, "10 min", Honoured),
+    opt("execution.checkpointing.tolerable-failed-checkpoints", &[], Int, "0", Honoured),
     opt("execution.checkpointing.unaligned.enabled", &["execution.checkpointing.unaligned"], Bool, "false", Later(Checkpoints)).ours("true"),
     opt("execution.checkpointing.unaligned.forced", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.unaligned.interruptible-timers.enabled", &[], Bool, "false", Later(Checkpoints)),
@@ -42,7 +42,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.write-buffer-size", &["state.storage.fs.write-buffer-size", "state.backend.fs.write-buffer-size"], Int, "4096", Later(Checkpoints)),
     opt("execution.state-recovery.claim-mode", &["execution.savepoint-restore-mode"], Enum(&["CLAIM", "NO_CLAIM", "LEGACY"]), "NO_CLAIM", Later(Checkpoints)),
     opt("execution.state-recovery.from-local", &["state.backend.local-recovery"], Bool, "false", Later(Checkpoints)),
-    opt("execution.state-recovery.ignore-unclaimed-state", &["execution.savepoint.ignore-unclaimed-state"], Bool, "false", Later(Checkpoints)),
-    opt("execution.state-recovery.path", &["execution.savepoint.path"], Str, "", Later(Checkpoints)),
+    opt("execution.state-recovery.ignore-unclaimed-state", &["execution.savepoint.ignore-unclaimed-state"], Bool, "false", Honoured),
+    opt("execution.state-recovery.path", &["execution.savepoint.path"], Str, "", Honoured),
     opt("execution.state-recovery.without-channel-state.checkpoint-id", &["execution.checkpointing.recover-without-channel-state.checkpoint-id"], Int, "-1", Later(Checkpoints)),
 ];

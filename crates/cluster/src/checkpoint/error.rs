@@ -1,0 +1,108 @@
+//! What can go wrong with checkpoints, by what the reader can do about it.
+
+use rheos_core::row::RowError;
+
+/// An error of checkpoints.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The storage can't be used: mend it, or name another.
+    #[error("checkpoint storage {location}: {what} {name}: {error}")]
+    Storage {
+        /// The storage.
+        location: String,
+        /// What was attempted.
+        what: &'static str,
+        /// The file.
+        name: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A file is not what was written: choose another checkpoint.
+    #[error("checkpoint {checkpoint}: {file}: {problem}{}", or_older(.older))]
+    Damaged {
+        /// The checkpoint, as its folder is named.
+        checkpoint: String,
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The next older checkpoint, if there is one.
+        older: Option<u64>,
+    },
+    /// There is no such checkpoint: choose another.
+    #[error("{location} holds no checkpoint {wanted}; there {}", there(.known))]
+    Unknown {
+        /// The job's folder.
+        location: String,
+        /// What was asked for.
+        wanted: String,
+        /// Those there are.
+        known: Vec<u64>,
+    },
+    /// The checkpoint holds state of operators that the job does not have: give the operators the
+    /// uids that they had, or say that their state may go.
+    #[error(
+        "checkpoint {checkpoint} holds state of {operators}, which the job does not have; give the \
+         operator the uid that it had, or set execution.state-recovery.ignore-unclaimed-state to \
+         drop the state"
+    )]
+    Unclaimed {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The operators, by uid.
+        operators: String,
+    },
+    /// Another process runs the job now: this one has to end.
+    #[error(
+        "generation {newer} of the job has begun in another process; this one, generation {own}, \
+         ends: what it would have written no longer counts"
+    )]
+    Superseded {
+        /// This process's generation.
+        own: u64,
+        /// The newer one.
+        newer: u64,
+    },
+    /// The setting can't be used.
+    #[error("{0}")]
+    Setting(String),
+    /// A checkpoint did not complete.
+    #[error(
+        "checkpoint {checkpoint} was not complete after {seconds} s: {tasks} had not answered; raise execution.checkpointing.timeout if they only need longer"
+    )]
+    Expired {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The time-out.
+        seconds: u64,
+        /// The tasks that had not.
+        tasks: String,
+    },
+    /// What a task remembers can't be written.
+    #[error("checkpoint {checkpoint}: {task}: {error}")]
+    Unwritable {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The task.
+        task: String,
+        /// What the codec says.
+        error: RowError,
+    },
+}
+
+fn or_older(older: &Option<u64>) -> String {
+    match older {
+        Some(older) => {
+            format!("; the next older checkpoint is {older}: resume from it by its number")
+        }
+        None => "; there is no older checkpoint".to_owned(),
+    }
+}
+
+fn there(known: &[u64]) -> String {
+    if known.is_empty() {
+        return "is none".to_owned();
+    }
+    let known: Vec<String> = known.iter().map(u64::to_string).collect();
+    format!("are {}", known.join(", "))
+}

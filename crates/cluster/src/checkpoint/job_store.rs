@@ -1,0 +1,390 @@
+//! A job's folder: which generation it is in, what it goes on from, what of it is kept.
+//!
+//! Life: opened → a generation begun, with what it goes on from → checkpoints completed, older ones
+//! deleted → another generation, after a failure → ended in good order, or not.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rheos_core::clock::SharedClock;
+use rheos_core::job_graph::JobGraph;
+use rheos_runtime::checkpoint::restore::RestoredJob;
+
+use super::error::CheckpointError;
+use super::folder::FolderStorage;
+use super::log::{CheckpointRecord, Ending, JobLog, Record};
+use super::manifest::{Checkpoint, MANIFEST, Manifest};
+use super::memory::MemoryStorage;
+use super::settings::CheckpointSettings;
+use super::storage::CheckpointStorage;
+
+/// What a job goes on from when it is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Resume {
+    /// The newest complete checkpoint, if there is one.
+    #[default]
+    Latest,
+    /// Nothing: it starts afresh.
+    Nothing,
+    /// The checkpoint of this number.
+    Number(u64),
+    /// The newest that was complete by then, in milliseconds since the epoch.
+    Time(i64),
+    /// The one in this folder, of whatever job.
+    Folder(PathBuf),
+}
+
+/// What a generation begins with.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its number.
+    pub generation: u64,
+    /// The job's history.
+    pub lineage: String,
+    /// The number of its first checkpoint.
+    pub next_checkpoint: u64,
+    /// What it goes on from.
+    pub restored: Option<RestoredJob>,
+    /// How long the job had run by then, in milliseconds.
+    pub run_millis: i64,
+}
+
+/// What there is to do about a job that is started.
+#[derive(Debug)]
+pub enum Start {
+    /// To run it.
+    Run(Box<Begun>),
+    /// Nothing: it had finished.
+    Finished,
+}
+
+/// A job's folder.
+pub struct JobStore {
+    storage: Arc<dyn CheckpointStorage>,
+    log: JobLog,
+    settings: CheckpointSettings,
+    clock: SharedClock,
+    /// That of this process, once it has begun one.
+    generation: u64,
+    lineage: String,
+    /// What it went on from when it was started, for restarts before its first checkpoint.
+    origin: Option<(Arc<dyn CheckpointStorage>, String)>,
+    /// The newest complete checkpoint of this process.
+    latest: Option<String>,
+    highest: u64,
+}
+
+/// A name for a folder.
+fn folder_of(job: &str) -> String {
+    let name: String = job
+        .chars()
+        .map(|c| match c {
+            c if c.is_alphanumeric() || "._-".contains(c) => c,
+            _ => '-',
+        })
+        .collect();
+    match name.trim_matches('.') {
+        "" => "job".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// 128 bits that nobody else draws.
+fn random() -> String {
+    let draw = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", draw(), draw())
+}
+
+impl JobStore {
+    /// The folder of a job.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn open(
+        job: &str,
+        settings: CheckpointSettings,
+        clock: SharedClock,
+    ) -> Result<Self, CheckpointError> {
+        let storage: Arc<dyn CheckpointStorage> = match &settings.folder {
+            Some(folder) => Arc::new(FolderStorage::new(folder.join(folder_of(job)))),
+            None => Arc::new(MemoryStorage::default()),
+        };
+        Self::with_storage(storage, settings, clock)
+    }
+
+    /// A job's folder in this storage.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn with_storage(
+        storage: Arc<dyn CheckpointStorage>,
+        settings: CheckpointSettings,
+        clock: SharedClock,
+    ) -> Result<Self, CheckpointError> {
+        let log = JobLog::read(storage.clone())?;
+        let highest = log.checkpoints().map(|record| record.checkpoint).max();
+        Ok(Self {
+            storage,
+            log,
+            settings,
+            clock,
+            generation: 0,
+            lineage: String::new(),
+            origin: None,
+            latest: None,
+            highest: highest.unwrap_or(0),
+        })
+    }
+
+    /// When checkpoints are taken.
+    pub fn settings(&self) -> &CheckpointSettings {
+        &self.settings
+    }
+
+    /// Where it lies, for messages.
+    pub fn location(&self) -> String {
+        self.storage.location()
+    }
+
+    fn older(&self, than: u64) -> Option<u64> {
+        let numbers = self.log.checkpoints().map(|record| record.checkpoint);
+        numbers.filter(|number| *number < than).max()
+    }
+
+    fn unknown(&self, wanted: &str) -> CheckpointError {
+        CheckpointError::Unknown {
+            location: self.location(),
+            wanted: wanted.to_owned(),
+            known: self
+                .log
+                .checkpoints()
+                .map(|record| record.checkpoint)
+                .collect(),
+        }
+    }
+
+    /// The storage, folder and number of what is to be resumed.
+    #[allow(clippy::type_complexity, reason = "used in one place")]
+    fn choose(
+        &self,
+        resume: &Resume,
+    ) -> Result<Option<(Arc<dyn CheckpointStorage>, String, u64)>, CheckpointError> {
+        let mut records = self.log.checkpoints();
+        let record: Option<&CheckpointRecord> = match resume {
+            Resume::Nothing => None,
+            Resume::Latest => records.next_back(),
+            Resume::Number(number) => Some(
+                records
+                    .rfind(|record| record.checkpoint == *number)
+                    .ok_or_else(|| self.unknown(&number.to_string()))?,
+            ),
+            Resume::Time(time) => Some(
+                records
+                    .rfind(|record| record.completed_at <= *time)
+                    .ok_or_else(|| self.unknown("of that time or before"))?,
+            ),
+            Resume::Folder(path) => {
+                let storage: Arc<dyn CheckpointStorage> = Arc::new(FolderStorage::new(path));
+                return Ok(Some((storage, String::new(), 0)));
+            }
+        };
+        Ok(record.map(|record| (self.storage.clone(), record.path.clone(), record.checkpoint)))
+    }
+
+    /// Begins the job's first generation in this process.
+    ///
+    /// # Errors
+    /// If what is to be resumed is not there, damaged, or does not fit the job: nothing has been
+    /// touched then. What the storage says.
+    pub fn begin(&mut self, resume: &Resume, graph: &JobGraph) -> Result<Start, CheckpointError> {
+        if *resume == Resume::Latest && self.log.ending() == Some(Ending::Finished) {
+            return Ok(Start::Finished);
+        }
+        loop {
+            let mut begun = Begun {
+                generation: self.log.generation() + 1,
+                lineage: random(),
+                next_checkpoint: self.highest + 1,
+                restored: None,
+                run_millis: 0,
+            };
+            let chosen = self.choose(resume)?;
+            if let Some((storage, folder, number)) = &chosen {
+                let older = self.older(*number);
+                let checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
+                let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
+                let Manifest {
+                    lineage,
+                    checkpoint,
+                    run_millis,
+                    ..
+                } = checkpoint.manifest;
+                begun.lineage = lineage;
+                begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
+                begun.restored = Some(restored);
+                begun.run_millis = run_millis;
+            }
+            let from = chosen
+                .as_ref()
+                .map(|(storage, folder, _)| format!("{}/{folder}", storage.location()));
+            match self.append_generation(&begun, from) {
+                Ok(()) => {
+                    self.origin = chosen.map(|(storage, folder, _)| (storage, folder));
+                    self.sweep()?;
+                    return Ok(Start::Run(Box::new(begun)));
+                }
+                // Another was quicker; the next number is to be had.
+                Err(CheckpointError::Superseded { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn append_generation(
+        &mut self,
+        begun: &Begun,
+        from: Option<String>,
+    ) -> Result<(), CheckpointError> {
+        self.log.append(Record::Generation {
+            generation: begun.generation,
+            owner: random(),
+            lineage: begun.lineage.clone(),
+            from,
+            at: self.clock.wall_millis(),
+        })?;
+        self.generation = begun.generation;
+        self.lineage.clone_from(&begun.lineage);
+        Ok(())
+    }
+
+    /// Begins the next generation, after a failure: from the newest complete checkpoint.
+    ///
+    /// # Errors
+    /// As [`JobStore::begin`]; and [`CheckpointError::Superseded`] if the job runs elsewhere by now.
+    pub fn begin_again(
+        &mut self,
+        graph: &JobGraph,
+        next_checkpoint: u64,
+    ) -> Result<Begun, CheckpointError> {
+        let mut begun = Begun {
+            generation: self.generation + 1,
+            lineage: self.lineage.clone(),
+            next_checkpoint,
+            restored: None,
+            run_millis: 0,
+        };
+        let own = self
+            .latest
+            .clone()
+            .map(|folder| (self.storage.clone(), folder));
+        let source = own.or_else(|| self.origin.clone());
+        if let Some((storage, folder)) = &source {
+            let checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
+            let older = self.older(checkpoint.manifest.checkpoint);
+            begun.restored = Some(checkpoint.load(graph, self.settings.ignore_unclaimed, older)?);
+            begun.run_millis = checkpoint.manifest.run_millis;
+        }
+        let from = source.map(|(storage, folder)| format!("{}/{folder}", storage.location()));
+        self.append_generation(&begun, from)?;
+        Ok(begun)
+    }
+
+    /// The folder of a checkpoint of this generation.
+    pub fn folder(&self, checkpoint: u64) -> String {
+        format!("g{}/chk-{checkpoint}", self.generation)
+    }
+
+    /// Where files go.
+    pub fn storage(&self) -> Arc<dyn CheckpointStorage> {
+        self.storage.clone()
+    }
+
+    /// A checkpoint whose files are all written is complete: writes its manifest and record, and
+    /// deletes what is no longer kept.
+    ///
+    /// # Errors
+    /// What the storage says; [`CheckpointError::Superseded`] if the job runs elsewhere by now.
+    pub fn complete(&mut self, manifest: &Manifest) -> Result<(), CheckpointError> {
+        let path = self.folder(manifest.checkpoint);
+        let text = serde_json::to_vec_pretty(manifest).map_err(|error| {
+            CheckpointError::Setting(format!("the manifest can't be written: {error}"))
+        })?;
+        self.storage.put(&format!("{path}/{MANIFEST}"), &text)?;
+        self.log.append(Record::Checkpoint(CheckpointRecord {
+            checkpoint: manifest.checkpoint,
+            generation: self.generation,
+            path: path.clone(),
+            completed_at: self.clock.wall_millis(),
+        }))?;
+        self.highest = self.highest.max(manifest.checkpoint);
+        self.latest = Some(path);
+        if let Err(error) = self.retire() {
+            // It will be tried again with the next one.
+            tracing::warn!("old checkpoints stay: {error}");
+        }
+        Ok(())
+    }
+
+    fn retire(&mut self) -> Result<(), CheckpointError> {
+        let all: Vec<CheckpointRecord> = self.log.checkpoints().cloned().collect();
+        let kept = all.len().saturating_sub(self.settings.retained);
+        let gone = all.get(..kept).unwrap_or(&[]);
+        for record in gone {
+            self.discard_folder(&record.path)?;
+        }
+        let gone: BTreeSet<&str> = gone.iter().map(|record| record.path.as_str()).collect();
+        self.log
+            .forget(|record| gone.contains(record.path.as_str()))
+    }
+
+    /// Deletes what there is of a checkpoint; the manifest first, so that what is left is none.
+    fn discard_folder(&self, folder: &str) -> Result<(), CheckpointError> {
+        self.storage.delete(&format!("{folder}/{MANIFEST}"))?;
+        for name in self.storage.list(folder)? {
+            self.storage.delete(&name)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what there is of a checkpoint of this generation that is not to be.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn discard(&self, checkpoint: u64) -> Result<(), CheckpointError> {
+        self.discard_folder(&self.folder(checkpoint))
+    }
+
+    /// Deletes files of former generations that belong to no complete checkpoint.
+    fn sweep(&self) -> Result<(), CheckpointError> {
+        let kept: BTreeSet<&str> = self
+            .log
+            .checkpoints()
+            .map(|record| record.path.as_str())
+            .collect();
+        for name in self.storage.list("")? {
+            let Some((folder, _)) = name.rsplit_once('/') else {
+                continue;
+            };
+            let generation = folder.split('/').next().and_then(|g| g.strip_prefix('g'));
+            let generation = generation.and_then(|number| number.parse::<u64>().ok());
+            if generation.is_some_and(|g| g < self.generation) && !kept.contains(folder) {
+                self.storage.delete(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The job has ended in good order.
+    ///
+    /// # Errors
+    /// What the storage says; [`CheckpointError::Superseded`] if the job runs elsewhere by now.
+    pub fn end(&mut self, how: Ending) -> Result<(), CheckpointError> {
+        self.log.append(Record::Ended {
+            generation: self.generation,
+            how,
+            at: self.clock.wall_millis(),
+        })
+    }
+}

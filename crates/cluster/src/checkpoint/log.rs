@@ -1,0 +1,267 @@
+//! The log of a job: which generations there were, and which checkpoints are complete.
+//!
+//! Invariant: record *k* is written by one who has read all records before it, and exists once. A
+//! generation that is not the newest in the log owns nothing: its next record would have to be the
+//! one that the newer began with. So records of generations are never deleted; those of checkpoints
+//! go with their checkpoints, except the last record.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::CheckpointError;
+use super::storage::CheckpointStorage;
+
+/// How a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The input has ended, and everything is committed.
+    Finished,
+    /// It was told to stop, and can be resumed.
+    Stopped,
+}
+
+/// A checkpoint, and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRecord {
+    /// Its number.
+    pub checkpoint: u64,
+    /// The generation that took it.
+    pub generation: u64,
+    /// Its folder.
+    pub path: String,
+    /// When it was complete, in milliseconds since the epoch.
+    pub completed_at: i64,
+}
+
+/// A record of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A generation begins.
+    Generation {
+        /// Its number.
+        generation: u64,
+        /// Drawn by the process that begins it, so that two records are never alike.
+        owner: String,
+        /// The job's history.
+        lineage: String,
+        /// The checkpoint that it goes on from.
+        from: Option<String>,
+        /// When, in milliseconds since the epoch.
+        at: i64,
+    },
+    /// A checkpoint is complete.
+    Checkpoint(CheckpointRecord),
+    /// A generation ended in good order.
+    Ended {
+        /// Its number.
+        generation: u64,
+        /// How.
+        how: Ending,
+        /// When, in milliseconds since the epoch.
+        at: i64,
+    },
+}
+
+impl Record {
+    fn generation(&self) -> u64 {
+        match self {
+            Self::Generation { generation, .. } | Self::Ended { generation, .. } => *generation,
+            Self::Checkpoint(record) => record.generation,
+        }
+    }
+}
+
+/// The log, as far as it has been read.
+pub struct JobLog {
+    storage: Arc<dyn CheckpointStorage>,
+    /// By number.
+    records: Vec<(u64, Record)>,
+}
+
+const FOLDER: &str = "log";
+
+fn name_of(number: u64) -> String {
+    format!("{FOLDER}/{number:012}.json")
+}
+
+fn number_of(name: &str) -> Option<u64> {
+    let name = name.strip_prefix(FOLDER)?.strip_prefix('/')?;
+    name.strip_suffix(".json")?.parse().ok()
+}
+
+impl JobLog {
+    /// Reads the log.
+    ///
+    /// # Errors
+    /// What the storage says, or a record that can't be read.
+    pub fn read(storage: Arc<dyn CheckpointStorage>) -> Result<Self, CheckpointError> {
+        let mut log = Self {
+            storage,
+            records: Vec::new(),
+        };
+        for name in log.storage.list(FOLDER)? {
+            let Some(number) = number_of(&name) else {
+                continue;
+            };
+            // One that has gone meanwhile was that of an old checkpoint.
+            if let Some(record) = log.get(number)? {
+                log.records.push((number, record));
+            }
+        }
+        Ok(log)
+    }
+
+    fn get(&self, number: u64) -> Result<Option<Record>, CheckpointError> {
+        let name = name_of(number);
+        let Some(bytes) = self.storage.get(&name)? else {
+            return Ok(None);
+        };
+        let record = serde_json::from_slice(&bytes);
+        record.map(Some).map_err(|error| CheckpointError::Damaged {
+            checkpoint: self.storage.location(),
+            file: name,
+            problem: format!("is no record of a log: {error}"),
+            older: None,
+        })
+    }
+
+    /// The greatest generation.
+    pub fn generation(&self) -> u64 {
+        let generations = self.records.iter().map(|(_, record)| record.generation());
+        generations.max().unwrap_or(0)
+    }
+
+    /// The complete checkpoints, the newest last.
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = &CheckpointRecord> {
+        self.records.iter().filter_map(|(_, record)| match record {
+            Record::Checkpoint(record) => Some(record),
+            _ => None,
+        })
+    }
+
+    /// How the last generation ended; none if it did not, or not in good order.
+    pub fn ending(&self) -> Option<Ending> {
+        match self.records.last() {
+            Some((_, Record::Ended { how, .. })) => Some(*how),
+            _ => None,
+        }
+    }
+
+    /// Whether the job has ever been started.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Adds a record of a generation.
+    ///
+    /// # Errors
+    /// What the storage says; [`CheckpointError::Superseded`] if another generation has begun.
+    pub fn append(&mut self, record: Record) -> Result<(), CheckpointError> {
+        let own = record.generation();
+        let text = serde_json::to_vec_pretty(&record).map_err(|error| {
+            CheckpointError::Setting(format!("a record can't be written: {error}"))
+        })?;
+        loop {
+            let number = self.records.last().map_or(1, |(number, _)| number + 1);
+            if self.storage.put_if_absent(&name_of(number), &text)? {
+                self.records.push((number, record));
+                return Ok(());
+            }
+            let Some(there) = self.get(number)? else {
+                continue;
+            };
+            self.records.push((number, there.clone()));
+            if there == record {
+                // Written, though the storage had said that it failed.
+                return Ok(());
+            }
+            let newer = there.generation();
+            if newer >= own {
+                return Err(CheckpointError::Superseded { own, newer });
+            }
+        }
+    }
+
+    /// Deletes the records of checkpoints for which `gone` holds.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn forget(
+        &mut self,
+        gone: impl Fn(&CheckpointRecord) -> bool,
+    ) -> Result<(), CheckpointError> {
+        let last = self.records.last().map(|(number, _)| *number);
+        let mut kept = Vec::new();
+        for (number, record) in std::mem::take(&mut self.records) {
+            let goes = matches!(&record, Record::Checkpoint(record) if gone(record));
+            if goes && Some(number) != last {
+                self.storage.delete(&name_of(number))?;
+            } else {
+                kept.push((number, record));
+            }
+        }
+        self.records = kept;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::MemoryStorage;
+    use super::*;
+
+    fn generation(generation: u64, owner: &str) -> Record {
+        Record::Generation {
+            generation,
+            owner: owner.to_owned(),
+            lineage: "l".to_owned(),
+            from: None,
+            at: 0,
+        }
+    }
+
+    fn checkpoint(generation: u64, checkpoint: u64) -> Record {
+        Record::Checkpoint(CheckpointRecord {
+            checkpoint,
+            generation,
+            path: format!("g{generation}/chk-{checkpoint}"),
+            completed_at: 0,
+        })
+    }
+
+    #[test]
+    fn who_was_thought_dead_completes_no_checkpoint() {
+        let storage: Arc<dyn CheckpointStorage> = Arc::new(MemoryStorage::default());
+        let mut old = JobLog::read(storage.clone()).unwrap();
+        old.append(generation(1, "a")).unwrap();
+        old.append(checkpoint(1, 1)).unwrap();
+        let mut new = JobLog::read(storage.clone()).unwrap();
+        assert_eq!(new.generation(), 1);
+        new.append(generation(2, "b")).unwrap();
+        new.append(checkpoint(2, 2)).unwrap();
+        new.append(checkpoint(2, 3)).unwrap();
+        new.forget(|record| record.checkpoint < 3).unwrap();
+        let refused = old.append(checkpoint(1, 2)).unwrap_err();
+        assert!(matches!(
+            refused,
+            CheckpointError::Superseded { own: 1, newer: 2 }
+        ));
+        let read = JobLog::read(storage).unwrap();
+        let numbers: Vec<u64> = read.checkpoints().map(|record| record.checkpoint).collect();
+        assert_eq!(numbers, [3]);
+    }
+
+    #[test]
+    fn of_two_that_begin_a_generation_one_does() {
+        let storage: Arc<dyn CheckpointStorage> = Arc::new(MemoryStorage::default());
+        let mut one = JobLog::read(storage.clone()).unwrap();
+        let mut other = JobLog::read(storage).unwrap();
+        one.append(generation(1, "a")).unwrap();
+        assert!(other.append(generation(1, "b")).is_err());
+        other.append(generation(2, "b")).unwrap();
+        assert!(one.append(checkpoint(1, 1)).is_err());
+    }
+}

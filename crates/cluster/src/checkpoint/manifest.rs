@@ -1,0 +1,278 @@
+//! What a checkpoint consists of, as a file that a person can read; and reading it back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rheos_core::id::{CheckpointId, OperatorId};
+use rheos_core::job_graph::JobGraph;
+use rheos_core::key_group::hash_bytes;
+use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator};
+use rheos_runtime::checkpoint::snapshot::OperatorSnapshot;
+use serde::{Deserialize, Serialize};
+
+use super::error::CheckpointError;
+use super::storage::CheckpointStorage;
+
+/// The version of everything in a checkpoint's folder.
+pub const FORMAT: u32 = 1;
+/// The name of the manifest.
+pub const MANIFEST: &str = "manifest.json";
+
+/// A run of bytes in a file of the checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The file, in the checkpoint's folder.
+    pub file: String,
+    /// Bytes before it.
+    pub offset: u64,
+    /// Its bytes.
+    pub length: u64,
+    /// Their xxh3-64, in hexadecimal.
+    pub xxh3: String,
+}
+
+impl Part {
+    /// The part that these bytes are.
+    pub fn of(file: &str, offset: usize, bytes: &[u8]) -> Self {
+        Self {
+            file: file.to_owned(),
+            offset: offset as u64,
+            length: bytes.len() as u64,
+            xxh3: format!("{:016x}", hash_bytes(bytes)),
+        }
+    }
+}
+
+/// An operator's part of a checkpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OperatorManifest {
+    /// Its identity, in hexadecimal: the hash of its uid.
+    pub id: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// Whether a job without it would lose something.
+    pub has_state: bool,
+    /// What its enumerator remembers, if it is a source.
+    pub enumerator: Option<Part>,
+    /// What its subtasks remember; none of one that had finished.
+    pub subtasks: Vec<Option<Part>>,
+}
+
+/// What a checkpoint cost a task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TaskManifest {
+    /// The chain and the subtask.
+    pub task: String,
+    /// From the first input's barrier to the last one's, in microseconds.
+    pub alignment_micros: i64,
+    /// How long the task stood still, in microseconds.
+    pub sync_micros: i64,
+    /// From the trigger until its part was written, in microseconds.
+    pub end_to_end_micros: i64,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+/// A complete checkpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Manifest {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// The job's name.
+    pub job: String,
+    /// Its number.
+    pub checkpoint: u64,
+    /// The generation that took it.
+    pub generation: u64,
+    /// The job's history.
+    pub lineage: String,
+    /// When it was triggered, in milliseconds since the epoch.
+    pub triggered_at: i64,
+    /// How long the job had run by then, over all generations, in milliseconds.
+    pub run_millis: i64,
+    /// By operator.
+    pub operators: Vec<OperatorManifest>,
+    /// By task.
+    pub tasks: Vec<TaskManifest>,
+}
+
+/// A manifest, and where it lies.
+pub struct Checkpoint {
+    storage: Arc<dyn CheckpointStorage>,
+    folder: String,
+    /// What it says.
+    pub manifest: Manifest,
+}
+
+impl Checkpoint {
+    /// Reads the manifest in a folder; `older` is the next older checkpoint, for an error.
+    ///
+    /// # Errors
+    /// If there is none, or it can't be read.
+    pub fn open(
+        storage: Arc<dyn CheckpointStorage>,
+        folder: &str,
+        older: Option<u64>,
+    ) -> Result<Self, CheckpointError> {
+        let damaged = |problem: String| CheckpointError::Damaged {
+            checkpoint: place_of(storage.as_ref(), folder),
+            file: MANIFEST.to_owned(),
+            problem,
+            older,
+        };
+        let bytes = storage
+            .get(&join(folder, MANIFEST))?
+            .ok_or_else(|| damaged("is missing".to_owned()))?;
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(format!("is no manifest: {error}")))?;
+        if manifest.format != FORMAT {
+            return Err(damaged(format!(
+                "is of format {}, and this version reads {FORMAT}",
+                manifest.format
+            )));
+        }
+        Ok(Self {
+            storage,
+            folder: folder.to_owned(),
+            manifest,
+        })
+    }
+
+    /// What the job remembered, for a job of this graph; every byte is checked.
+    ///
+    /// # Errors
+    /// If a file is missing or not what was written, or there is state that no operator claims.
+    pub fn load(
+        &self,
+        graph: &JobGraph,
+        ignore_unclaimed: bool,
+        older: Option<u64>,
+    ) -> Result<RestoredJob, CheckpointError> {
+        let manifest = &self.manifest;
+        let claimed = |operator: &OperatorManifest| {
+            let mut operators = graph.operators.iter();
+            operators.any(|node| node.id().to_string() == operator.id)
+        };
+        let unclaimed: Vec<String> = manifest
+            .operators
+            .iter()
+            .filter(|operator| operator.has_state && !claimed(operator))
+            .map(|operator| format!("'{}' (uid '{}')", operator.name, operator.uid))
+            .collect();
+        if !unclaimed.is_empty() && !ignore_unclaimed {
+            return Err(CheckpointError::Unclaimed {
+                checkpoint: manifest.checkpoint,
+                operators: unclaimed.join(", "),
+            });
+        }
+        let mut files = Files {
+            checkpoint: self,
+            older,
+            read: BTreeMap::new(),
+        };
+        let mut operators = BTreeMap::new();
+        for operator in manifest
+            .operators
+            .iter()
+            .filter(|operator| claimed(operator))
+        {
+            let mut restored = RestoredOperator::default();
+            if let Some(part) = &operator.enumerator {
+                restored.enumerator = Some(Arc::new(files.part(part)?.to_vec()));
+            }
+            for part in &operator.subtasks {
+                let part = match part {
+                    Some(part) => Some(Arc::new(files.snapshot(part)?)),
+                    None => None,
+                };
+                restored.parts.push(part);
+            }
+            let id = u64::from_str_radix(&operator.id, 16).map_err(|_| {
+                files.damaged(MANIFEST, format!("'{}' is no operator's id", operator.id))
+            })?;
+            operators.insert(OperatorId(id), Arc::new(restored));
+        }
+        Ok(RestoredJob {
+            checkpoint: CheckpointId(manifest.checkpoint),
+            operators,
+        })
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
+fn place_of(storage: &dyn CheckpointStorage, folder: &str) -> String {
+    join(&storage.location(), folder)
+        .trim_end_matches('/')
+        .to_owned()
+}
+
+/// Files of a checkpoint, each read once.
+struct Files<'a> {
+    checkpoint: &'a Checkpoint,
+    older: Option<u64>,
+    read: BTreeMap<String, Vec<u8>>,
+}
+
+impl Files<'_> {
+    fn damaged(&self, file: &str, problem: String) -> CheckpointError {
+        let Checkpoint {
+            storage, folder, ..
+        } = self.checkpoint;
+        CheckpointError::Damaged {
+            checkpoint: place_of(storage.as_ref(), folder),
+            file: file.to_owned(),
+            problem,
+            older: self.older,
+        }
+    }
+
+    fn part(&mut self, part: &Part) -> Result<&[u8], CheckpointError> {
+        if !self.read.contains_key(&part.file) {
+            let name = join(&self.checkpoint.folder, &part.file);
+            let bytes = self
+                .checkpoint
+                .storage
+                .get(&name)?
+                .ok_or_else(|| self.damaged(&part.file, "is missing".to_owned()))?;
+            self.read.insert(part.file.clone(), bytes);
+        }
+        let from = usize::try_from(part.offset).unwrap_or(usize::MAX);
+        let to = from.saturating_add(usize::try_from(part.length).unwrap_or(usize::MAX));
+        let Some(bytes) = self
+            .read
+            .get(&part.file)
+            .and_then(|file| file.get(from..to))
+        else {
+            let length = self.read.get(&part.file).map_or(0, Vec::len);
+            return Err(self.damaged(
+                &part.file,
+                format!("is truncated: it has {length} bytes, and the manifest speaks of {to}"),
+            ));
+        };
+        let found = format!("{:016x}", hash_bytes(bytes));
+        if found != part.xxh3 {
+            return Err(self.damaged(
+                &part.file,
+                format!(
+                    "is not what was written: bytes {from} to {to} have the checksum {found}, and \
+                     the manifest says {}",
+                    part.xxh3
+                ),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn snapshot(&mut self, part: &Part) -> Result<OperatorSnapshot, CheckpointError> {
+        let read = OperatorSnapshot::from_bytes(self.part(part)?);
+        read.map_err(|error| self.damaged(&part.file, format!("can't be read: {error}")))
+    }
+}

@@ -1,0 +1,32 @@
+//! Checkpoints from the JobManager's side: when, of what, kept where.
+//!
+//! ```text
+//! coordinator: trigger n ─▶ barriers to the sources … snapshots of the tasks ─▶ writer: files
+//!              all written ─▶ writer: manifest, then the record in the log ─▶ complete
+//!              ─▶ tasks hear of it (sinks commit) ─▶ older checkpoints are deleted
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`settings`] | what a configuration says of checkpoints |
+//! | [`coordinator`] | which checkpoint is under way and what becomes of it: decisions only |
+//! | [`storage`], [`folder`], [`memory`] | where files lie |
+//! | [`log`] | the only truth about a job: its generations and complete checkpoints |
+//! | [`manifest`] | what a checkpoint consists of, and reading it back |
+//! | [`job_store`] | a job's folder: whose it is, what to resume from |
+//! | [`writer`] | the thread that writes |
+
+pub mod coordinator;
+pub mod error;
+pub mod folder;
+pub mod job_store;
+pub mod log;
+pub mod manifest;
+pub mod memory;
+pub mod settings;
+pub mod storage;
+pub mod writer;
+
+pub use error::CheckpointError;
+pub use job_store::{JobStore, Resume};
+pub use settings::CheckpointSettings;

@@ -1,0 +1,109 @@
+//! What a configuration says of checkpoints.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rheos_core::config::Configuration;
+use rheos_core::config::options::{
+    CHECKPOINTING_DIR, CHECKPOINTING_INTERVAL, CHECKPOINTING_MAX_CONCURRENT,
+    CHECKPOINTING_MIN_PAUSE, CHECKPOINTING_NUM_RETAINED, CHECKPOINTING_STORAGE,
+    CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES, RECOVERY_IGNORE_UNCLAIMED_STATE,
+};
+
+use super::error::CheckpointError;
+
+/// When checkpoints are taken, and how many are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointSettings {
+    /// From a trigger to the next.
+    pub interval: Duration,
+    /// At least this from the end of one to the trigger of the next.
+    pub min_pause: Duration,
+    /// After which one that is not complete is given up.
+    pub timeout: Duration,
+    /// How many may be under way at one time.
+    pub max_concurrent: usize,
+    /// How many may fail in a row before the job does.
+    pub tolerable_failures: u32,
+    /// How many complete ones are kept.
+    pub retained: usize,
+    /// Where; in memory without one.
+    pub folder: Option<PathBuf>,
+    /// Whether state of operators that the job doesn't have is dropped.
+    pub ignore_unclaimed: bool,
+}
+
+impl CheckpointSettings {
+    /// What a configuration asks for; none without an interval.
+    ///
+    /// # Errors
+    /// If a value is not of its type or out of its range.
+    pub fn from_configuration(conf: &Configuration) -> Result<Option<Self>, CheckpointError> {
+        let setting =
+            |error: rheos_core::config::ConfigError| CheckpointError::Setting(error.to_string());
+        let Some(interval) = conf.get_set(&CHECKPOINTING_INTERVAL).map_err(setting)? else {
+            return Ok(None);
+        };
+        // Flink's bound; 0 would be one barrier behind the other.
+        if interval < Duration::from_millis(10) {
+            let expected = "at least 10 ms";
+            return Err(setting(
+                conf.bad_value(CHECKPOINTING_INTERVAL.key, expected),
+            ));
+        }
+        let at_least_one = |option: &rheos_core::config::ConfigOption<u32>| match conf
+            .get(option)
+            .map_err(
+            setting,
+        )? {
+            0 => Err(setting(conf.bad_value(option.key, "at least 1"))),
+            count => Ok(count as usize),
+        };
+        let folder = conf.get_set(&CHECKPOINTING_DIR).map_err(setting)?;
+        let storage = conf.get_set(&CHECKPOINTING_STORAGE).map_err(setting)?;
+        let folder = match (storage.as_deref().map(str::trim), folder) {
+            (None, folder) => folder.map(|folder| path_of(&folder)).transpose()?,
+            (Some("jobmanager"), _) => None,
+            (Some("filesystem"), Some(folder)) => Some(path_of(&folder)?),
+            (Some("filesystem"), None) => {
+                return Err(CheckpointError::Setting(format!(
+                    "`{}: filesystem` needs a folder: set {}",
+                    CHECKPOINTING_STORAGE.key, CHECKPOINTING_DIR.key
+                )));
+            }
+            (Some(_), _) => {
+                let expected = "jobmanager or filesystem";
+                return Err(setting(conf.bad_value(CHECKPOINTING_STORAGE.key, expected)));
+            }
+        };
+        Ok(Some(Self {
+            interval,
+            min_pause: conf.get(&CHECKPOINTING_MIN_PAUSE).map_err(setting)?,
+            timeout: conf.get(&CHECKPOINTING_TIMEOUT).map_err(setting)?,
+            max_concurrent: at_least_one(&CHECKPOINTING_MAX_CONCURRENT)?,
+            tolerable_failures: conf
+                .get(&CHECKPOINTING_TOLERABLE_FAILURES)
+                .map_err(setting)?,
+            retained: at_least_one(&CHECKPOINTING_NUM_RETAINED)?,
+            folder,
+            ignore_unclaimed: conf
+                .get(&RECOVERY_IGNORE_UNCLAIMED_STATE)
+                .map_err(setting)?,
+        }))
+    }
+}
+
+/// A folder as it is configured: a path, or a `file:` URI.
+fn path_of(text: &str) -> Result<PathBuf, CheckpointError> {
+    let text = text.trim();
+    let path = text
+        .strip_prefix("file://")
+        .or_else(|| text.strip_prefix("file:"))
+        .unwrap_or(text);
+    match path.split_once("://") {
+        Some((scheme, _)) => Err(CheckpointError::Setting(format!(
+            "checkpoints can't be kept in '{text}' yet: {scheme} is not there; name a folder"
+        ))),
+        None => Ok(PathBuf::from(path)),
+    }
+}

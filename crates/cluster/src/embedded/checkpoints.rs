@@ -1,0 +1,347 @@
+//! The checkpoints of a running job: carries out what the coordinator decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use rheos_core::barrier::{Barrier, SnapshotKind};
+use rheos_core::clock::SharedClock;
+use rheos_core::id::{CheckpointId, Generation, OperatorId};
+use rheos_core::job_graph::JobGraph;
+use rheos_core::spawn::SharedSpawner;
+use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
+use rheos_runtime::task::mailbox::Mail;
+
+use super::attempt::Attempt;
+use super::events::{Event, Events};
+use crate::checkpoint::coordinator::{Consequence, Coordinator, Pending};
+use crate::checkpoint::job_store::{Begun, JobStore};
+use crate::checkpoint::log::Ending;
+use crate::checkpoint::manifest::{FORMAT, Manifest, OperatorManifest, TaskManifest};
+use crate::checkpoint::writer::{CheckpointWriter, Order, Written};
+use crate::checkpoint::{CheckpointError, CheckpointSettings};
+use crate::deploy::JobMetrics;
+use crate::error::JobError;
+
+/// See the [module](self).
+pub(super) struct Checkpoints {
+    store: Arc<Mutex<JobStore>>,
+    writer: CheckpointWriter,
+    settings: CheckpointSettings,
+    clock: SharedClock,
+    coordinator: Coordinator,
+    generation: u64,
+    lineage: String,
+    /// How long the job had run when the attempt began.
+    run_millis: i64,
+    began_micros: i64,
+    /// What tasks that have ended left: their parts of later checkpoints.
+    left: BTreeMap<usize, TaskSnapshot>,
+    /// What the enumerators remember of checkpoints under way.
+    enumerators: BTreeMap<u64, Vec<(OperatorId, Vec<u8>)>>,
+}
+
+fn lock(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
+    store
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Checkpoints {
+    pub(super) fn start(
+        store: JobStore,
+        begun: &Begun,
+        spawner: &SharedSpawner,
+        clock: SharedClock,
+        events: &Arc<Events>,
+    ) -> Result<Self, JobError> {
+        let settings = store.settings().clone();
+        let store = Arc::new(Mutex::new(store));
+        let told = events.clone();
+        let tell = Box::new(move |written| told.push(Event::Written(written)));
+        let writer = CheckpointWriter::start(store.clone(), spawner, clock.clone(), tell).map_err(
+            |error| JobError::System {
+                what: "starting a thread",
+                error,
+            },
+        )?;
+        let now = clock.monotonic_micros();
+        Ok(Self {
+            store,
+            writer,
+            coordinator: Coordinator::new(
+                &settings,
+                begun.next_checkpoint,
+                0,
+                BTreeSet::new(),
+                now,
+            ),
+            settings,
+            clock,
+            generation: begun.generation,
+            lineage: begun.lineage.clone(),
+            run_millis: begun.run_millis,
+            began_micros: now,
+            left: BTreeMap::new(),
+            enumerators: BTreeMap::new(),
+        })
+    }
+
+    /// An attempt begins.
+    pub(super) fn attempt(&mut self, begun: &Begun, attempt: &Attempt) {
+        let now = self.clock.monotonic_micros();
+        let tasks = attempt.tasks.iter().enumerate();
+        let sources = tasks.filter(|(_, task)| task.is_source);
+        self.coordinator = Coordinator::new(
+            &self.settings,
+            begun.next_checkpoint,
+            attempt.tasks.len(),
+            sources.map(|(index, _)| index).collect(),
+            now,
+        );
+        self.generation = begun.generation;
+        self.run_millis = begun.run_millis;
+        self.began_micros = now;
+        self.enumerators.clear();
+        self.left.clear();
+    }
+
+    /// What the job has to name its history by.
+    pub(super) fn lineage(&self) -> &str {
+        &self.lineage
+    }
+
+    /// How long the job has run, over all attempts that count, in milliseconds.
+    pub(super) fn run_millis(&self) -> i64 {
+        let run = self.clock.monotonic_micros() - self.began_micros;
+        self.run_millis + run.div_euclid(1000)
+    }
+
+    /// When to be called again at the latest, in monotonic microseconds.
+    pub(super) fn next_look(&self) -> i64 {
+        self.coordinator.next_look()
+    }
+
+    /// Begins what is due and gives up what is overdue; the failure that it comes to.
+    pub(super) fn tick(&mut self, attempt: &Attempt) -> Option<JobError> {
+        let now = self.clock.monotonic_micros();
+        if let Some((checkpoint, missing)) = self.coordinator.expired(now) {
+            let tasks = missing
+                .iter()
+                .filter_map(|task| attempt.tasks.get(*task))
+                .map(|task| task.place.to_string());
+            let error = CheckpointError::Expired {
+                checkpoint,
+                seconds: self.settings.timeout.as_secs(),
+                tasks: tasks.collect::<Vec<_>>().join(", "),
+            };
+            return self.failed(checkpoint, error);
+        }
+        if !self.coordinator.is_due(now) {
+            return None;
+        }
+        let wall = self.clock.wall_millis();
+        let checkpoint = self.coordinator.begin(now, wall);
+        let barrier = Barrier {
+            checkpoint: CheckpointId(checkpoint),
+            generation: Generation(self.generation),
+            triggered_at: wall,
+            kind: SnapshotKind::Checkpoint,
+        };
+        let mut enumerators = Vec::new();
+        for source in &attempt.sources {
+            let snapshot = source.coordinator.snapshot(&mut || {
+                let tasks = source.tasks.iter();
+                for task in tasks.filter_map(|task| attempt.tasks.get(*task)) {
+                    task.mail.send(Mail::Checkpoint(barrier));
+                }
+            });
+            match snapshot {
+                Ok(snapshot) => enumerators.push((source.id, snapshot)),
+                Err(error) => {
+                    return Some(JobError::Source {
+                        operator: source.name.clone(),
+                        error,
+                    });
+                }
+            }
+        }
+        self.enumerators.insert(checkpoint, enumerators);
+        for (task, left) in &self.left {
+            self.coordinator.left(checkpoint, *task);
+            self.writer.order(Order::Task {
+                checkpoint,
+                task: *task,
+                name: String::new(),
+                snapshot: left.clone(),
+            });
+        }
+        None
+    }
+
+    pub(super) fn snapshot(
+        &mut self,
+        task: usize,
+        barrier: &Barrier,
+        snapshot: TaskSnapshot,
+        attempt: &Attempt,
+    ) {
+        let checkpoint = barrier.checkpoint.0;
+        if self.coordinator.answered(checkpoint, task) {
+            let name = attempt.tasks.get(task).map(|task| task.place.to_string());
+            self.writer.order(Order::Task {
+                checkpoint,
+                task,
+                name: name.unwrap_or_default(),
+                snapshot,
+            });
+        }
+    }
+
+    pub(super) fn end_reached(&mut self, task: usize) {
+        self.coordinator.end_reached(task);
+    }
+
+    pub(super) fn task_leaves(&mut self, task: usize, left: TaskSnapshot) {
+        self.left.insert(task, left);
+    }
+
+    pub(super) fn task_ended(&mut self, task: usize) {
+        // Checkpoints under way that it has not answered get what it left.
+        if let Some(left) = self.left.get(&task) {
+            for checkpoint in self.coordinator.unanswered(task) {
+                self.coordinator.answered(checkpoint, task);
+                self.writer.order(Order::Task {
+                    checkpoint,
+                    task,
+                    name: String::new(),
+                    snapshot: left.clone(),
+                });
+            }
+        }
+        self.coordinator.task_ended(task);
+    }
+
+    /// Takes note of what is written; the failure that it comes to.
+    pub(super) fn written(&mut self, written: Written, attempt: &Attempt) -> Option<JobError> {
+        match written {
+            Written::Task(checkpoint, task, part) => {
+                self.coordinator.written(checkpoint, task, part);
+                None
+            }
+            Written::Complete(checkpoint, bytes) => {
+                let now = self.clock.monotonic_micros();
+                tracing::debug!(checkpoint, bytes, "checkpoint complete");
+                for given_up in self.coordinator.completed(checkpoint, now) {
+                    self.enumerators.remove(&given_up);
+                    self.writer.order(Order::Discard(given_up));
+                }
+                self.enumerators.remove(&checkpoint);
+                attempt.checkpoint_completed(checkpoint);
+                None
+            }
+            Written::Failed(checkpoint, error) => self.failed(checkpoint, error),
+            Written::Settled => None,
+        }
+    }
+
+    /// Closes a checkpoint of which everything is written.
+    pub(super) fn close_whole(&mut self, graph: &JobGraph, metrics: &JobMetrics, job: &str) {
+        let run_millis = self.run_millis();
+        let Some(pending) = self.coordinator.whole() else {
+            return;
+        };
+        let enumerators = self.enumerators.remove(&pending.checkpoint);
+        let mut manifest = Manifest {
+            format: FORMAT,
+            job: job.to_owned(),
+            checkpoint: pending.checkpoint,
+            generation: self.generation,
+            lineage: self.lineage.clone(),
+            triggered_at: pending.triggered_at,
+            run_millis,
+            operators: Vec::new(),
+            tasks: Vec::new(),
+        };
+        describe(&mut manifest, pending, graph, metrics);
+        let mut found = Vec::new();
+        for (id, bytes) in enumerators.unwrap_or_default() {
+            let id = id.to_string();
+            if let Some(at) = manifest.operators.iter().position(|o| o.id == id) {
+                found.push((at, bytes));
+            }
+        }
+        self.writer.order(Order::Close(Box::new(manifest), found));
+    }
+
+    fn failed(&mut self, checkpoint: u64, error: CheckpointError) -> Option<JobError> {
+        if matches!(error, CheckpointError::Superseded { .. }) {
+            return Some(error.into());
+        }
+        self.enumerators.remove(&checkpoint);
+        self.writer.order(Order::Discard(checkpoint));
+        let now = self.clock.monotonic_micros();
+        match self.coordinator.failed(checkpoint, now) {
+            Consequence::Fatal => Some(error.into()),
+            Consequence::Tolerated => {
+                tracing::warn!("a checkpoint failed, which is tolerated: {error}");
+                None
+            }
+        }
+    }
+
+    /// All tasks have ended after a failure: what is under way is given up, and the writer asked to
+    /// say when it has nothing left to do.
+    pub(super) fn give_up(&mut self) {
+        for checkpoint in self.coordinator.unfinished() {
+            self.writer.order(Order::Discard(checkpoint));
+        }
+        self.writer.order(Order::Settle);
+    }
+
+    /// The next generation begins.
+    pub(super) fn begin_again(&mut self, graph: &JobGraph) -> Result<Begun, JobError> {
+        let next = self.coordinator.next();
+        Ok(lock(&self.store).begin_again(graph, next)?)
+    }
+
+    /// The job has ended in good order.
+    pub(super) fn end(&self, how: Ending) -> Result<(), JobError> {
+        Ok(lock(&self.store).end(how)?)
+    }
+}
+
+/// Fills a manifest with what has been written.
+fn describe(manifest: &mut Manifest, pending: &Pending, graph: &JobGraph, metrics: &JobMetrics) {
+    manifest.operators = graph
+        .operators
+        .iter()
+        .map(|node| OperatorManifest {
+            id: node.id().to_string(),
+            uid: node.uid.clone(),
+            name: node.name.clone(),
+            has_state: false,
+            enumerator: None,
+            subtasks: Vec::new(),
+        })
+        .collect();
+    for (index, task) in metrics.tasks.iter().enumerate() {
+        let written = pending.written.get(&index);
+        for operator in &task.operators {
+            let part = written
+                .and_then(|written| written.operators.iter().find(|part| part.id == operator.id));
+            if let Some(manifest) = manifest.operators.get_mut(operator.index) {
+                manifest.has_state |= part.is_some_and(|part| part.has_state);
+                manifest.subtasks.push(part.map(|part| part.part.clone()));
+            }
+        }
+        if let Some(written) = written {
+            manifest.tasks.push(TaskManifest {
+                task: task.place.to_string(),
+                alignment_micros: written.alignment_micros,
+                sync_micros: written.sync_micros,
+                end_to_end_micros: written.written_micros - pending.triggered_micros,
+                bytes: written.bytes,
+            });
+        }
+    }
+}

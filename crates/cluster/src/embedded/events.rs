@@ -1,0 +1,101 @@
+//! Where workers, the checkpoints' writer and callers leave word for the one who waits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rheos_core::barrier::Barrier;
+use rheos_core::id::Place;
+use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
+use rheos_runtime::task::task::TaskListener;
+use rheos_runtime::task::worker::{TaskResult, WorkerListener};
+
+use crate::checkpoint::writer::Written;
+
+/// What has happened.
+pub(super) enum Event {
+    /// A task has ended.
+    Ended(usize, TaskResult),
+    /// A barrier has passed a task.
+    Snapshot(usize, Barrier, TaskSnapshot),
+    /// A task ends well.
+    Leaves(usize, TaskSnapshot),
+    /// A source waits for a checkpoint to end.
+    EndReached(usize),
+    /// An order to the checkpoints' writer is carried out.
+    Written(Written),
+    /// The job is to end in good order.
+    Stop {
+        /// Whether windows and timers fire.
+        drain: bool,
+    },
+    /// The job is to end at once.
+    Cancel,
+}
+
+/// A queue of events.
+#[derive(Default)]
+pub(super) struct Events {
+    queue: Mutex<VecDeque<Event>>,
+    arrived: Condvar,
+}
+
+impl Events {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        self.queue
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(super) fn push(&self, event: Event) {
+        self.lock().push_back(event);
+        self.arrived.notify_all();
+    }
+
+    pub(super) fn next(&self, timeout: Duration) -> Option<Event> {
+        let mut queue = self.lock();
+        if queue.is_empty() {
+            queue = self
+                .arrived
+                .wait_timeout(queue, timeout)
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .0;
+        }
+        queue.pop_front()
+    }
+}
+
+impl WorkerListener for Events {
+    fn task_ended(&self, index: usize, result: TaskResult) {
+        self.push(Event::Ended(index, result));
+    }
+}
+
+/// Tells the job's thread what checkpoints need of the tasks, and someone else what that one wants
+/// to know.
+pub(super) struct Reporter {
+    pub events: Arc<Events>,
+    pub listener: Arc<dyn TaskListener>,
+}
+
+impl TaskListener for Reporter {
+    fn barrier_passed(&self, place: &Place, barrier: &Barrier) {
+        self.listener.barrier_passed(place, barrier);
+    }
+
+    fn takes_snapshots(&self) -> bool {
+        true
+    }
+
+    fn snapshot_taken(&self, task: usize, barrier: &Barrier, snapshot: TaskSnapshot) {
+        self.events.push(Event::Snapshot(task, *barrier, snapshot));
+    }
+
+    fn task_leaves(&self, task: usize, left: TaskSnapshot) {
+        self.events.push(Event::Leaves(task, left));
+    }
+
+    fn end_reached(&self, task: usize) {
+        self.events.push(Event::EndReached(task));
+    }
+}

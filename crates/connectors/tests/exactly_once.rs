@@ -1,0 +1,318 @@
+//! Jobs that fail, are stopped and are started again, from a generator to files: nothing is lost and
+//! nothing doubled.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rheos::cluster::checkpoint::Resume;
+use rheos::execute::{StartOptions, start_with};
+use rheos::prelude::*;
+use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Sum {
+    key: u64,
+    start: i64,
+    rows: u64,
+    sum: u64,
+}
+
+struct Adding;
+
+impl AggregateFunction for Adding {
+    type In = u64;
+    type Acc = (u64, u64);
+    type Out = (u64, u64);
+
+    fn create_accumulator(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn add(&self, sum: &mut (u64, u64), row: u64) {
+        sum.0 += 1;
+        sum.1 += row;
+    }
+
+    fn get_result(&self, sum: &(u64, u64)) -> (u64, u64) {
+        *sum
+    }
+
+    fn merge(&self, into: &mut (u64, u64), from: (u64, u64)) {
+        into.0 += from.0;
+        into.1 += from.1;
+    }
+}
+
+const KEYS: u64 = 13;
+
+/// Windows of a second over a row a millisecond; `trouble` sees every row.
+fn describe(
+    env: &StreamEnv,
+    out: &Path,
+    count: u64,
+    rate: f64,
+    trouble: Arc<dyn Fn(u64) -> Result<u64, BoxError> + Send + Sync>,
+) {
+    env.name("sums");
+    let source = DataGeneratorSource::with_timestamps(|k| (k, k as i64), count).strided();
+    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_millis(500));
+    env.from_source_with_rate(source, strategy, "numbers", rate)
+        .try_map(move |k: u64| trouble(k))
+        .key_by(|k: &u64| k % KEYS)
+        .window(TumblingEventTimeWindows::of(Duration::from_secs(1)))
+        .aggregate_apply(
+            Adding,
+            |key: &u64,
+             window: &TimeWindow,
+             (rows, sum): (u64, u64),
+             _: &WindowContext<'_>,
+             out: &mut Collector<'_, Sum>| {
+                out.collect(Sum {
+                    key: *key,
+                    start: window.start,
+                    rows,
+                    sum,
+                });
+                Ok(())
+            },
+        )
+        .sink_to(FileSink::new(JsonLines, out));
+}
+
+/// Every line of the files that show; each window once, and the sums right.
+fn check(out: &Path, count: u64) {
+    let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
+    for file in std::fs::read_dir(out).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(!name.starts_with('.'), "left behind: {name}");
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |field: &str| row[field].as_u64().unwrap();
+            let window = (number("key"), row["start"].as_i64().unwrap());
+            let before = found.insert(window, (number("rows"), number("sum")));
+            assert_eq!(before, None, "{window:?} twice, the second time in {name}");
+        }
+    }
+    let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
+    for k in 0..count {
+        let sum = expected
+            .entry((k % KEYS, (k - k % 1000) as i64))
+            .or_default();
+        sum.0 += 1;
+        sum.1 += k;
+    }
+    let wrong: Vec<String> = expected
+        .keys()
+        .chain(found.keys())
+        .filter(|window| found.get(*window) != expected.get(*window))
+        .map(|window| {
+            let (found, expected) = (found.get(window), expected.get(window));
+            format!("{window:?}: {found:?} instead of {expected:?}")
+        })
+        .take(8)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn configuration(folder: Option<&Path>, more: &[(&str, &str)]) -> Configuration {
+    let mut configuration = Configuration::default();
+    configuration.set("execution.checkpointing.interval", "20 ms");
+    if let Some(folder) = folder {
+        configuration.set("execution.checkpointing.dir", folder.to_str().unwrap());
+    }
+    for (key, value) in more {
+        configuration.set(key, value);
+    }
+    configuration
+}
+
+fn run(
+    configuration: &Configuration,
+    out: &Path,
+    count: u64,
+    parallelism: u32,
+    trouble: Arc<dyn Fn(u64) -> Result<u64, BoxError> + Send + Sync>,
+) -> Result<rheos::cluster::embedded::JobReport, ApiError> {
+    let env = StreamEnv::new(configuration.clone());
+    env.parallelism(parallelism);
+    describe(&env, out, count, 40_000.0, trouble);
+    rheos::run_job(&env, rheos::RunOptions::default()).map(|finished| finished.report)
+}
+
+fn none() -> Arc<dyn Fn(u64) -> Result<u64, BoxError> + Send + Sync> {
+    Arc::new(Ok)
+}
+
+/// Fails at every row whose number is one of these, once each.
+fn failing(at: &'static [u64]) -> Arc<dyn Fn(u64) -> Result<u64, BoxError> + Send + Sync> {
+    let failed = AtomicU64::new(0);
+    Arc::new(move |k| {
+        let next = failed.load(Ordering::SeqCst);
+        if at.get(next as usize) == Some(&k) {
+            failed.store(next + 1, Ordering::SeqCst);
+            return Err(format!("row {k} is one too many").into());
+        }
+        Ok(k)
+    })
+}
+
+const QUICKLY: [(&str, &str); 2] = [
+    ("restart-strategy.type", "fixed-delay"),
+    ("restart-strategy.fixed-delay.delay", "1 ms"),
+];
+
+#[test]
+fn a_job_that_fails_goes_on_from_its_latest_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut conf = configuration(None, &QUICKLY);
+    conf.set("restart-strategy.fixed-delay.attempts", "5");
+    let trouble = failing(&[4_000, 11_111, 15_000, 19_999]);
+    let report = run(&conf, &out, 20_000, 2, trouble).unwrap();
+    assert_eq!(report.restarts, 4);
+    check(&out, 20_000);
+    let rows: u64 = report
+        .metrics
+        .tasks
+        .iter()
+        .flat_map(|task| &task.operators)
+        .filter(|operator| operator.is_source)
+        .map(|operator| operator.metrics.records_in())
+        .sum();
+    assert_eq!(rows, 20_000, "counters hold over restarts");
+}
+
+#[test]
+fn a_job_fails_for_good_when_its_strategy_says_so_and_goes_on_when_it_is_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, store) = (folder.path().join("out"), folder.path().join("store"));
+    let mut conf = configuration(Some(&store), &QUICKLY);
+    conf.set("restart-strategy.fixed-delay.attempts", "1");
+    let error = run(&conf, &out, 20_000, 2, failing(&[9_000, 9_500])).unwrap_err();
+    assert!(
+        error.to_string().contains("row 9500 is one too many"),
+        "{error}"
+    );
+    // At another parallelism, too.
+    let report = run(&conf, &out, 20_000, 3, none()).unwrap();
+    assert_eq!(report.restarts, 0);
+    check(&out, 20_000);
+    let error = run(&conf, &out, 20_000, 3, none()).unwrap_err();
+    assert!(matches!(error, ApiError::Finished { .. }), "{error}");
+}
+
+#[test]
+fn a_job_that_is_stopped_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, store) = (folder.path().join("out"), folder.path().join("store"));
+    let conf = configuration(Some(&store), &[]);
+    let mut before = 0;
+    for (stop, parallelism) in [(true, 2), (true, 3), (true, 1), (false, 2)] {
+        let env = StreamEnv::new(conf.clone());
+        env.parallelism(parallelism);
+        describe(&env, &out, 30_000, 60_000.0, none());
+        let program = env.program().unwrap();
+        let job = start_with(&program, conf.clone(), StartOptions::default()).unwrap();
+        if stop {
+            let (control, metrics) = (job.handle.control(), job.handle.metrics().clone());
+            while read(&metrics) < before + 4_000 {
+                std::thread::yield_now();
+            }
+            control.stop(false);
+        }
+        before = read(&job.wait().unwrap().metrics);
+    }
+    assert_eq!(before, 30_000, "counters hold over all lives");
+    check(&out, 30_000);
+}
+
+fn read(metrics: &rheos::cluster::deploy::JobMetrics) -> u64 {
+    let operators = metrics.tasks.iter().flat_map(|task| &task.operators);
+    let sources = operators.filter(|operator| operator.is_source);
+    sources.map(|source| source.metrics.records_in()).sum()
+}
+
+#[test]
+fn damage_is_found_and_named_and_an_older_checkpoint_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, store) = (folder.path().join("out"), folder.path().join("store"));
+    let mut conf = configuration(Some(&store), &[("restart-strategy.type", "none")]);
+    conf.set("execution.checkpointing.num-retained", "3");
+    run(&conf, &out, 20_000, 1, failing(&[15_000])).unwrap_err();
+    let mut manifests = Vec::new();
+    for generation in std::fs::read_dir(store.join("sums")).unwrap() {
+        let generation = generation.unwrap().path();
+        if generation.ends_with("log") {
+            continue;
+        }
+        for checkpoint in std::fs::read_dir(generation).unwrap() {
+            let checkpoint = checkpoint.unwrap().path();
+            if checkpoint.join("manifest.json").exists() {
+                let name = checkpoint.file_name().unwrap().to_str().unwrap().to_owned();
+                let number: u64 = name.strip_prefix("chk-").unwrap().parse().unwrap();
+                manifests.push((number, checkpoint));
+            }
+        }
+    }
+    manifests.sort();
+    assert_eq!(manifests.len(), 3, "as many as are to be kept");
+    let (newest, place) = manifests.last().unwrap();
+    let file = std::fs::read_dir(place)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .find(|path| path.to_str().unwrap().contains("task-"))
+        .unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let error = run(&conf, &out, 20_000, 1, none()).unwrap_err().to_string();
+    let older = manifests[1].0;
+    assert!(error.contains("is not what was written"), "{error}");
+    assert!(error.contains(&format!("chk-{newest}")), "{error}");
+    assert!(error.contains(&format!("checkpoint is {older}")), "{error}");
+    bytes.truncate(middle);
+    std::fs::write(&file, &bytes).unwrap();
+    let error = run(&conf, &out, 20_000, 1, none()).unwrap_err().to_string();
+    assert!(error.contains("is truncated"), "{error}");
+    std::fs::remove_file(&file).unwrap();
+    let error = run(&conf, &out, 20_000, 1, none()).unwrap_err().to_string();
+    assert!(error.contains("is missing"), "{error}");
+    // What lies between the two is in the output already; the rows behind the older one come again.
+    let env = StreamEnv::new(conf.clone());
+    env.parallelism(1);
+    describe(&env, &out, 20_000, 40_000.0, none());
+    let options = StartOptions {
+        resume: Resume::Number(older),
+        ..StartOptions::default()
+    };
+    let program = env.program().unwrap();
+    start_with(&program, conf, options).unwrap().wait().unwrap();
+}
+
+#[test]
+fn state_of_an_operator_that_is_gone_is_not_dropped_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, store) = (folder.path().join("out"), folder.path().join("store"));
+    let mut conf = configuration(Some(&store), &[("restart-strategy.type", "none")]);
+    run(&conf, &out, 20_000, 1, failing(&[15_000])).unwrap_err();
+    let other = |conf: &Configuration| {
+        let env = StreamEnv::new(conf.clone());
+        env.name("sums").parallelism(1);
+        let source = DataGeneratorSource::new(|k| k, 10);
+        env.from_source(source, WatermarkStrategy::no_watermarks(), "others")
+            .sink_to(FileSink::new(JsonLines, folder.path().join("others")));
+        rheos::run_job(&env, rheos::RunOptions::default())
+    };
+    let error = other(&conf).unwrap_err().to_string();
+    assert!(
+        error.contains("numbers") && error.contains("ignore-unclaimed-state"),
+        "{error}"
+    );
+    conf.set("execution.state-recovery.ignore-unclaimed-state", "true");
+    other(&conf).unwrap();
+}
