@@ -85,6 +85,7 @@ impl<T: Row> Sink<T> for MeasureSink<T> {
             rows: 0,
             checksum: 0.0,
             latency_us: Histogram::new(3)?,
+            unrecorded: 0,
         }))
     }
 }
@@ -97,6 +98,8 @@ struct MeasureWriter<T> {
     rows: u64,
     checksum: f64,
     latency_us: Histogram<u64>,
+    /// Latencies that the histogram could not take.
+    unrecorded: u64,
 }
 
 impl<T: Row> SinkWriter<T> for MeasureWriter<T> {
@@ -118,6 +121,11 @@ impl<T: Row> SinkWriter<T> for MeasureWriter<T> {
 
     fn flush(&mut self, end: bool) -> Result<(), BoxError> {
         if end {
+            if self.unrecorded > 0 {
+                return Err(
+                    format!("{} latencies were beyond the histogram", self.unrecorded).into(),
+                );
+            }
             let mut totals = self.measured.lock();
             totals.rows += self.rows;
             totals.checksum += self.checksum;
@@ -139,8 +147,12 @@ impl<T> MeasureWriter<T> {
         if let Some(emitted) = emitted
             && now >= self.from_ns
         {
-            self.latency_us
-                .saturating_record(u64::try_from((now - emitted) / 1000).unwrap_or(0));
+            // The histogram grows with what it is given; only `saturating_record` would not, and cut
+            // every latency off at where it begins.
+            let micros = u64::try_from((now - emitted) / 1000).unwrap_or(0);
+            if self.latency_us.record(micros).is_err() {
+                self.unrecorded += 1;
+            }
         }
     }
 }

@@ -159,7 +159,7 @@ impl SourceReader<Event, u64> for EventReader {
             let next_ns = self.started + (self.next as f64 * 1e9 / rate as f64) as i64;
             // At the latest; a task that wakes later finds more events due and sends them together.
             return Ok(ReaderStatus::Pending {
-                until: Some(next_ns / 1000 + 200),
+                until: Some(next_ns / 1000 + 1_000),
             });
         }
         Ok(ReaderStatus::More)

@@ -71,6 +71,7 @@ examples! {
     own_sink,
     own_source,
     own_watermarks,
+    page_views,
     process_function_with_timers,
     rate_limited_sink,
     sessions,
@@ -101,6 +102,16 @@ fn check_folder(name: &str, program: &str, flag: &str, arguments: &[&str]) {
         let all = sorted(&lines.join("\n"));
         assert_eq!(all, expected(name), "{name} with parallelism {parallelism}");
     }
+}
+
+#[test]
+fn the_readme_shows_page_views() {
+    let (readme, program) = (
+        include_str!("../../../README.md"),
+        include_str!("../src/bin/page_views.rs"),
+    );
+    let (_, shown) = program.split_once("// [readme]\n").unwrap();
+    assert!(readme.contains(shown), "README.md has another page_views");
 }
 
 #[test]
