@@ -15,11 +15,12 @@ use kafka::Broker;
 use rheos::execute::start;
 use rheos::prelude::*;
 use rheos_connectors::avro::{ConfluentAvro, RegistrySettings};
+use rheos_connectors::kafka::batch::Compression;
 use rheos_connectors::kafka::{
-    AvroRecords, Decoded, KafkaRecord, KafkaSink, KafkaSource, Offsets, OutRecord, RecordDecoder,
-    RecordFormat,
+    AvroRecords, Decoded, KafkaDeadLetter, KafkaRecord, KafkaSink, KafkaSource, Offsets, OutRecord,
+    RecordDecoder, RecordFormat, Values, dead_letter_records, kafka_dead_letters,
 };
-use rheos_connectors::{CollectSink, CollectionSource};
+use rheos_connectors::{BadRecords, CollectSink, CollectionSource, RawLines};
 use rheos_core::config::Configuration;
 use rheos_core::row::RowError;
 use rheos_runtime::error::BoxError;
@@ -275,4 +276,52 @@ fn rows_go_out_in_the_registrys_framing_and_come_back() {
             .all(|row| row.timestamp >= 1 && row.key.is_some())
     );
     assert!(seen.iter().any(|row| row.partition == 1));
+}
+
+#[test]
+fn a_dead_letter_goes_to_a_topic_as_it_came_with_where_it_came_from() {
+    let Some(address) = part("RHEOS_KAFKA") else {
+        return;
+    };
+    let (events, letters) = (unique("events"), unique("letters"));
+    let mut broker = Broker::new(&address);
+    broker.create(&events, 1);
+    broker.create(&letters, 1);
+    let bad = (Some(b"k".to_vec()), Some(b"no number".to_vec()), 77);
+    let records = [kafka::value(1), bad, kafka::value(2)];
+    broker.produce(&events, 0, Compression::None, &records);
+    let env = StreamEnv::default();
+    let source = KafkaSource::new(Values(RawLines))
+        .bootstrap_servers(&address)
+        .topics([&events])
+        .bounded(Offsets::Latest)
+        .bad_records(BadRecords::DeadLetter);
+    let numbers: DataStream<i64> =
+        env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers");
+    let sink = CollectSink::new();
+    numbers.sink_to(sink.clone());
+    let bad: DataStream<KafkaDeadLetter> = numbers.side_output(&kafka_dead_letters());
+    bad.sink_to(KafkaSink::new(dead_letter_records(&letters)).bootstrap_servers(&address));
+    run(&env).unwrap();
+    let mut good: Vec<i64> = sink.take();
+    good.sort_unstable();
+    assert_eq!(good, [1, 2]);
+    let seen = read(&address, &letters);
+    assert_eq!(seen.len(), 1);
+    let Seen { key, value, .. } = &seen[0];
+    assert_eq!(
+        (key.as_deref(), value.as_deref()),
+        (Some("k"), Some("no number"))
+    );
+    assert_eq!(seen[0].timestamp, 77);
+    let header = |name: &str| {
+        let found = seen[0].headers.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).unwrap()
+    };
+    assert_eq!(header("topic"), events);
+    assert_eq!(
+        (header("partition"), header("offset"), header("timestamp")),
+        ("0", "1", "77")
+    );
+    assert!(header("error").contains("no number"), "{}", header("error"));
 }

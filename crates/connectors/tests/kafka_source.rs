@@ -19,9 +19,10 @@ use rheos::cluster::embedded::JobControl;
 use rheos::execute::start;
 use rheos::prelude::*;
 use rheos_connectors::kafka::batch::Compression;
-use rheos_connectors::kafka::{KafkaSource, Offsets, Values};
+use rheos_connectors::kafka::{KafkaSource, KafkaSplit, Offsets, Values};
 use rheos_connectors::{CollectSink, RawLines};
 use rheos_core::config::Configuration;
+use rheos_runtime::source::reader::{Assignment, Source, SplitEnumerator};
 
 fn source(address: &str, topic: &str) -> KafkaSource<Values<RawLines>> {
     KafkaSource::new(Values(RawLines))
@@ -279,6 +280,66 @@ fn records_partitions_and_topics_that_come_while_it_runs_are_read() {
     assert!(sink.take().is_empty());
     let committed = broker.committed(&group, &first, 3);
     assert_eq!(committed, [(0, 2), (1, 0), (2, 1)].into());
+}
+
+#[test]
+fn a_restored_enumerator_gives_out_what_it_had_left_and_what_is_new_and_nothing_twice() {
+    let Some(address) = part("RHEOS_KAFKA") else {
+        return;
+    };
+    let topic = unique("restored");
+    let mut broker = Broker::new(&address);
+    broker.create(&topic, 4);
+    let source = source(&address, &topic).starting_offsets(Offsets::Latest);
+    for partition in 0..4 {
+        broker.produce(&topic, partition, Compression::None, &[value("old")]);
+    }
+    let enumerator = |subtasks| Source::<String>::enumerator(&source, subtasks).unwrap();
+    let ask = |enumerator: &mut Box<dyn SplitEnumerator<KafkaSplit>>, subtasks: u32| {
+        enumerator.discover().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let mut given = Vec::new();
+        for subtask in 0..subtasks {
+            if let Assignment::Splits(splits) = enumerator.request(subtask).unwrap() {
+                given.extend(splits);
+            }
+        }
+        given
+    };
+    let until = |enumerator: &mut _, subtasks, count: usize| {
+        let began = Instant::now();
+        let mut given = Vec::new();
+        while given.len() < count {
+            given.extend(ask(enumerator, subtasks));
+            assert!(began.elapsed() < Duration::from_secs(60), "{given:?}");
+        }
+        given
+    };
+    let mut before = enumerator(2);
+    let unstarted = before.snapshot().unwrap();
+    // Only the first of two subtasks asks.
+    let first = until(&mut before, 1, 2);
+    assert!(first.iter().all(|split| split.offset == 1), "{first:?}");
+
+    let mut after = enumerator(3);
+    after.restore(&before.snapshot().unwrap()).unwrap();
+    let second = until(&mut after, 3, 2);
+    broker.add_partitions(&topic, 6);
+    let new = until(&mut after, 3, 2);
+    assert!(new.iter().all(|split| split.offset == 0), "{new:?}");
+    let mut all: Vec<_> = [first, second, new]
+        .concat()
+        .iter()
+        .map(|split| split.partition)
+        .collect();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3, 4, 5]);
+    assert!(ask(&mut after, 3).is_empty());
+
+    // What was restored from a time before it had looked begins as it was told.
+    let mut again = enumerator(1);
+    again.restore(&unstarted).unwrap();
+    assert_eq!(until(&mut again, 1, 6).len(), 6);
 }
 
 #[test]

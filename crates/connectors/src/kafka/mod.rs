@@ -12,7 +12,9 @@ pub mod sink;
 pub mod source;
 
 pub use error::KafkaError;
-pub use sink::{AvroRecords, KafkaSink, OutRecord, RecordSerializer, RowSerializer};
+pub use sink::{
+    AvroRecords, KafkaSink, OutRecord, RecordSerializer, RowSerializer, dead_letter_records,
+};
 pub use source::{
     Decoded, KafkaDeadLetter, KafkaRecord, KafkaSource, KafkaSplit, Offsets, RecordDecoder,
     RecordFormat, Values, kafka_dead_letters,

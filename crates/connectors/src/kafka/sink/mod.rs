@@ -13,4 +13,6 @@ mod serializer;
 mod writer;
 
 pub use builder::KafkaSink;
-pub use serializer::{AvroRecords, OutRecord, RecordSerializer, RowSerializer};
+pub use serializer::{
+    AvroRecords, OutRecord, RecordSerializer, RowSerializer, dead_letter_records,
+};

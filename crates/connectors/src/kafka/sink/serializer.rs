@@ -8,6 +8,7 @@ use rheos_runtime::error::BoxError;
 use rheos_runtime::sink::writer::WriterContext;
 
 use crate::avro::{AvroEncoder, RegistrySettings, SubjectNames};
+use crate::kafka::source::KafkaDeadLetter;
 
 /// A record to be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +61,31 @@ impl<T, F: Fn(&T) -> OutRecord + Clone + Send + Sync + 'static> RecordSerializer
 impl<T, F: Fn(&T) -> OutRecord> RowSerializer<T> for F {
     fn serialize(&mut self, row: &T, _timestamp: Millis) -> Result<Option<OutRecord>, BoxError> {
         Ok(Some(self(row)))
+    }
+}
+
+/// Dead letters as records of `topic`: key and value as they came, and where from in the headers
+/// `topic`, `partition`, `offset`, `timestamp` and `error`.
+pub fn dead_letter_records(
+    topic: impl Into<String>,
+) -> impl Fn(&KafkaDeadLetter) -> OutRecord + Clone + Send + Sync + 'static {
+    let topic = topic.into();
+    move |letter| {
+        let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+        OutRecord {
+            topic: topic.clone(),
+            partition: None,
+            key: letter.key.clone(),
+            value: letter.value.clone(),
+            headers: vec![
+                header("topic", letter.topic.to_string()),
+                header("partition", letter.partition.to_string()),
+                header("offset", letter.offset.to_string()),
+                header("timestamp", letter.timestamp.to_string()),
+                header("error", letter.error.clone()),
+            ],
+            timestamp: Some(letter.timestamp.max(0)),
+        }
     }
 }
 
