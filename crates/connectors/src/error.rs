@@ -39,6 +39,28 @@ pub enum ConnectorError {
          `side_output(&dead_letters())` a sink, or have bad records skipped"
     )]
     DeadLettersUnread,
+    /// A system outside will not take what is written: mend what it says is wrong with it, and start
+    /// the job again. Rows from this one on may not be written.
+    #[error("{sink}, rows from {row} on are not written: {message}")]
+    NotWritten {
+        /// Where they should have gone.
+        sink: String,
+        /// The how-manieth row of the subtask is the first, from 1.
+        row: u64,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// A question was not answered: it may be asked again.
+    #[error("{target}: {message}")]
+    Lookup {
+        /// What was asked.
+        target: String,
+        /// What it said.
+        message: String,
+    },
+    /// What writes batches has ended without a word: a mistake in it, which the log tells.
+    #[error("what writes the batches has ended; the log says where it panicked")]
+    Lost,
     /// A setting can't be used: mend it.
     #[error("{0}")]
     Setting(String),

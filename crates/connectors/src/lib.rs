@@ -8,6 +8,11 @@
 //! | [`blackhole`] | rows dropped |
 //! | `file` | files in and out |
 //! | [`format`](mod@format) | JSON lines, CSV, raw lines |
+//! | `postgres` | rows into tables of PostgreSQL, and look-ups in them |
+//! | `elasticsearch` | rows as documents of Elasticsearch and OpenSearch |
+//! | `http` | look-ups at an API |
+//! | `outbox` | batches on their way to a system outside |
+//! | [`secret`] | secrets in options |
 //! | [`bad_records`] | what becomes of records that can't be read |
 #![deny(missing_docs)]
 
@@ -17,20 +22,35 @@ pub mod bad_records;
 pub mod blackhole;
 pub mod collection;
 pub mod datagen;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 pub mod error;
 #[cfg(feature = "filesystem")]
 pub mod file;
 pub mod format;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "net")]
 pub mod net;
+#[cfg(feature = "outbox")]
+pub mod outbox;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod print;
+pub mod secret;
+#[cfg(feature = "outbox")]
+mod setting;
+#[cfg(any(feature = "http", feature = "postgres"))]
+mod tls;
 
 pub use bad_records::{BadRecords, DeadLetter, dead_letters};
 pub use blackhole::{BlackholeSink, DiscardingSink};
 pub use collection::{CollectSink, CollectionSource};
 pub use datagen::DataGeneratorSource;
+#[cfg(feature = "elasticsearch")]
+pub use elasticsearch::ElasticsearchSink;
 pub use error::ConnectorError;
 #[cfg(feature = "filesystem")]
 pub use file::{Compression, FileSink, FileSource, Rolling};
@@ -38,4 +58,13 @@ pub use file::{Compression, FileSink, FileSource, Rolling};
 pub use format::csv::Csv;
 pub use format::json::JsonLines;
 pub use format::raw::RawLines;
+#[cfg(feature = "http")]
+pub use http::{HttpAnswer, HttpLookup};
+#[cfg(feature = "net")]
+pub use net::Trust;
+#[cfg(feature = "outbox")]
+pub use outbox::{BatchLimits, Retries};
+#[cfg(feature = "postgres")]
+pub use postgres::{Json, PostgresLookup, PostgresOptions, PostgresSink, Timestamp};
 pub use print::PrintSink;
+pub use secret::Secret;

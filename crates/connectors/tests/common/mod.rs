@@ -7,6 +7,8 @@
     reason = "each test uses a part of this"
 )]
 
+pub mod proxy;
+
 use std::io::Write;
 
 /// The address of a part, from the variable that `scripts/services env` prints for it. Without it

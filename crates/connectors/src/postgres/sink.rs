@@ -1,0 +1,344 @@
+//! What users describe of a sink into a table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rheos_core::Row;
+use rheos_runtime::BoxError;
+use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
+
+use super::cell::{Cell, CellType, Column, IntoCell, problem, size};
+use super::connection::PostgresOptions;
+use super::courier::{Batch, PostgresCourier};
+use super::statement::{Mode, Target};
+use crate::bad_records::BadRecords;
+use crate::error::ConnectorError;
+use crate::net::Trust;
+use crate::outbox::{Backoff, BatchLimits, BatchWriter, Gather, Retries};
+use crate::secret::Secret;
+
+type Read<T> = Arc<dyn Fn(&T) -> Cell + Send + Sync>;
+
+/// Writes rows into a table: at least once, a transaction a batch.
+///
+/// With a key a row takes the place of the one that has it, so what is written twice is there once;
+/// without one rows are added. Rows that break a constraint, or that the columns' types do not take,
+/// are bad records; the rest of their batch is written.
+///
+/// ```
+/// use rheos::prelude::*;
+/// use rheos_connectors::{PostgresSink, Timestamp};
+///
+/// #[derive(Row, Clone)]
+/// struct Count {
+///     word: String,
+///     hour: i64,
+///     count: u64,
+/// }
+///
+/// fn write(counts: &DataStream<Count>) {
+///     let sink = PostgresSink::new("postgres://rheos:${env:PGPASSWORD}@db/words", "counts")
+///         .column("word", |count: &Count| count.word.clone())
+///         .column("hour", |count: &Count| Timestamp(count.hour))
+///         .column("count", |count: &Count| count.count as i64)
+///         .key(["word", "hour"]);
+///     counts.sink_to(sink).name("postgres-sink");
+/// }
+/// ```
+#[derive(Clone)]
+pub struct PostgresSink<T> {
+    options: PostgresOptions,
+    target: Target,
+    reads: Vec<Read<T>>,
+    prepare: Vec<String>,
+    limits: BatchLimits,
+    retries: Retries,
+    bad_records: BadRecords,
+    rate: Option<f64>,
+}
+
+impl<T> PostgresSink<T> {
+    /// A sink into `table` (or `schema.table`) of the database at `url`; see
+    /// [`PostgresOptions::url`].
+    pub fn new(url: impl Into<Secret>, table: impl Into<String>) -> Self {
+        Self::with(PostgresOptions::new(url), table)
+    }
+
+    /// As [`PostgresSink::new`], with these options.
+    pub fn with(options: PostgresOptions, table: impl Into<String>) -> Self {
+        Self {
+            options,
+            target: Target {
+                table: table.into(),
+                columns: Vec::new(),
+                key: Vec::new(),
+                mode: Mode::Insert,
+            },
+            reads: Vec::new(),
+            prepare: Vec::new(),
+            limits: BatchLimits {
+                max_rows: 1_000,
+                max_bytes: 4 * 1024 * 1024,
+                interval: Duration::from_secs(1),
+            },
+            retries: Retries::default(),
+            bad_records: BadRecords::Fail,
+            rate: None,
+        }
+    }
+
+    /// A column, and how it is read from a row.
+    #[must_use]
+    pub fn column<V: IntoCell>(
+        mut self,
+        name: impl Into<String>,
+        read: impl Fn(&T) -> V + Send + Sync + 'static,
+    ) -> Self {
+        self.target.columns.push((name.into(), V::TYPE));
+        self.reads
+            .push(Arc::new(move |row: &T| read(row).into_cell()));
+        self
+    }
+
+    /// The columns that tell a row from others; the table must have a unique index on them. A row
+    /// with a key that is there replaces the other columns of it (`ON CONFLICT … DO UPDATE`).
+    #[must_use]
+    pub fn key<K: Into<String>>(mut self, columns: impl IntoIterator<Item = K>) -> Self {
+        self.target.key = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds rows by `COPY`, the fastest way in; without a key.
+    #[must_use]
+    pub fn copy(mut self) -> Self {
+        self.target.mode = Mode::Copy;
+        self
+    }
+
+    /// A statement that is run before the first row, such as `CREATE TABLE IF NOT EXISTS …`; by one
+    /// subtask at a time.
+    #[must_use]
+    pub fn prepare(mut self, statement: impl Into<String>) -> Self {
+        self.prepare.push(statement.into());
+        self
+    }
+
+    /// When a batch is written: 1,000 rows, 4 MiB or a second unless told.
+    #[must_use]
+    pub fn batches(mut self, limits: BatchLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How failures that pass are waited out.
+    #[must_use]
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// What becomes of rows that the table does not take. The first ends the job unless told.
+    #[must_use]
+    pub fn bad_records(mut self, bad_records: BadRecords) -> Self {
+        self.bad_records = bad_records;
+        self
+    }
+
+    /// Rows a second, over all subtasks.
+    #[must_use]
+    pub fn rate_limit(mut self, rows_per_second: f64) -> Self {
+        self.rate = Some(rows_per_second);
+        self
+    }
+
+    /// Where the server is and how to speak with it, instead of what was given first.
+    #[must_use]
+    pub fn connection(mut self, options: PostgresOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Whose certificates are trusted.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.options.trust = trust;
+        self
+    }
+
+    /// Sets an option by the name that Flink's JDBC connector has for it: `url`, `username`,
+    /// `password`, `table-name`, `connection.max-retry-timeout`, `sink.buffer-flush.max-rows`,
+    /// `sink.buffer-flush.interval`, `sink.max-retries`.
+    ///
+    /// # Errors
+    /// If there is no such option, or the value is none of its type.
+    pub fn option(mut self, key: &str, value: &str) -> Result<Self, ConnectorError> {
+        use crate::setting::{count, duration};
+        match key {
+            "url" => self.options.url = value.trim_start_matches("jdbc:").into(),
+            "username" => self.options.username = Some(value.into()),
+            "password" => self.options.password = Some(value.into()),
+            "table-name" => value.clone_into(&mut self.target.table),
+            "connection.max-retry-timeout" => self.options.connect_timeout = duration(key, value)?,
+            "sink.buffer-flush.max-rows" => {
+                // Zero turns Flink's bound off.
+                let rows: usize = count(key, value)?;
+                self.limits.max_rows = if rows == 0 { usize::MAX } else { rows };
+            }
+            "sink.buffer-flush.interval" => self.limits.interval = duration(key, value)?,
+            "sink.max-retries" => self.retries.max_retries = Some(count(key, value)?),
+            _ => {
+                return Err(ConnectorError::Setting(format!(
+                    "'{key}' is no option of the PostgreSQL sink"
+                )));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Gathers rows as columns.
+struct Columns<T> {
+    reads: Vec<Read<T>>,
+    kinds: Vec<CellType>,
+    /// Places of the key among the columns.
+    key: Vec<usize>,
+    /// Where a row of this key is in the batch: a statement can't change a row twice.
+    places: HashMap<Vec<u8>, usize>,
+    columns: Vec<Column>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl<T> Columns<T> {
+    fn begin(&mut self) {
+        self.columns = self.kinds.iter().map(|kind| Column::of(*kind)).collect();
+        self.places.clear();
+        self.rows = 0;
+        self.bytes = 0;
+    }
+}
+
+/// Appends a part of a key so that no two keys have the same bytes.
+fn put_key(cell: &Cell, key: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => key.push(0),
+        Cell::Boolean(value) => key.extend([1, u8::from(*value)]),
+        Cell::Bigint(value) => {
+            key.push(2);
+            key.extend(value.to_be_bytes());
+        }
+        Cell::Timestamptz(value) => {
+            key.push(3);
+            key.extend(value.to_be_bytes());
+        }
+        Cell::Double(value) => {
+            key.push(4);
+            // Both zeros are one to PostgreSQL, and so are all NaNs.
+            let value = if value.is_nan() {
+                f64::NAN
+            } else {
+                *value + 0.0
+            };
+            key.extend(value.to_bits().to_be_bytes());
+        }
+        Cell::Text(value) => {
+            key.push(5);
+            key.extend((value.len() as u64).to_be_bytes());
+            key.extend(value.as_bytes());
+        }
+        Cell::Bytea(value) => {
+            key.push(6);
+            key.extend((value.len() as u64).to_be_bytes());
+            key.extend(value);
+        }
+    }
+}
+
+impl<T: 'static> Gather<T> for Columns<T> {
+    type Batch = Batch;
+
+    fn put(&mut self, row: &T) -> Result<usize, String> {
+        let cells: Vec<Cell> = self.reads.iter().map(|read| read(row)).collect();
+        if let Some(problem) = cells.iter().find_map(problem) {
+            return Err(problem);
+        }
+        let mut place = self.rows;
+        if !self.key.is_empty() {
+            let mut key = Vec::new();
+            // A key with a null equals no other, itself included.
+            let mut whole = true;
+            for at in &self.key {
+                let cell = cells.get(*at).unwrap_or(&Cell::Null);
+                whole &= *cell != Cell::Null;
+                put_key(cell, &mut key);
+            }
+            if whole {
+                place = *self.places.entry(key).or_insert(place);
+            }
+        }
+        self.bytes += cells.iter().map(size).sum::<usize>();
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.put(place, cell)?;
+        }
+        self.rows = self.rows.max(place + 1);
+        Ok(place)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn take(&mut self) -> Batch {
+        let columns = std::mem::take(&mut self.columns);
+        let (rows, bytes) = (self.rows, self.bytes);
+        self.begin();
+        Batch {
+            columns,
+            rows,
+            bytes,
+        }
+    }
+}
+
+impl<T: Row> Sink<T> for PostgresSink<T> {
+    fn writer(&self, context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError> {
+        if let Some(problem) = self.target.problem() {
+            let table = &self.target.table;
+            return Err(ConnectorError::Setting(format!("table {table}: {problem}")).into());
+        }
+        let connector = self.options.connector()?;
+        let target = format!("table {} at {}", self.target.table, connector.name);
+        let seed = context.clock.wall_millis() as u64 ^ (u64::from(context.place.subtask) << 32);
+        let backoff = Backoff::new(self.retries, seed);
+        let key = self.target.key.iter().filter_map(|key| {
+            let mut names = self.target.columns.iter().map(|(name, _)| name);
+            names.position(|name| name == key)
+        });
+        let mut gather = Columns {
+            reads: self.reads.clone(),
+            kinds: self.target.columns.iter().map(|(_, kind)| *kind).collect(),
+            key: key.collect(),
+            places: HashMap::new(),
+            columns: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        };
+        gather.begin();
+        let courier = PostgresCourier::new(
+            connector,
+            self.target.clone(),
+            self.prepare.clone(),
+            backoff,
+            context.clock.clone(),
+        );
+        let bad_records = self.bad_records;
+        let writer =
+            BatchWriter::open(context, &target, gather, courier, self.limits, bad_records)?;
+        Ok(Box::new(writer))
+    }
+
+    fn rate_limit(&self) -> Option<f64> {
+        self.rate
+    }
+}
