@@ -78,10 +78,7 @@ impl Proxy {
 
 fn carry(mut from: TcpStream, mut to: TcpStream, state: &AtomicU8) {
     let mut bytes = [0; 16 * 1024];
-    loop {
-        let Ok(read @ 1..) = from.read(&mut bytes) else {
-            break;
-        };
+    while let Ok(read @ 1..) = from.read(&mut bytes) {
         while state.load(Ordering::SeqCst) == STOPPED {
             std::thread::sleep(Duration::from_millis(5));
         }
