@@ -25,6 +25,9 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 3],
           value_parser = clap::value_parser!(u32).range(1..=128))]
     parallelism: Vec<u32>,
+    /// After every so many items jobs take a checkpoint and crash, and go on from it.
+    #[arg(long, value_name = "ITEMS")]
+    crash_every: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let selection = Selection {
         prefix: arguments.only,
         parallelism: arguments.parallelism,
+        crash_every: arguments.crash_every,
     };
     let report = match Suite::read(&arguments.dir) {
         Ok(suite) => suite.run(&selection),

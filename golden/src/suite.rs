@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::judge::judge;
 use crate::report::{Report, Verdict};
+use crate::run::crash;
 use crate::run::{Outcome, RunError, run};
 use crate::scenario::{Program, Scenario, Sealed, parse};
 
@@ -42,6 +43,8 @@ pub struct Selection {
     pub prefix: String,
     /// The parallelisms of kinds with keys. The others run once.
     pub parallelism: Vec<u32>,
+    /// After every so many items a job takes a checkpoint and crashes, and goes on from it.
+    pub crash_every: Option<usize>,
 }
 
 impl Selection {
@@ -99,6 +102,7 @@ impl Suite {
     /// Runs what is selected. A line that cannot be read fails, whatever is selected.
     pub fn run(&self, selection: &Selection) -> Report {
         let mut report = Report::default();
+        crash::set_every(selection.crash_every);
         for (file, number, line) in &self.lines {
             let place = format!("{file}:{number}");
             match parse(line) {

@@ -4,7 +4,7 @@ use rheos::harness::{Harness, HarnessError, TestInput};
 use rheos_core::time::MAX_WATERMARK;
 use serde_json::Value;
 
-use super::RunError;
+use super::{RunError, crash};
 use crate::scenario::stream::{Element, Item};
 
 /// An element as a row: key, value, timestamp.
@@ -44,6 +44,7 @@ pub(super) fn drive(
             }
             output.push(record);
         }
+        job = crash::after(i, harness, job).map_err(failed)?;
     }
     Ok(output)
 }
@@ -69,6 +70,7 @@ pub(super) fn drive_both(
         feed(&mut left, left_items.get(i));
         feed(&mut right, right_items.get(i));
         job.settle().map_err(failed)?;
+        job = crash::after(i, harness, job).map_err(failed)?;
     }
     left.end();
     right.end();

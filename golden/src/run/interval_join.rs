@@ -6,7 +6,7 @@ use rheos::prelude::*;
 use serde_json::{Value, json};
 
 use super::drive::{Event, drive_both, row};
-use super::{Outcome, RunError, Runner};
+use super::{Outcome, RunError, Runner, crash};
 use crate::scenario::join::{IntervalJoin, IntervalJoinLockstep, IntervalSpec};
 use crate::scenario::stream::{LockstepItem, Time};
 
@@ -110,6 +110,7 @@ impl Runner<IntervalJoinLockstep> for Lockstep {
                 }
                 output.push(record);
             }
+            job = crash::after(i, &harness, job).map_err(failed)?;
         }
         Ok(Outcome {
             output,

@@ -1,10 +1,11 @@
 //! Runner of kind `window`: a job with one window operator, run in the test harness.
 //!
-//! How often a window has fired (`nth`) is kept in state of the window at parallelism 1, and by the
-//! function itself above: so both operators are judged, the one that gathers by pane and the general
+//! How often a window has fired (`nth`) is kept in state of the window at parallelism 1, and
+//! outside of the job above: so both operators are judged, the one that gathers by pane and the general
 //! one.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rheos::harness::Harness;
@@ -245,10 +246,13 @@ fn summed(into: &mut Event, event: Event) {
     into.2 = into.2.max(event.2);
 }
 
+/// Firings by key and window, seen from outside of the job: they outlive its crashes.
+type Counts<W> = Arc<Mutex<HashMap<(String, W), i64>>>;
+
 /// Which firing of its window this is.
 enum Nth<W> {
     Stated(ValueState<i64>),
-    Counted(HashMap<(String, W), i64>),
+    Counted(Counts<W>),
     /// Windows that merge have no state.
     Untold,
 }
@@ -258,11 +262,12 @@ impl<W: Bounds> Nth<W> {
         merging: bool,
         stated: bool,
         open: &mut WindowOpenContext<'_, String>,
+        counts: &Counts<W>,
     ) -> Result<Self, BoxError> {
         Ok(match (merging, stated) {
             (true, _) => Self::Untold,
             (false, true) => Self::Stated(open.window_value_state("nth")?),
-            (false, false) => Self::Counted(HashMap::new()),
+            (false, false) => Self::Counted(counts.clone()),
         })
     }
 
@@ -270,6 +275,7 @@ impl<W: Bounds> Nth<W> {
         let mut modified = match self {
             Self::Stated(state) => state.get_or_insert_with(|| 0),
             Self::Counted(counts) => {
+                let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
                 let count = counts.entry((key.to_owned(), *window)).or_default();
                 *count += 1;
                 return Some(*count);
@@ -365,15 +371,16 @@ where
     A::Window: Bounds,
 {
     let (merging, stated) = (running.merging, running.parallelism == 1);
+    let counts = Counts::<A::Window>::default();
     let records = match function {
         Function::Aggregate => windowed.aggregate_with(Summing, move |open| {
             Ok(Records {
-                nth: Nth::open(merging, stated, open)?,
+                nth: Nth::open(merging, stated, open, &counts)?,
             })
         }),
         Function::Process => windowed.process(move |open| {
             Ok(Records {
-                nth: Nth::open(merging, stated, open)?,
+                nth: Nth::open(merging, stated, open, &counts)?,
             })
         }),
         Function::Reduce => windowed.reduce_apply(hashed, |key, window, row, at, out| {
