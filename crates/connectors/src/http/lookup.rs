@@ -35,7 +35,7 @@ pub struct HttpAnswer {
 ///     let api = api.clone();
 ///     async move {
 ///         let answer = api.get(&word).await?;
-///         Ok([(word, answer.status == 200)])
+///         Ok::<_, BoxError>([(word, answer.status == 200)])
 ///     }
 /// };
 /// # let _ = ask;

@@ -28,7 +28,7 @@ use crate::error::ConnectorError;
 ///     async move {
 ///         let found = meanings.ask(&[&word]).await?;
 ///         let meaning = found.first().map(|row| row.get::<_, String>(0));
-///         Ok([(word, meaning)])
+///         Ok::<_, BoxError>([(word, meaning)])
 ///     }
 /// };
 /// # let _ = ask;
