@@ -230,6 +230,33 @@ fn a_job_that_is_stopped_goes_on_where_it_was() {
     check(&out, 30_000);
 }
 
+/// Sources stop one after the other. A checkpoint may fall between two of them: then those that have
+/// stopped are gone when the next one is taken, which is what the job goes on from.
+#[test]
+fn a_checkpoint_between_the_stops_of_two_sources_loses_no_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, store) = (folder.path().join("out"), folder.path().join("store"));
+    let mut conf = configuration(Some(&store), &[]);
+    conf.set("execution.checkpointing.interval", "10 ms");
+    conf.set("execution.checkpointing.max-concurrent-checkpoints", "4");
+    for life in 0..20 {
+        let env = StreamEnv::new(conf.clone());
+        env.parallelism(8);
+        describe(&env, &out, 40_000, 120_000.0, none());
+        let program = env.program().unwrap();
+        let job = start_with(&program, conf.clone(), StartOptions::default()).unwrap();
+        let (control, metrics) = (job.handle.control(), job.handle.metrics().clone());
+        if life < 19 {
+            while read(&metrics) < life * 2_000 + 500 {
+                std::thread::yield_now();
+            }
+            control.stop(false);
+        }
+        job.wait().unwrap();
+    }
+    check(&out, 40_000);
+}
+
 fn read(metrics: &rheos::cluster::deploy::JobMetrics) -> u64 {
     let operators = metrics.tasks.iter().flat_map(|task| &task.operators);
     let sources = operators.filter(|operator| operator.is_source);

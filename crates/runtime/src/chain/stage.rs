@@ -3,6 +3,7 @@
 //! The task runs the stage furthest downstream that has work and whose outputs are ready, so rows
 //! leave a chain before new ones enter it. A slice of work ends with the outputs flushed.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -82,6 +83,8 @@ pub trait Stage {
     ) -> Result<(), BoxError>;
     /// What it has counted.
     fn counts(&self) -> Counts;
+    /// Whether it was stopped, to go on later, and has not come to the end of its data.
+    fn stopped(&self) -> bool;
     /// Whether it has come to its end and passes it on once a checkpoint has made that durable.
     fn awaits_checkpoint(&self) -> bool {
         false
@@ -110,6 +113,8 @@ pub struct StageContext {
     pub sides: Vec<Rc<dyn AnyOutputs>>,
     /// Whether the end of partition has passed.
     pub ended: bool,
+    /// Whether what passed was the end of data of a job that is stopped without draining.
+    pub stopped: Cell<bool>,
 }
 
 impl StageContext {
@@ -170,6 +175,9 @@ impl StageContext {
         let now = self.operator.now_micros;
         if let Control::Watermark(watermark) = control {
             self.metrics.set_output_watermark(watermark);
+        }
+        if control == (Control::EndOfData { drain: false }) {
+            self.stopped.set(true);
         }
         out.control(control, now);
         for side in &self.sides {
@@ -402,6 +410,10 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
 
     fn counts(&self) -> Counts {
         Counts::of(&self.context.metrics)
+    }
+
+    fn stopped(&self) -> bool {
+        self.context.stopped.get()
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

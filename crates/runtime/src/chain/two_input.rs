@@ -272,6 +272,10 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         Counts::of(&self.context.metrics)
     }
 
+    fn stopped(&self) -> bool {
+        self.context.stopped.get()
+    }
+
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
         self.records_in = self.context.restore(from, &mut self.out);
         self.operator.restore(from, &self.context.operator)?;

@@ -1,6 +1,7 @@
 //! Makes the stage of one operator on the thread that runs it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -128,6 +129,7 @@ impl BuildContext {
             metrics: self.metrics.clone(),
             sides: self.side_outputs.take_made(),
             ended: false,
+            stopped: Cell::new(false),
         }
     }
 

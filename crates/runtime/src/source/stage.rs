@@ -502,6 +502,10 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         Counts::of(&self.context.metrics)
     }
 
+    fn stopped(&self) -> bool {
+        self.context.stopped.get()
+    }
+
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
         self.records = self.context.restore(from, &mut self.out);
         let splits: Vec<S> = from.list(SPLITS)?;

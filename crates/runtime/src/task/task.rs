@@ -285,7 +285,7 @@ impl Task {
             if self.stages.iter().all(|stage| stage.ended()) {
                 self.finished = true;
                 if self.listener.takes_snapshots() {
-                    self.leave();
+                    self.leave()?;
                 }
                 return Ok(Step::Finished);
             }
@@ -369,19 +369,25 @@ impl Task {
         Ok(())
     }
 
-    /// Hands what is left of a task that ends to the listener: what its operators have counted.
-    fn leave(&self) {
-        let operators = self.identity.operators.iter().copied();
-        let counts = self.stages.iter().map(|stage| OperatorSnapshot {
-            watermark: MAX_WATERMARK,
-            counts: stage.counts(),
-            ..OperatorSnapshot::default()
-        });
-        let left = TaskSnapshot {
-            operators: operators.zip(counts).collect(),
-            ..TaskSnapshot::default()
-        };
+    /// Hands what is left of a task that ends to the listener: what its operators have counted, and,
+    /// of one that was stopped, what it remembers too. Tasks are stopped one after the other, and a
+    /// checkpoint that is taken for the last of them is what the job goes on from.
+    fn leave(&mut self) -> Result<(), BoxError> {
+        let mut left = TaskSnapshot::default();
+        for (operator, stage) in self.identity.operators.iter().zip(&mut self.stages) {
+            let part = if stage.stopped() {
+                stage.snapshot()?
+            } else {
+                OperatorSnapshot {
+                    watermark: MAX_WATERMARK,
+                    counts: stage.counts(),
+                    ..OperatorSnapshot::default()
+                }
+            };
+            left.operators.push((*operator, part));
+        }
         self.listener.task_leaves(self.identity.index, left);
+        Ok(())
     }
 
     /// Hands what the stages remember to the listener.
