@@ -25,10 +25,9 @@ use crate::error::JobError;
 use crate::recover::restart_strategy::RestartStrategy;
 
 /// Which tasks share a thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threading {
     /// None: one thread a task. A blocking user function delays only its own task.
-    #[default]
     Task,
     /// The tasks of a slot.
     Slot,

@@ -28,7 +28,11 @@ use crate::task::mailbox::Mail;
 /// [`super::two_input::TwoInputStage`] and the source's stage; called by the task on its thread.
 pub trait Stage {
     /// Operator, subtask, parallelism.
-    fn place(&self) -> &Place;
+    fn place(&self) -> &Place {
+        &self.context().operator.place
+    }
+    /// What it has beside its operator.
+    fn context(&self) -> &StageContext;
     /// Whether a call of `run` would get something done, were the outputs ready.
     fn has_work(&self, now_micros: i64) -> bool;
     /// Whether every output takes rows. Tells the stages before it in the chain how many it can pass
@@ -82,9 +86,13 @@ pub trait Stage {
         now_micros: i64,
     ) -> Result<(), BoxError>;
     /// What it has counted.
-    fn counts(&self) -> Counts;
+    fn counts(&self) -> Counts {
+        Counts::of(&self.context().metrics)
+    }
     /// Whether it was stopped, to go on later, and has not come to the end of its data.
-    fn stopped(&self) -> bool;
+    fn stopped(&self) -> bool {
+        self.context().stopped.get()
+    }
     /// Whether it has come to its end and passes it on once a checkpoint has made that durable.
     fn awaits_checkpoint(&self) -> bool {
         false
@@ -96,7 +104,9 @@ pub trait Stage {
     /// A message for the stage.
     fn mail(&mut self, mail: Mail);
     /// Whether it has passed on the end of its data's partition.
-    fn ended(&self) -> bool;
+    fn ended(&self) -> bool {
+        self.context().ended
+    }
     /// The task ends.
     fn close(&mut self);
 }
@@ -323,8 +333,8 @@ impl<In: Row, Out: Row> OperatorStage<In, Out> {
 }
 
 impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
-    fn place(&self) -> &Place {
-        &self.context.operator.place
+    fn context(&self) -> &StageContext {
+        &self.context
     }
 
     fn has_work(&self, _now_micros: i64) -> bool {
@@ -408,14 +418,6 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         Ok(snapshot)
     }
 
-    fn counts(&self) -> Counts {
-        Counts::of(&self.context.metrics)
-    }
-
-    fn stopped(&self) -> bool {
-        self.context.stopped.get()
-    }
-
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
         self.records_in = self.context.restore(from, &mut self.out);
         self.operator.restore(from, &self.context.operator)?;
@@ -447,10 +449,6 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     }
 
     fn mail(&mut self, _mail: Mail) {}
-
-    fn ended(&self) -> bool {
-        self.context.ended
-    }
 
     fn close(&mut self) {
         self.operator.close();

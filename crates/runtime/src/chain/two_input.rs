@@ -8,7 +8,7 @@ use std::rc::Rc;
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Control, StreamStatus};
-use rheos_core::id::{CheckpointId, Place};
+use rheos_core::id::CheckpointId;
 use rheos_core::time::MIN_TIMESTAMP;
 
 use super::inbox::{Cursor, Inbox};
@@ -16,7 +16,7 @@ use super::operator::{Firing, TwoInputOperator};
 use super::outputs::Outputs;
 use super::stage::{Stage, StageContext};
 use crate::checkpoint::restore::OperatorRestore;
-use crate::checkpoint::snapshot::{Counts, OperatorSnapshot};
+use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::task::mailbox::Mail;
 use crate::time::combined::CombinedWatermarkStatus;
@@ -192,8 +192,8 @@ fn run_rows<T>(
 }
 
 impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> {
-    fn place(&self) -> &Place {
-        &self.context.operator.place
+    fn context(&self) -> &StageContext {
+        &self.context
     }
 
     fn has_work(&self, _now_micros: i64) -> bool {
@@ -268,14 +268,6 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         Ok(snapshot)
     }
 
-    fn counts(&self) -> Counts {
-        Counts::of(&self.context.metrics)
-    }
-
-    fn stopped(&self) -> bool {
-        self.context.stopped.get()
-    }
-
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
         self.records_in = self.context.restore(from, &mut self.out);
         self.operator.restore(from, &self.context.operator)?;
@@ -307,10 +299,6 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     }
 
     fn mail(&mut self, _mail: Mail) {}
-
-    fn ended(&self) -> bool {
-        self.context.ended
-    }
 
     fn close(&mut self) {
         self.operator.close();

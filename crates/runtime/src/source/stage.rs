@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Batch, Control, LatencyMarker};
-use rheos_core::id::{CheckpointId, OperatorId, Place};
+use rheos_core::id::{CheckpointId, OperatorId};
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
 use super::coordinator::SourceCoordinator;
@@ -25,7 +25,7 @@ use super::split::SplitState;
 use crate::chain::outputs::Outputs;
 use crate::chain::stage::{Stage, StageContext};
 use crate::checkpoint::restore::OperatorRestore;
-use crate::checkpoint::snapshot::{Counts, Deal, OperatorSnapshot};
+use crate::checkpoint::snapshot::{Deal, OperatorSnapshot};
 use crate::error::BoxError;
 use crate::rate::TokenBucket;
 use crate::task::mailbox::{Mail, MailSender};
@@ -397,8 +397,8 @@ impl<T: Row, S: Row> SourceStage<T, S> {
 }
 
 impl<T: Row, S: Row> Stage for SourceStage<T, S> {
-    fn place(&self) -> &Place {
-        &self.context.operator.place
+    fn context(&self) -> &StageContext {
+        &self.context
     }
 
     fn has_work(&self, now_micros: i64) -> bool {
@@ -498,14 +498,6 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         Ok(snapshot)
     }
 
-    fn counts(&self) -> Counts {
-        Counts::of(&self.context.metrics)
-    }
-
-    fn stopped(&self) -> bool {
-        self.context.stopped.get()
-    }
-
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
         self.records = self.context.restore(from, &mut self.out);
         let splits: Vec<S> = from.list(SPLITS)?;
@@ -581,10 +573,6 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
             }
             Mail::Checkpoint(_) | Mail::CheckpointCompleted(_) | Mail::Cancel => {}
         }
-    }
-
-    fn ended(&self) -> bool {
-        self.context.ended
     }
 
     fn close(&mut self) {
