@@ -64,6 +64,9 @@ struct Arguments {
     /// Latencies of the first so many milliseconds are left out.
     #[arg(long, default_value_t = 2_000)]
     warm_up_ms: i64,
+    /// Events of a run before the measured one, in the same process, as the peer has it.
+    #[arg(long, default_value_t = 0)]
+    warm_up: u64,
     /// Of the job `kafka`: the brokers.
     #[cfg(feature = "kafka")]
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
@@ -102,6 +105,21 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
+    if arguments.warm_up > 0 {
+        #[cfg(feature = "kafka")]
+        if arguments.job == Job::Kafka {
+            return Err(
+                "--warm-up: a topic is read from its beginning, there is nothing to read before"
+                    .into(),
+            );
+        }
+        measure(arguments, arguments.warm_up)?;
+    }
+    measure(arguments, arguments.events)
+}
+
+/// Runs the job once.
+fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxError> {
     let configuration = Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
     let env = StreamEnv::new(configuration.clone());
     env.name(format!("bench {:?}", arguments.job))
@@ -110,7 +128,7 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
     let triggers = Arc::new(Triggers::default());
     let spec = Spec {
         source: EventSource {
-            events: arguments.events,
+            events,
             step_us: arguments.step_us,
             rate: arguments.rate,
             triggers: latency.then(|| triggers.clone()),
@@ -144,7 +162,7 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
     let events = match arguments.job {
         #[cfg(feature = "kafka")]
         Job::Kafka => kafka::check(&outputs)?,
-        _ => arguments.events,
+        _ => events,
     };
     Ok(report::Report::new(
         format!("{:?}", arguments.job).to_lowercase(),

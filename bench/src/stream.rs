@@ -44,22 +44,10 @@ pub fn event(k: u64, step_us: i64, emit_ns: i64) -> Event {
 
 /// `/p/` and the number, made for each event, as the Java job does.
 #[inline]
-fn page(mut number: u32) -> Str {
-    let mut text = *b"/p/0000000";
-    let digits = match number {
-        0..10 => 1,
-        10..100 => 2,
-        100..1_000 => 3,
-        _ => 4,
-    };
-    if let Some(slots) = text.get_mut(3..3 + digits) {
-        for slot in slots.iter_mut().rev() {
-            *slot = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    }
-    let text = text.get(..3 + digits).unwrap_or_default();
-    Str::from(std::str::from_utf8(text).unwrap_or_default())
+fn page(number: u32) -> Str {
+    let mut page = Str::from("/p/");
+    page.push_str(itoa::Buffer::new().format(number));
+    page
 }
 
 /// An event after `map`, with the fields of the Java job's.

@@ -8,6 +8,7 @@ use crate::barrier::Barrier;
 use crate::id::OperatorId;
 use crate::row::Row;
 use crate::time::{MIN_TIMESTAMP, Millis};
+use crate::vectors::make_room;
 
 /// Rows with their event timestamps, and after a keyed exchange the hashes of their keys.
 ///
@@ -45,10 +46,10 @@ impl<T> Batch<T> {
 
     /// Makes room for `n` more rows, with hashes if it has or had some.
     pub fn reserve(&mut self, n: usize) {
-        self.rows.reserve(n);
-        self.timestamps.reserve(n);
+        make_room(&mut self.rows, n);
+        make_room(&mut self.timestamps, n);
         if self.hashes.capacity() > 0 {
-            self.hashes.reserve(n);
+            make_room(&mut self.hashes, n);
         }
     }
 

@@ -33,5 +33,6 @@ pub mod rng;
 pub mod row;
 pub mod spawn;
 pub mod time;
+pub mod vectors;
 
 pub use row::Row;

@@ -49,6 +49,7 @@ mod probe_index;
 mod quick_hash;
 pub mod reducing;
 mod registered;
+mod slab;
 mod slot_refs;
 pub mod snapshot;
 mod table;

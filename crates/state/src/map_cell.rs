@@ -71,6 +71,8 @@ const INDEX_ABOVE: usize = 128;
 const NO_INDEX_AT: usize = 64;
 /// Entries that a new map has room for.
 const FIRST_ROOM: usize = 4;
+/// Room of fewer entries is doubled when it is used up.
+const DOUBLES_BELOW: usize = 16;
 
 /// How entries are found.
 #[derive(Debug, Default)]
@@ -191,8 +193,10 @@ impl<MK: Row, MV, S: Stamp> MapCell<MK, MV, S> {
     fn push(&mut self, entry: MapEntry<MK, MV, S>, hash: u64) -> usize {
         let at = self.entries.len();
         if at == self.entries.capacity() {
-            // By a half: there are as many maps as keys, and most of them stop growing somewhere.
-            self.entries.reserve_exact((at / 2).max(FIRST_ROOM));
+            // There are as many maps as keys, and most of them stop growing somewhere: beyond a few
+            // lines only by a half.
+            let more = if at < DOUBLES_BELOW { at } else { at / 2 };
+            self.entries.reserve_exact(more.max(FIRST_ROOM));
         }
         self.entries.push(entry);
         match &mut self.finder {

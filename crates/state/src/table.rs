@@ -15,12 +15,13 @@ use rheos_core::time::Millis;
 
 use crate::key_context::{NO_KEY, Namespace, Place};
 use crate::namespace_cell::NamespaceCell;
+use crate::slab::Slab;
 use crate::slot_refs::SlotRefs;
 
 #[derive(Debug)]
 enum Storage<E> {
     Keyed {
-        cells: Vec<Option<E>>,
+        cells: Slab<E>,
         /// As long as `cells` if the table is timed, else empty.
         updated: Vec<Millis>,
     },
@@ -38,14 +39,14 @@ pub(crate) struct Table<E> {
 
 /// The cell of `slot`, the table being grown to have one.
 #[inline]
-fn grown<C: Default>(cells: &mut Vec<C>, slot: u32) -> &mut C {
+pub(crate) fn grown<C>(cells: &mut Vec<C>, slot: u32, empty: impl FnMut() -> C) -> &mut C {
     let index = slot as usize;
     if index >= cells.len() {
         assert!(
             slot != NO_KEY,
             "keyed state was written while no key was at hand"
         );
-        cells.resize_with(index + 1, C::default);
+        cells.resize_with(index + 1, empty);
     }
     #[allow(clippy::indexing_slicing, reason = "grown just above")]
     &mut cells[index]
@@ -57,7 +58,7 @@ impl<E> Table<E> {
             Storage::Namespaced(Vec::new())
         } else {
             Storage::Keyed {
-                cells: Vec::new(),
+                cells: Slab::default(),
                 updated: Vec::new(),
             }
         };
@@ -95,7 +96,7 @@ impl<E> Table<E> {
     #[inline]
     pub(crate) fn get(&self, at: Place) -> Option<&E> {
         match &self.storage {
-            Storage::Keyed { cells, .. } => cells.get(at.slot as usize)?.as_ref(),
+            Storage::Keyed { cells, .. } => cells.get(at.slot),
             Storage::Namespaced(cells) => cells.get(at.slot as usize)?.find(at.namespace),
         }
     }
@@ -109,10 +110,10 @@ impl<E> Table<E> {
     ) -> R {
         match &mut self.storage {
             Storage::Keyed { cells, updated } => {
-                let cell = grown(cells, at.slot);
+                let cell = cells.grown(at.slot);
                 let before = cell.is_some();
                 let result = if self.timed {
-                    edit(cell, grown(updated, at.slot))
+                    edit(cell, grown(updated, at.slot, Millis::default))
                 } else {
                     edit(cell, &mut 0)
                 };
@@ -132,7 +133,7 @@ impl<E> Table<E> {
                 result
             }
             Storage::Namespaced(cells) => {
-                let cell = grown(cells, at.slot);
+                let cell = grown(cells, at.slot, NamespaceCell::default);
                 let was_empty = cell.is_empty();
                 let entry = cell.entry(at.namespace);
                 let before = entry.value.is_some();
@@ -172,21 +173,21 @@ impl<E> Table<E> {
     ) -> &mut E {
         match &mut self.storage {
             Storage::Keyed { cells, updated } => {
-                let cell = grown(cells, at.slot);
+                let cell = cells.grown(at.slot);
                 if cell.is_none() {
                     self.live_slots += 1;
                     self.live_cells += 1;
                     self.refs.retain(at.slot);
                 }
                 if self.timed {
-                    prepare(cell, grown(updated, at.slot));
+                    prepare(cell, grown(updated, at.slot, Millis::default));
                 } else {
                     prepare(cell, &mut 0);
                 }
                 cell.get_or_insert_with(make)
             }
             Storage::Namespaced(cells) => {
-                let cell = grown(cells, at.slot);
+                let cell = grown(cells, at.slot, NamespaceCell::default);
                 if cell.is_empty() {
                     self.live_slots += 1;
                     self.refs.retain(at.slot);
@@ -217,7 +218,7 @@ impl<E> Table<E> {
     ) {
         match &mut self.storage {
             Storage::Keyed { cells, .. } => {
-                if cells.get(slot as usize).is_some_and(Option::is_some) {
+                if cells.get(slot).is_some() {
                     self.edit(Place { slot, namespace: 0 }, edit);
                 }
             }
@@ -244,10 +245,8 @@ impl<E> Table<E> {
         mut show: impl FnMut(Option<Namespace>, Millis, &E) -> Result<(), X>,
     ) -> Result<(), X> {
         match &self.storage {
-            Storage::Keyed { cells, updated } => match cells.get(slot as usize) {
-                Some(Some(cell)) => {
-                    show(None, updated.get(slot as usize).copied().unwrap_or(0), cell)
-                }
+            Storage::Keyed { cells, updated } => match cells.get(slot) {
+                Some(cell) => show(None, updated.get(slot as usize).copied().unwrap_or(0), cell),
                 _ => Ok(()),
             },
             Storage::Namespaced(cells) => {
@@ -273,7 +272,7 @@ impl<E> Table<E> {
             Storage::Keyed { cells, updated } => {
                 let mut filled = 0;
                 for &slot in slots {
-                    filled += usize::from(matches!(cells.get(slot as usize), Some(Some(_))));
+                    filled += usize::from(cells.get(slot).is_some());
                 }
                 if self.timed {
                     for &slot in slots {
@@ -300,7 +299,7 @@ impl<E> Table<E> {
         match &self.storage {
             Storage::Keyed { cells, .. } => {
                 for &slot in slots {
-                    if let Some(Some(cell)) = cells.get(slot as usize) {
+                    if let Some(cell) = cells.get(slot) {
                         read += touch(cell);
                     }
                 }
@@ -323,7 +322,7 @@ impl<E> Table<E> {
         let (mut seen, mut bytes) = (0usize, 0usize);
         let fixed = match &self.storage {
             Storage::Keyed { cells, updated } => {
-                cells.capacity() * size_of::<Option<E>>() + updated.capacity() * size_of::<Millis>()
+                cells.fixed_bytes() + updated.capacity() * size_of::<Millis>()
             }
             Storage::Namespaced(cells) => {
                 let (mut sampled, mut queues) = (0usize, 0usize);

@@ -3,6 +3,7 @@
 
 use rheos_core::Row;
 use rheos_core::element::Batch;
+use rheos_core::vectors::{drain_each, make_room};
 
 use super::inbox::Cursor;
 use super::operator::{Operator, OperatorContext};
@@ -25,9 +26,12 @@ where
         let room = out.limit();
         let buffer = out.buffer();
         if input.remaining() <= room
-            && let Some(batch) = input.take_batch()
+            && let Some(mut batch) = input.take_batch()
         {
-            return map_whole(batch, buffer, &mut self.0);
+            map_whole(&mut batch, buffer, &mut self.0)?;
+            batch.clear();
+            input.recycle(batch);
+            return Ok(());
         }
         for (row, timestamp) in input.drain(room) {
             buffer.push((self.0)(row)?, timestamp);
@@ -36,24 +40,15 @@ where
     }
 }
 
-/// Maps a whole batch.
-///
-/// `for_each` on the vector itself, not a loop over an `Option` a row: where a row type has a niche,
-/// the compiler splits each row at the niche's byte to test it, and the copy that follows waits for
-/// the store of that byte (measured: a third of the time of a map of 64-byte rows).
+/// Maps a whole batch, and leaves its memory.
 fn map_whole<In, Out>(
-    batch: Batch<In>,
+    batch: &mut Batch<In>,
     buffer: &mut Batch<Out>,
     function: &mut impl FnMut(In) -> Result<Out, BoxError>,
 ) -> Result<(), BoxError> {
-    let Batch {
-        rows,
-        mut timestamps,
-        ..
-    } = batch;
     let mut failure = None;
-    buffer.rows.reserve(rows.len());
-    rows.into_iter().for_each(|row| match function(row) {
+    make_room(&mut buffer.rows, batch.rows.len());
+    drain_each(&mut batch.rows, |row| match function(row) {
         Ok(row) => buffer.rows.push(row),
         Err(error) => {
             failure.get_or_insert(error);
@@ -63,9 +58,9 @@ fn map_whole<In, Out>(
         return Err(error);
     }
     if buffer.timestamps.is_empty() {
-        buffer.timestamps = timestamps;
+        std::mem::swap(&mut buffer.timestamps, &mut batch.timestamps);
     } else {
-        buffer.timestamps.append(&mut timestamps);
+        buffer.timestamps.append(&mut batch.timestamps);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use rheos_core::Row;
 use rheos_core::element::{Batch, Control};
 use rheos_core::key_group::subtask_of;
 use rheos_core::time::MIN_TIMESTAMP;
+use rheos_core::vectors::{drain_each, make_room};
 
 use super::channel::ChannelSender;
 use super::partitioner::{Partitioner, Route};
@@ -53,6 +54,8 @@ impl Default for BatchLimits {
 struct Lane<T> {
     sender: ChannelSender<T>,
     staged: Batch<T>,
+    /// Rows of a usual batch: one that a control element cut short does not change it much.
+    usual: usize,
     since_micros: i64,
     /// A control element went without credit, and rows with it: nothing further until there is some.
     overdrawn: bool,
@@ -81,6 +84,7 @@ impl<T: Row> LocalWriter<T> {
             .map(|sender| Lane {
                 sender,
                 staged: Batch::default(),
+                usual: 0,
                 since_micros: 0,
                 overdrawn: false,
             })
@@ -129,11 +133,9 @@ impl<T: Row> LocalWriter<T> {
             lane.staged.hashes.append(&mut self.hashes);
             return;
         }
-        // See `map_whole` of the stateless operators for why this is no loop over `Option`s.
-        let rows = std::mem::take(&mut batch.rows);
         let (lanes, hashes, timestamps) = (&mut self.lanes, &self.hashes, &batch.timestamps);
         let mut at = 0;
-        rows.into_iter().for_each(|row| {
+        drain_each(&mut batch.rows, |row| {
             let hash = hashes.get(at).copied().unwrap_or(0);
             let timestamp = timestamps.get(at).copied().unwrap_or(MIN_TIMESTAMP);
             at += 1;
@@ -170,11 +172,14 @@ impl<T: Row> Lane<T> {
     fn send(&mut self) {
         let batch = std::mem::take(&mut self.staged);
         let bytes = batch.estimated_bytes();
-        let (rows, hashes) = (batch.len(), batch.hashes.len());
+        self.usual = batch.len().max(self.usual - self.usual / 8);
+        let hashed = !batch.hashes.is_empty();
         self.staged = self.sender.send(batch, bytes);
         // The next batch will be about as large: growing step by step would copy it over and over.
-        self.staged.hashes.reserve(hashes);
-        self.staged.reserve(rows);
+        self.staged.reserve(self.usual);
+        if hashed {
+            make_room(&mut self.staged.hashes, self.usual);
+        }
         self.since_micros = 0;
     }
 }

@@ -60,8 +60,7 @@ impl<T> SourceOutput<T> {
     pub fn emit_run(&mut self, split: u32, rows: impl Iterator<Item = (T, Millis)>) {
         let before = self.batch.len();
         let (expected, _) = rows.size_hint();
-        self.batch.rows.reserve(expected);
-        self.batch.timestamps.reserve(expected);
+        self.batch.reserve(expected);
         for (row, timestamp) in rows {
             self.batch.push(row, timestamp);
         }

@@ -181,8 +181,13 @@ impl Chunk {
         if self.in_order {
             return;
         }
-        // Stable: of the words on one timer, the last one stays last.
-        self.log.sort_by_key(|op| Reverse(op.key()));
+        if self.deletions == 0 {
+            // All words on one timer are the same.
+            self.log.sort_unstable_by_key(|op| Reverse(op.key()));
+        } else {
+            // Stable: of the words on one timer, the last one stays last.
+            self.log.sort_by_key(|op| Reverse(op.key()));
+        }
         self.log.dedup_by(|later, earlier| {
             let same = later.key() == earlier.key();
             if same {
@@ -193,7 +198,9 @@ impl Chunk {
             }
             same
         });
-        self.log.retain(|op| op.register);
+        if self.deletions > 0 {
+            self.log.retain(|op| op.register);
+        }
         if self.log.capacity() > SETTLE_FROM * 4 && self.log.len() * 4 < self.log.capacity() {
             self.log.shrink_to(self.log.len() * 2);
         }
