@@ -18,6 +18,7 @@ use super::outputs::Outputs;
 use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
+use crate::metrics::states::StateSize;
 
 /// What an operator can ask of the task that runs it.
 #[derive(Debug, Clone)]
@@ -145,6 +146,11 @@ pub trait Operator<In, Out> {
     fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
         let _ = (barrier, context);
         Ok(())
+    }
+
+    /// How much is in each of its states; asked about once a second.
+    fn states(&self) -> Vec<StateSize> {
+        Vec::new()
     }
 
     /// Keeps what belongs to the checkpoint of a barrier that has passed. Between two rows; only where
@@ -285,6 +291,11 @@ pub trait TwoInputOperator<Left, Right, Out> {
     fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
         let _ = (barrier, context);
         Ok(())
+    }
+
+    /// How much is in each of its states; asked about once a second.
+    fn states(&self) -> Vec<StateSize> {
+        Vec::new()
     }
 
     /// Keeps what belongs to the checkpoint of a barrier that has passed. Between two rows; only where

@@ -22,6 +22,7 @@ use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::{Counts, OperatorSnapshot};
 use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
+use crate::metrics::states::{StateReporter, StateSize};
 use crate::task::mailbox::Mail;
 
 /// One operator of a chain, its types erased. Implemented by [`OperatorStage`],
@@ -121,6 +122,8 @@ pub struct StageContext {
     pub metrics: Arc<OperatorMetrics>,
     /// Side outputs that have readers.
     pub sides: Vec<Rc<dyn AnyOutputs>>,
+    /// Tells how large the operator's states are.
+    pub reporter: StateReporter,
     /// Whether the end of partition has passed.
     pub ended: bool,
     /// Whether what passed was the end of data of a job that is stopped without draining.
@@ -133,6 +136,13 @@ impl StageContext {
         self.operator.now_micros = now_micros;
         // Processing time never goes back for an operator, though a machine's clock may.
         self.operator.now_millis = self.operator.now_millis.max(self.clock.wall_millis());
+    }
+
+    /// Tells how large the operator's states are, now and then.
+    #[inline]
+    pub fn report(&mut self, states: impl FnOnce() -> Vec<StateSize>) {
+        let now = self.operator.now_millis;
+        self.reporter.report(&self.metrics, now, states);
     }
 
     /// Side outputs take rows.
@@ -377,6 +387,7 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         {
             self.run_control(control)?;
         }
+        self.context.report(|| self.operator.states());
         self.context.flush(&mut self.out);
         Ok(())
     }

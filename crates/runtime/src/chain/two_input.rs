@@ -222,6 +222,7 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
             self.run_slice()?;
         }
         self.context.metrics.set_records_in(self.records_in);
+        self.context.report(|| self.operator.states());
         self.context.flush(&mut self.out);
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::error::BoxError;
 use crate::keyed::context::TimeDomain;
 use crate::keyed::keys::Keys;
 use crate::keyed::open::OpenContext;
+use crate::metrics::states::{StateSize, sizes_of};
 
 /// Runs a function over a stream and a broadcast one.
 pub struct BroadcastProcessOperator<F> {
@@ -211,6 +212,10 @@ where
             let context = KeyedReadOnlyContext { keyed };
             function.on_timer(due.timestamp, TimeDomain::ProcessingTime, &context, out)
         })
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        sizes_of(self.rows.backend())
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {

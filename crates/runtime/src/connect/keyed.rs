@@ -17,6 +17,7 @@ use crate::error::BoxError;
 use crate::keyed::context::TimeDomain;
 use crate::keyed::keys::Keys;
 use crate::keyed::open::OpenContext;
+use crate::metrics::states::{StateSize, sizes_of};
 
 /// Runs a function over two keyed streams.
 pub struct KeyedCoProcessOperator<K, First, Second, F> {
@@ -128,6 +129,10 @@ where
         rows.processing_time(out, context, |due, context, out| {
             function.on_timer(due.timestamp, TimeDomain::ProcessingTime, context, out)
         })
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        sizes_of(self.rows.backend())
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {

@@ -21,6 +21,7 @@ use crate::chain::two_input::TwoInputStage;
 use crate::checkpoint::Checkpointing;
 use crate::error::BoxError;
 use crate::metrics::operator::OperatorMetrics;
+use crate::metrics::states::StateReporter;
 use crate::metrics::user::MetricGroup;
 use crate::source::coordinator::SourceCoordinator;
 use crate::source::reader::{ReaderContext, Source};
@@ -128,6 +129,7 @@ impl BuildContext {
             },
             metrics: self.metrics.clone(),
             sides: self.side_outputs.take_made(),
+            reporter: StateReporter::default(),
             ended: false,
             stopped: Cell::new(false),
         }

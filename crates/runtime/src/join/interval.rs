@@ -29,6 +29,7 @@ use crate::error::BoxError;
 use crate::keyed::keys::Keys;
 use crate::keyed::open::OpenContext;
 use crate::metrics::operator::OperatorMetrics;
+use crate::metrics::states::{StateSize, sizes_of};
 
 /// Which pairs an interval join makes, and what becomes of late rows.
 pub struct IntervalJoin<Left, Right> {
@@ -360,6 +361,10 @@ where
             }
             Ok(())
         })
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        sizes_of(self.rows.backend())
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {

@@ -23,6 +23,7 @@ use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
+use crate::metrics::states::StateSize;
 use crate::window::function::WindowContext;
 use crate::window::operator::WindowOperator;
 use crate::window::spec::WindowSpec;
@@ -251,6 +252,10 @@ where
 
     fn barrier(&mut self, barrier: &Barrier, context: &OperatorContext) -> Result<(), BoxError> {
         self.windows.barrier(barrier, context)
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        self.windows.states()
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {

@@ -1,7 +1,5 @@
 //! The operators of process functions.
 
-use std::sync::Arc;
-
 use rheos_core::Row;
 use rheos_core::time::Millis;
 use rheos_state::KeyedBackend;
@@ -18,8 +16,7 @@ use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
-use crate::metrics::operator::OperatorMetrics;
-use crate::metrics::states::StateReporter;
+use crate::metrics::states::{StateSize, sizes_of};
 
 /// Runs a function over a stream that is not keyed.
 pub struct ProcessOperator<F>(pub F);
@@ -57,8 +54,6 @@ pub struct KeyedProcessOperator<K, In, F> {
     key_buffer: Vec<K>,
     hash_buffer: Vec<u64>,
     slots: Vec<u32>,
-    metrics: Arc<OperatorMetrics>,
-    reporter: StateReporter,
 }
 
 impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
@@ -85,8 +80,6 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
             key_buffer: Vec::new(),
             hash_buffer: Vec::new(),
             slots: Vec::new(),
-            metrics: build.metrics.clone(),
-            reporter: StateReporter::default(),
         })
     }
 
@@ -155,8 +148,6 @@ where
         context: &OperatorContext,
     ) -> Result<(), BoxError> {
         self.backend.context().set_now(context.now_millis);
-        self.reporter
-            .report(&self.metrics, context.now_millis, || self.backend.states());
         while input.allowed() > 0 && !out.is_full() {
             self.keys
                 .of_next(input, &mut self.key_buffer, &mut self.hash_buffer);
@@ -192,8 +183,6 @@ where
         out: &mut Outputs<Out>,
         context: &OperatorContext,
     ) -> Result<Firing, BoxError> {
-        self.reporter
-            .report(&self.metrics, context.now_millis, || self.backend.states());
         if self.timers.event.now() < watermark {
             self.timers.event.advance(watermark);
         }
@@ -211,6 +200,10 @@ where
     ) -> Result<Firing, BoxError> {
         self.timers.processing.advance(context.now_millis);
         self.fire(TimeDomain::ProcessingTime, out, context)
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        sizes_of(&self.backend)
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {

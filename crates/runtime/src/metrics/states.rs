@@ -1,7 +1,8 @@
 //! The sizes of an operator's states, told by its thread about once a second.
 
+use rheos_core::Row;
 use rheos_core::time::Millis;
-use rheos_state::StateInfo;
+use rheos_state::{KeyedBackend, StateInfo};
 
 use super::operator::OperatorMetrics;
 
@@ -38,15 +39,20 @@ pub struct StateReporter {
 impl StateReporter {
     /// Tells what `states` gives, unless it did so within the last second.
     #[inline]
-    pub fn report<S: Into<StateSize>>(
+    pub fn report(
         &mut self,
         metrics: &OperatorMetrics,
         now_millis: Millis,
-        states: impl FnOnce() -> Vec<S>,
+        states: impl FnOnce() -> Vec<StateSize>,
     ) {
         if now_millis >= self.next {
             self.next = now_millis + PERIOD_MILLIS;
-            metrics.set_states(states().into_iter().map(Into::into).collect());
+            metrics.set_states(states());
         }
     }
+}
+
+/// The sizes of an operator's keyed states.
+pub fn sizes_of<K: Row>(backend: &KeyedBackend<K>) -> Vec<StateSize> {
+    backend.states().into_iter().map(StateSize::from).collect()
 }

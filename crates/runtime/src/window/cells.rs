@@ -5,6 +5,8 @@
 //! table, so that panes cost memory by their keys and not by all keys. A table becomes an array when
 //! it has outgrown a quarter of the slots.
 
+use rheos_core::Row;
+
 /// Below this many slots an array costs next to nothing.
 const ALWAYS_DENSE: usize = 1024;
 
@@ -124,6 +126,32 @@ impl<A> Cells<A> {
                 }
             }
         }
+    }
+
+    /// Bytes of memory it holds; what the accumulators own is estimated from a sample.
+    pub(crate) fn estimated_bytes(&self) -> usize
+    where
+        A: Row,
+    {
+        const SAMPLE: usize = 64;
+        let fixed = match self {
+            Self::Dense { cells, .. } => cells.capacity() * size_of::<Option<A>>(),
+            Self::Sparse { entries, index } => {
+                entries.capacity() * size_of::<(u32, A)>() + index.capacity() * size_of::<u32>()
+            }
+        };
+        if !A::HAS_HEAP {
+            return fixed;
+        }
+        let (mut place, mut seen, mut owned) = (0, 0, 0);
+        while seen < SAMPLE
+            && let Some((slot, next)) = self.next_slot(place)
+        {
+            place = next;
+            seen += 1;
+            owned += self.get(slot).map_or(0, Row::heap_bytes);
+        }
+        fixed + owned * self.len() / seen.max(1)
     }
 
     /// Reads a word of the accumulator of a slot, so that the misses of many rows overlap.

@@ -28,6 +28,7 @@ use crate::error::BoxError;
 use crate::keyed::context::KeyedTimers;
 use crate::keyed::keys::Keys;
 use crate::keyed::process::TIMER_SLICE;
+use crate::metrics::states::{StateSize, sizes_of};
 
 /// What windows do, apart from the keys' directory.
 pub(crate) struct Windows<K, T, W: Window, Out> {
@@ -376,6 +377,10 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
     ) -> Result<Firing, BoxError> {
         self.windows.timers.processing.advance(context.now_millis);
         self.fire(TimeDomain::ProcessingTime, out, context)
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        sizes_of(&self.backend)
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {

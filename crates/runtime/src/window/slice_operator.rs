@@ -25,6 +25,7 @@ use rheos_core::time::{MIN_TIMESTAMP, Millis, cleanup_time};
 use rheos_state::{KeyedBackend, SlotRefs};
 
 use super::cells::Cells;
+use super::contents::CONTENTS_STATE;
 use super::fold::Fold;
 use super::function::{WindowContext, WindowFunction};
 use super::late::LateRows;
@@ -39,6 +40,7 @@ use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::keyed::keys::Keys;
+use crate::metrics::states::{StateSize, sizes_of};
 use snapshot::Restored;
 
 /// How many keys of a window are emitted before the task looks at its mail.
@@ -465,6 +467,20 @@ where
         self.drop_over(DROP_SLICE);
         self.parts.backend.end_batch();
         Ok(Firing::Done)
+    }
+
+    fn states(&self) -> Vec<StateSize> {
+        let panes = self.panes.iter().map(|pane| &pane.cells);
+        let over = self.over.iter();
+        let bytes = panes.chain(over).map(Cells::estimated_bytes).sum();
+        let contents = StateSize {
+            name: CONTENTS_STATE.to_owned(),
+            keys: self.parts.backend.key_count(),
+            estimated_bytes: bytes,
+        };
+        let mut states = sizes_of(&self.parts.backend);
+        states.push(contents);
+        states
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
