@@ -1,7 +1,9 @@
 # A Redis cluster of three masters, on first+40 to first+42, and their replicas, if asked for, on
 # first+43 to first+45.
 
-redis_cluster_ports() { seq $((first + 40)) $((first + 42 + 3 * ${RHEOS_REDIS_REPLICAS:-0})); }
+# A cluster that was made with replicas keeps them, whatever is asked for later.
+redis_cluster_replicas() { if [ -d "$run/redis-cluster-$((first + 43))" ]; then echo 1; else echo "${RHEOS_REDIS_REPLICAS:-0}"; fi; }
+redis_cluster_ports() { seq $((first + 40)) $((first + 42 + 3 * $(redis_cluster_replicas))); }
 redis_cluster_daemons() { for port in $(redis_cluster_ports); do echo "redis-cluster-$port"; done; }
 redis_cluster_install() { redis_install; }
 
@@ -17,19 +19,21 @@ redis_cluster_settled() {
         redis-cli -h 127.0.0.1 -p "$port" cluster info | grep -q cluster_state:ok || return 1
         replicas=$((replicas + $(redis-cli -h 127.0.0.1 -p "$port" info replication | grep -c master_link_status:up || true)))
     done
-    [ $replicas -ge $((3 * ${RHEOS_REDIS_REPLICAS:-0})) ]
+    [ $replicas -ge $((3 * $(redis_cluster_replicas))) ]
 }
 
 redis_cluster_start() {
-    local port nodes=()
-    for port in $(redis_cluster_ports); do
+    local port nodes=() ports replicas
+    # As they are before folders are made.
+    ports=$(redis_cluster_ports) replicas=$(redis_cluster_replicas)
+    for port in $ports; do
         nodes+=("127.0.0.1:$port")
         # A replica that has not yet synchronised can't be promoted: no delay before it does.
         redis_node "redis-cluster-$port" "$port" --cluster-enabled yes --cluster-config-file nodes.conf \
             --cluster-node-timeout 2000 --repl-diskless-sync-delay 0
     done
     if redis-cli -h 127.0.0.1 -p $((first + 40)) cluster info | grep -q cluster_slots_assigned:0; then
-        redis-cli --cluster create "${nodes[@]}" --cluster-replicas "${RHEOS_REDIS_REPLICAS:-0}" --cluster-yes >/dev/null
+        redis-cli --cluster create "${nodes[@]}" --cluster-replicas "$replicas" --cluster-yes >/dev/null
     fi
     wait_for "redis-cluster-$((first + 40))" 30 redis_cluster_settled
 }

@@ -10,6 +10,7 @@
 //! | [`format`](mod@format) | JSON lines, CSV, raw lines |
 //! | `postgres` | rows into tables of PostgreSQL, and look-ups in them |
 //! | `elasticsearch` | rows as documents of Elasticsearch and OpenSearch |
+//! | `redis` | rows into keys, hashes and channels of Redis |
 //! | `http` | look-ups at an API |
 //! | `outbox` | batches on their way to a system outside |
 //! | [`secret`] | secrets in options |
@@ -39,8 +40,10 @@ pub mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod print;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod secret;
-#[cfg(feature = "outbox")]
+#[cfg(any(feature = "elasticsearch", feature = "postgres"))]
 mod setting;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod tls;
@@ -67,4 +70,6 @@ pub use outbox::{BatchLimits, Retries};
 #[cfg(feature = "postgres")]
 pub use postgres::{Json, PostgresLookup, PostgresOptions, PostgresSink, Timestamp};
 pub use print::PrintSink;
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisSink};
 pub use secret::Secret;

@@ -76,7 +76,7 @@ fn lookup(name: &str) -> Result<String, ConnectorError> {
 }
 
 /// An address without its user and password, for messages.
-#[cfg(any(test, feature = "http", feature = "postgres"))]
+#[cfg(any(test, feature = "http", feature = "postgres", feature = "redis"))]
 pub(crate) fn without_user(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     let (authority, path) = match rest.find(['/', '?']) {

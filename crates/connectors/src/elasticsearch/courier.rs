@@ -9,8 +9,7 @@ use rheos_core::clock::SharedClock;
 use super::bulk::{Batch, Fate, Item, fates, reason};
 use crate::error::ConnectorError;
 use crate::http::{Answer, Ask, HttpClient};
-use crate::net::pause;
-use crate::outbox::{Backoff, Courier, Delivered, Rejected};
+use crate::outbox::{Courier, Delivered, Patience, Rejected};
 use crate::secret::without_user;
 
 /// Sends batches, to one host after the other as they fail.
@@ -21,7 +20,7 @@ pub(super) struct BulkCourier {
     pub host: usize,
     /// An index to make before the first batch, with its settings and mappings.
     pub create: Option<(String, String)>,
-    pub backoff: Backoff,
+    pub patience: Patience,
     pub clock: SharedClock,
 }
 
@@ -42,32 +41,20 @@ impl BulkCourier {
         self.hosts.get(at).map_or("", String::as_str)
     }
 
+    /// What was said, and by whom.
+    fn said(&self, message: &str) -> String {
+        format!("{}: {message}", without_user(self.host()))
+    }
+
     fn failed(&self, message: &str) -> ConnectorError {
-        ConnectorError::NotWritten {
-            sink: format!("the search server at {}", without_user(self.host())),
-            row: 0,
-            message: message.to_owned(),
-        }
+        self.patience.failed(&self.said(message))
     }
 
     /// Waits before the next attempt, at the next host.
     async fn wait(&mut self, message: &str) -> Result<(), ConnectorError> {
-        let Some(wait) = self.backoff.next() else {
-            let attempts = self.backoff.failures();
-            return Err(self.failed(&format!("{message}, in {attempts} attempts")));
-        };
-        let failures = self.backoff.failures();
-        if failures.is_power_of_two() {
-            tracing::warn!(
-                failures,
-                "the search server at {}: {message}; next attempt in {} ms",
-                without_user(self.host()),
-                wait.as_millis()
-            );
-        }
+        let said = self.said(message);
         self.host = self.host.wrapping_add(1);
-        pause(wait).await;
-        Ok(())
+        self.patience.wait(&said).await
     }
 
     async fn create(&mut self) -> Result<(), ConnectorError> {
@@ -175,7 +162,7 @@ impl Courier<Batch> for BulkCourier {
                         }
                     }
                     if done {
-                        self.backoff.reset();
+                        self.patience.answered();
                     }
                     if !again.is_empty() {
                         parts.push(again);

@@ -10,12 +10,11 @@ use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
 use super::bulk::{Batch, Item};
 use super::courier::{BulkCourier, REQUEST_TIMEOUT};
-use crate::bad_records::BadRecords;
 use crate::error::ConnectorError;
 use crate::format::json::{JsonNesting, JsonWriter};
 use crate::http::HttpClient;
 use crate::net::Trust;
-use crate::outbox::{Backoff, BatchLimits, BatchWriter, Gather, Retries};
+use crate::outbox::{BatchLimits, BatchWriter, Delivery, Gather, Patience, delivery_setters};
 use crate::secret::{Secret, without_user};
 
 type Text<T> = Arc<dyn Fn(&T) -> String + Send + Sync>;
@@ -66,10 +65,7 @@ pub struct ElasticsearchSink<T> {
     username: Option<Secret>,
     trust: Trust,
     timeout: Duration,
-    limits: BatchLimits,
-    retries: Retries,
-    bad_records: BadRecords,
-    rate: Option<f64>,
+    delivery: Delivery,
 }
 
 impl<T> ElasticsearchSink<T> {
@@ -91,14 +87,11 @@ impl<T> ElasticsearchSink<T> {
             username: None,
             trust: Trust::System,
             timeout: REQUEST_TIMEOUT,
-            limits: BatchLimits {
+            delivery: Delivery::new(BatchLimits {
                 max_rows: 1_000,
                 max_bytes: 2 * 1024 * 1024,
                 interval: Duration::from_secs(1),
-            },
-            retries: Retries::default(),
-            bad_records: BadRecords::Fail,
-            rate: None,
+            }),
         }
     }
 
@@ -167,33 +160,7 @@ impl<T> ElasticsearchSink<T> {
         self
     }
 
-    /// When a batch is sent: 1,000 rows, 2 MiB or a second unless told.
-    #[must_use]
-    pub fn batches(mut self, limits: BatchLimits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// How failures that pass are waited out.
-    #[must_use]
-    pub fn retries(mut self, retries: Retries) -> Self {
-        self.retries = retries;
-        self
-    }
-
-    /// What becomes of documents that the index does not take. The first ends the job unless told.
-    #[must_use]
-    pub fn bad_records(mut self, bad_records: BadRecords) -> Self {
-        self.bad_records = bad_records;
-        self
-    }
-
-    /// Rows a second, over all subtasks.
-    #[must_use]
-    pub fn rate_limit(mut self, rows_per_second: f64) -> Self {
-        self.rate = Some(rows_per_second);
-        self
-    }
+    delivery_setters!("1,000 rows, 2 MiB or a second");
 
     /// Sets an option by the name that Flink's Elasticsearch connector has for it: `hosts`
     /// (`;` between them), `index`, `username`, `password`, `connection.request-timeout`,
@@ -220,14 +187,16 @@ impl<T> ElasticsearchSink<T> {
                 self.credentials = Credentials::Basic(user, value.into());
             }
             "connection.request-timeout" => self.timeout = duration(key, value)?,
-            "sink.bulk-flush.max-actions" => self.limits.max_rows = bound(count(key, value)?),
-            "sink.bulk-flush.max-size" => self.limits.max_bytes = bound(size(key, value)?),
-            "sink.bulk-flush.interval" => self.limits.interval = duration(key, value)?,
+            "sink.bulk-flush.max-actions" => {
+                self.delivery.limits.max_rows = bound(count(key, value)?)
+            }
+            "sink.bulk-flush.max-size" => self.delivery.limits.max_bytes = bound(size(key, value)?),
+            "sink.bulk-flush.interval" => self.delivery.limits.interval = duration(key, value)?,
             "sink.bulk-flush.backoff.delay" => {
-                self.retries.initial_backoff = duration(key, value)?;
+                self.delivery.retries.initial_backoff = duration(key, value)?;
             }
             "sink.bulk-flush.backoff.max-retries" => {
-                self.retries.max_retries = Some(count(key, value)?);
+                self.delivery.retries.max_retries = Some(count(key, value)?);
             }
             _ => {
                 return Err(ConnectorError::Setting(format!(
@@ -374,14 +343,13 @@ impl<T: Row> Sink<T> for ElasticsearchSink<T> {
         }
         let first = hosts.first().map_or("", String::as_str);
         let target = format!("index {} at {}", self.index, without_user(first));
-        let seed = context.clock.wall_millis() as u64 ^ (u64::from(context.place.subtask) << 32);
         let create = self.create.clone();
         let courier = BulkCourier {
             client,
             host: context.place.subtask as usize,
             hosts,
             create: create.map(|settings| (self.index.clone(), settings)),
-            backoff: Backoff::new(self.retries, seed),
+            patience: Patience::new(target.clone(), self.delivery.backoff(context)),
             clock: context.clock.clone(),
         };
         let gather = Actions {
@@ -390,13 +358,11 @@ impl<T: Row> Sink<T> for ElasticsearchSink<T> {
             places: HashMap::new(),
             batch: Batch::default(),
         };
-        let bad_records = self.bad_records;
-        let writer =
-            BatchWriter::open(context, &target, gather, courier, self.limits, bad_records)?;
+        let writer = BatchWriter::open(context, &target, gather, courier, self.delivery)?;
         Ok(Box::new(writer))
     }
 
     fn rate_limit(&self) -> Option<f64> {
-        self.rate
+        self.delivery.rate
     }
 }

@@ -12,12 +12,16 @@
 //! system shows as back-pressure. A barrier passes, and the task ends, when nothing is on its way.
 
 mod courier;
+mod delivery;
+mod patience;
 mod retries;
 mod writer;
 
 pub use retries::Retries;
 
 pub(crate) use courier::{Courier, Delivered, Rejected};
+pub(crate) use delivery::{Delivery, delivery_setters};
+pub(crate) use patience::Patience;
 pub(crate) use retries::Backoff;
 pub(crate) use writer::{BatchWriter, Gather};
 

@@ -12,7 +12,7 @@ use rheos_runtime::metrics::user::{Counter, Gauge};
 use rheos_runtime::sink::writer::{SinkWriter, WriterContext};
 
 use super::courier::{Courier, Outbox};
-use super::{BatchLimits, Delivered};
+use super::{BatchLimits, Delivered, Delivery};
 use crate::bad_records::{BadRecordHandler, BadRecords, Direction};
 use crate::error::ConnectorError;
 
@@ -73,9 +73,13 @@ impl<G, B: Send + 'static> BatchWriter<G, B> {
         target: &str,
         gather: G,
         courier: impl Courier<B>,
-        limits: BatchLimits,
-        bad_records: BadRecords,
+        delivery: Delivery,
     ) -> Result<Self, ConnectorError> {
+        let Delivery {
+            limits,
+            bad_records,
+            ..
+        } = delivery;
         let Some(io) = &context.io else {
             return Err(ConnectorError::Setting(format!(
                 "a sink into {target} needs an I/O runtime, and this run has none"

@@ -1,7 +1,5 @@
 //! A batch on its way into a table.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use rheos_core::clock::SharedClock;
@@ -13,8 +11,7 @@ use super::connection::{Connection, Connector, Session, within};
 use super::fault::Fault;
 use super::statement::{Mode, Target};
 use crate::error::ConnectorError;
-use crate::net::pause;
-use crate::outbox::{Backoff, Courier, Delivered, Rejected};
+use crate::outbox::{Courier, Delivered, Patience, Rejected};
 
 /// Rows as columns.
 pub(super) struct Batch {
@@ -34,7 +31,7 @@ pub(super) struct PostgresCourier {
     pub target: Target,
     /// What is run before the first batch.
     pub prepare: Vec<String>,
-    pub backoff: Backoff,
+    pub patience: Patience,
     pub clock: SharedClock,
     ready: Option<Ready>,
     /// A session that may still be at work on what was asked of it.
@@ -56,14 +53,14 @@ impl PostgresCourier {
         connector: Connector,
         target: Target,
         prepare: Vec<String>,
-        backoff: Backoff,
+        patience: Patience,
         clock: SharedClock,
     ) -> Self {
         Self {
             connector,
             target,
             prepare,
-            backoff,
+            patience,
             clock,
             ready: None,
             doubtful: None,
@@ -162,50 +159,18 @@ impl PostgresCourier {
         loop {
             match self.attempt(batch, from, to).await {
                 Ok(()) => {
-                    if self.backoff.failures() > 0 {
-                        let failures = self.backoff.failures();
-                        tracing::info!(
-                            failures,
-                            "PostgreSQL at {} answers again",
-                            self.connector.name
-                        );
-                    }
-                    self.backoff.reset();
+                    self.patience.answered();
                     return Ok(());
                 }
                 Err(Fault::Row(message)) => return Err(Failure::Row(message)),
-                Err(Fault::Fatal(message)) => return Err(Failure::End(self.failed(&message))),
+                Err(Fault::Fatal(message)) => {
+                    return Err(Failure::End(self.patience.failed(&message)));
+                }
                 Err(Fault::Passing(message)) => {
                     self.give_up_connection();
-                    let Some(wait) = self.backoff.next() else {
-                        let attempts = self.backoff.failures();
-                        let message = format!("{message}, in {attempts} attempts");
-                        return Err(Failure::End(self.failed(&message)));
-                    };
-                    self.tell(&message, wait);
-                    pause(wait).await;
+                    self.patience.wait(&message).await.map_err(Failure::End)?;
                 }
             }
-        }
-    }
-
-    fn tell(&self, message: &str, wait: Duration) {
-        let failures = self.backoff.failures();
-        if failures.is_power_of_two() {
-            tracing::warn!(
-                failures,
-                "PostgreSQL at {}: {message}; next attempt in {} ms",
-                self.connector.name,
-                wait.as_millis()
-            );
-        }
-    }
-
-    fn failed(&self, message: &str) -> ConnectorError {
-        ConnectorError::NotWritten {
-            sink: format!("table {} at {}", self.target.table, self.connector.name),
-            row: 0,
-            message: message.to_owned(),
         }
     }
 }

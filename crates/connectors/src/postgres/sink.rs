@@ -12,10 +12,9 @@ use super::cell::{Cell, CellType, Column, IntoCell, problem, size};
 use super::connection::PostgresOptions;
 use super::courier::{Batch, PostgresCourier};
 use super::statement::{Mode, Target};
-use crate::bad_records::BadRecords;
 use crate::error::ConnectorError;
 use crate::net::Trust;
-use crate::outbox::{Backoff, BatchLimits, BatchWriter, Gather, Retries};
+use crate::outbox::{BatchLimits, BatchWriter, Delivery, Gather, Patience, delivery_setters};
 use crate::secret::Secret;
 
 type Read<T> = Arc<dyn Fn(&T) -> Cell + Send + Sync>;
@@ -52,10 +51,7 @@ pub struct PostgresSink<T> {
     target: Target,
     reads: Vec<Read<T>>,
     prepare: Vec<String>,
-    limits: BatchLimits,
-    retries: Retries,
-    bad_records: BadRecords,
-    rate: Option<f64>,
+    delivery: Delivery,
 }
 
 impl<T> PostgresSink<T> {
@@ -77,14 +73,11 @@ impl<T> PostgresSink<T> {
             },
             reads: Vec::new(),
             prepare: Vec::new(),
-            limits: BatchLimits {
+            delivery: Delivery::new(BatchLimits {
                 max_rows: 1_000,
                 max_bytes: 4 * 1024 * 1024,
                 interval: Duration::from_secs(1),
-            },
-            retries: Retries::default(),
-            bad_records: BadRecords::Fail,
-            rate: None,
+            }),
         }
     }
 
@@ -124,33 +117,7 @@ impl<T> PostgresSink<T> {
         self
     }
 
-    /// When a batch is written: 1,000 rows, 4 MiB or a second unless told.
-    #[must_use]
-    pub fn batches(mut self, limits: BatchLimits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// How failures that pass are waited out.
-    #[must_use]
-    pub fn retries(mut self, retries: Retries) -> Self {
-        self.retries = retries;
-        self
-    }
-
-    /// What becomes of rows that the table does not take. The first ends the job unless told.
-    #[must_use]
-    pub fn bad_records(mut self, bad_records: BadRecords) -> Self {
-        self.bad_records = bad_records;
-        self
-    }
-
-    /// Rows a second, over all subtasks.
-    #[must_use]
-    pub fn rate_limit(mut self, rows_per_second: f64) -> Self {
-        self.rate = Some(rows_per_second);
-        self
-    }
+    delivery_setters!("1,000 rows, 4 MiB or a second");
 
     /// Where the server is and how to speak with it, instead of what was given first.
     #[must_use]
@@ -183,10 +150,10 @@ impl<T> PostgresSink<T> {
             "sink.buffer-flush.max-rows" => {
                 // Zero turns Flink's bound off.
                 let rows: usize = count(key, value)?;
-                self.limits.max_rows = if rows == 0 { usize::MAX } else { rows };
+                self.delivery.limits.max_rows = if rows == 0 { usize::MAX } else { rows };
             }
-            "sink.buffer-flush.interval" => self.limits.interval = duration(key, value)?,
-            "sink.max-retries" => self.retries.max_retries = Some(count(key, value)?),
+            "sink.buffer-flush.interval" => self.delivery.limits.interval = duration(key, value)?,
+            "sink.max-retries" => self.delivery.retries.max_retries = Some(count(key, value)?),
             _ => {
                 return Err(ConnectorError::Setting(format!(
                     "'{key}' is no option of the PostgreSQL sink"
@@ -309,8 +276,7 @@ impl<T: Row> Sink<T> for PostgresSink<T> {
         }
         let connector = self.options.connector()?;
         let target = format!("table {} at {}", self.target.table, connector.name);
-        let seed = context.clock.wall_millis() as u64 ^ (u64::from(context.place.subtask) << 32);
-        let backoff = Backoff::new(self.retries, seed);
+        let patience = Patience::new(target.clone(), self.delivery.backoff(context));
         let key = self.target.key.iter().filter_map(|key| {
             let mut names = self.target.columns.iter().map(|(name, _)| name);
             names.position(|name| name == key)
@@ -329,16 +295,14 @@ impl<T: Row> Sink<T> for PostgresSink<T> {
             connector,
             self.target.clone(),
             self.prepare.clone(),
-            backoff,
+            patience,
             context.clock.clone(),
         );
-        let bad_records = self.bad_records;
-        let writer =
-            BatchWriter::open(context, &target, gather, courier, self.limits, bad_records)?;
+        let writer = BatchWriter::open(context, &target, gather, courier, self.delivery)?;
         Ok(Box::new(writer))
     }
 
     fn rate_limit(&self) -> Option<f64> {
-        self.rate
+        self.delivery.rate
     }
 }
