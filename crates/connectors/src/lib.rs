@@ -14,6 +14,7 @@
 //! | `http` | look-ups at an API |
 //! | `outbox` | batches on their way to a system outside |
 //! | [`secret`] | secrets in options |
+//! | [`delivery`] | how often a row is written if the job fails |
 //! | [`bad_records`] | what becomes of records that can't be read |
 #![deny(missing_docs)]
 
@@ -23,6 +24,7 @@ pub mod bad_records;
 pub mod blackhole;
 pub mod collection;
 pub mod datagen;
+pub mod delivery;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
 pub mod error;
@@ -52,6 +54,7 @@ pub use bad_records::{BadRecords, DeadLetter, dead_letters};
 pub use blackhole::{BlackholeSink, DiscardingSink};
 pub use collection::{CollectSink, CollectionSource};
 pub use datagen::DataGeneratorSource;
+pub use delivery::DeliveryGuarantee;
 #[cfg(feature = "elasticsearch")]
 pub use elasticsearch::ElasticsearchSink;
 pub use error::ConnectorError;

@@ -9,13 +9,11 @@ mod common;
 #[path = "common/kafka.rs"]
 mod kafka;
 
-use std::path::Path;
-use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::{part, unique};
-use kafka::{Broker, value};
+use kafka::{Broker, Own, value};
 use rheos::cluster::embedded::JobControl;
 use rheos::execute::start;
 use rheos::prelude::*;
@@ -23,41 +21,6 @@ use rheos_connectors::kafka::batch::Compression;
 use rheos_connectors::kafka::{KafkaSink, KafkaSource, Offsets, OutRecord, Values};
 use rheos_connectors::{CollectSink, DataGeneratorSource, RawLines};
 use rheos_core::config::Configuration;
-
-/// A broker that only this test uses, on ports of its own; it goes when the test ends.
-struct Own {
-    first_port: u16,
-    address: String,
-}
-
-impl Own {
-    /// None where tests are to go without real parts.
-    fn up(first_port: u16) -> Option<Self> {
-        part("RHEOS_KAFKA")?;
-        let own = Self {
-            first_port,
-            address: format!("127.0.0.1:{first_port}"),
-        };
-        own.services(&["up", "kafka"]);
-        Some(own)
-    }
-
-    fn services(&self, arguments: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services");
-        let status = Command::new(script)
-            .args(arguments)
-            .env("RHEOS_SERVICES_PORT", self.first_port.to_string())
-            .status()
-            .unwrap();
-        assert!(status.success(), "scripts/services {arguments:?}");
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.services(&["purge"]);
-    }
-}
 
 struct Job {
     control: JobControl,

@@ -349,7 +349,10 @@ impl<T: Row> Sink<T> for ElasticsearchSink<T> {
             host: context.place.subtask as usize,
             hosts,
             create: create.map(|settings| (self.index.clone(), settings)),
-            patience: Patience::new(target.clone(), self.delivery.backoff(context)),
+            patience: Patience::new(
+                target.clone(),
+                self.delivery.backoff(&context.place, &context.clock),
+            ),
             clock: context.clock.clone(),
         };
         let gather = Actions {

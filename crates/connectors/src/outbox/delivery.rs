@@ -1,6 +1,7 @@
 //! What users say of batches, the same for every sink that has an outbox.
 
-use rheos_runtime::sink::writer::WriterContext;
+use rheos_core::clock::SharedClock;
+use rheos_core::id::Place;
 
 use super::{Backoff, BatchLimits, Retries};
 use crate::bad_records::BadRecords;
@@ -27,8 +28,8 @@ impl Delivery {
     }
 
     /// The waits of one subtask, unlike those of others.
-    pub fn backoff(&self, context: &WriterContext) -> Backoff {
-        let seed = context.clock.wall_millis() as u64 ^ (u64::from(context.place.subtask) << 32);
+    pub fn backoff(&self, place: &Place, clock: &SharedClock) -> Backoff {
+        let seed = clock.wall_millis() as u64 ^ (u64::from(place.subtask) << 32);
         Backoff::new(self.retries, seed)
     }
 }

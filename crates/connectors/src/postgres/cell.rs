@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
+use rheos_core::Row;
 use rheos_core::row::Str;
 use rheos_core::time::Millis;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -107,7 +108,7 @@ impl<V: IntoCell> IntoCell for Option<V> {
 }
 
 /// Microseconds since 2000, as PostgreSQL counts.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Row, Debug, Clone, Copy, PartialEq)]
 pub(super) struct PgMicros(i64);
 
 /// Milliseconds from 1970 to 2000.
@@ -138,7 +139,7 @@ impl ToSql for PgMicros {
 }
 
 /// A column of a batch.
-#[derive(Debug)]
+#[derive(Row, Debug, Clone, PartialEq)]
 pub(super) enum Column {
     Boolean(Vec<Option<bool>>),
     Bigint(Vec<Option<i64>>),

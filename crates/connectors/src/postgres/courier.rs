@@ -96,8 +96,8 @@ impl PostgresCourier {
         Ok(())
     }
 
-    /// Writes some rows of a batch, once.
-    async fn attempt(&mut self, batch: &Batch, from: usize, to: usize) -> Result<(), Fault> {
+    /// Connects, unless there is a connection.
+    pub async fn ensure(&mut self) -> Result<(), Fault> {
         if self
             .ready
             .as_ref()
@@ -106,49 +106,18 @@ impl PostgresCourier {
             self.give_up_connection();
             self.open().await?;
         }
-        let Some(ready) = &self.ready else {
-            return Ok(());
-        };
-        let timeout = self.connector.request_timeout;
-        let client = &ready.connection.client;
-        match self.target.mode {
-            Mode::Insert => {
-                let columns = batch.columns.iter();
-                let arrays: Vec<Box<dyn ToSql + Sync + Send + '_>> =
-                    columns.map(|column| column.slice(from, to)).collect();
-                let parameters: Vec<&(dyn ToSql + Sync)> = arrays
-                    .iter()
-                    .map(|array| &**array as &(dyn ToSql + Sync))
-                    .collect();
-                let executed = client.execute(&ready.statement, &parameters);
-                within(timeout, "INSERT", executed).await?;
-            }
-            Mode::Copy => {
-                let copying = async {
-                    let sink = client.copy_in::<_, Bytes>(&ready.statement).await?;
-                    let mut sink = std::pin::pin!(sink);
-                    let mut text = String::with_capacity(PIECE + 1024);
-                    for row in from..to {
-                        for (at, column) in batch.columns.iter().enumerate() {
-                            if at > 0 {
-                                text.push('\t');
-                            }
-                            column.copy(row, &mut text);
-                        }
-                        text.push('\n');
-                        if text.len() >= PIECE || row + 1 == to {
-                            sink.send(Bytes::from(std::mem::take(&mut text))).await?;
-                        }
-                    }
-                    sink.finish().await
-                };
-                within(timeout, "COPY", copying).await?;
-            }
-        }
         Ok(())
     }
 
-    fn give_up_connection(&mut self) {
+    /// The connection that is there.
+    pub fn client(&self) -> Result<&tokio_postgres::Client, Fault> {
+        let ready = self.ready.as_ref();
+        ready
+            .map(|ready| &ready.connection.client)
+            .ok_or_else(|| Fault::Passing("there is no connection".to_owned()))
+    }
+
+    pub fn give_up_connection(&mut self) {
         if let Some(ready) = self.ready.take() {
             self.doubtful = Some(ready.connection.session.clone());
         }
@@ -157,7 +126,11 @@ impl PostgresCourier {
     /// Writes some rows; what passes is waited out.
     async fn write(&mut self, batch: &Batch, from: usize, to: usize) -> Result<(), Failure> {
         loop {
-            match self.attempt(batch, from, to).await {
+            let attempt = async {
+                self.ensure().await?;
+                insert(self, batch, from, to).await
+            };
+            match attempt.await {
                 Ok(()) => {
                     self.patience.answered();
                     return Ok(());
@@ -173,6 +146,55 @@ impl PostgresCourier {
             }
         }
     }
+}
+
+/// Writes some rows of a batch over the connection that is there.
+pub(super) async fn insert(
+    courier: &PostgresCourier,
+    batch: &Batch,
+    from: usize,
+    to: usize,
+) -> Result<(), Fault> {
+    let Some(ready) = &courier.ready else {
+        return Err(Fault::Passing("there is no connection".to_owned()));
+    };
+    let timeout = courier.connector.request_timeout;
+    let client = &ready.connection.client;
+    match courier.target.mode {
+        Mode::Insert => {
+            let columns = batch.columns.iter();
+            let arrays: Vec<Box<dyn ToSql + Sync + Send + '_>> =
+                columns.map(|column| column.slice(from, to)).collect();
+            let parameters: Vec<&(dyn ToSql + Sync)> = arrays
+                .iter()
+                .map(|array| &**array as &(dyn ToSql + Sync))
+                .collect();
+            let executed = client.execute(&ready.statement, &parameters);
+            within(timeout, "INSERT", executed).await?;
+        }
+        Mode::Copy => {
+            let copying = async {
+                let sink = client.copy_in::<_, Bytes>(&ready.statement).await?;
+                let mut sink = std::pin::pin!(sink);
+                let mut text = String::with_capacity(PIECE + 1024);
+                for row in from..to {
+                    for (at, column) in batch.columns.iter().enumerate() {
+                        if at > 0 {
+                            text.push('\t');
+                        }
+                        column.copy(row, &mut text);
+                    }
+                    text.push('\n');
+                    if text.len() >= PIECE || row + 1 == to {
+                        sink.send(Bytes::from(std::mem::take(&mut text))).await?;
+                    }
+                }
+                sink.finish().await
+            };
+            within(timeout, "COPY", copying).await?;
+        }
+    }
+    Ok(())
 }
 
 impl Courier<Batch> for PostgresCourier {

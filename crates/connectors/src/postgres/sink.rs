@@ -5,13 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_core::Row;
+use rheos_core::clock::SharedClock;
+use rheos_core::id::Place;
 use rheos_runtime::BoxError;
+use rheos_runtime::sink::committer::{Committer, CommitterContext};
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
 use super::cell::{Cell, CellType, Column, IntoCell, problem, size};
+use super::committer::PostgresCommitter;
 use super::connection::PostgresOptions;
 use super::courier::{Batch, PostgresCourier};
+use super::epoch::Epoch;
+use super::staging::StagingWriter;
 use super::statement::{Mode, Target};
+use crate::bad_records::{BadRecordHandler, BadRecords, Direction};
+use crate::delivery::DeliveryGuarantee;
 use crate::error::ConnectorError;
 use crate::net::Trust;
 use crate::outbox::{BatchLimits, BatchWriter, Delivery, Gather, Patience, delivery_setters};
@@ -19,7 +27,8 @@ use crate::secret::Secret;
 
 type Read<T> = Arc<dyn Fn(&T) -> Cell + Send + Sync>;
 
-/// Writes rows into a table: at least once, a transaction a batch.
+/// Writes rows into a table: at least once, a transaction a batch; or exactly once, a transaction a
+/// checkpoint and subtask, which also moves the subtask's fence in a table of fences.
 ///
 /// With a key a row takes the place of the one that has it, so what is written twice is there once;
 /// without one rows are added. Rows that break a constraint, or that the columns' types do not take,
@@ -52,6 +61,8 @@ pub struct PostgresSink<T> {
     reads: Vec<Read<T>>,
     prepare: Vec<String>,
     delivery: Delivery,
+    guarantee: DeliveryGuarantee,
+    fence_table: String,
 }
 
 impl<T> PostgresSink<T> {
@@ -78,6 +89,8 @@ impl<T> PostgresSink<T> {
                 max_bytes: 4 * 1024 * 1024,
                 interval: Duration::from_secs(1),
             }),
+            guarantee: DeliveryGuarantee::default(),
+            fence_table: "rheos_fences".to_owned(),
         }
     }
 
@@ -118,6 +131,35 @@ impl<T> PostgresSink<T> {
     }
 
     delivery_setters!("1,000 rows, 4 MiB or a second");
+
+    /// At least once unless told. Exactly once, rows are kept with the checkpoint and written when it is
+    /// complete; `sink.buffer-flush.interval` has no meaning then.
+    #[must_use]
+    pub fn delivery_guarantee(mut self, guarantee: DeliveryGuarantee) -> Self {
+        self.guarantee = guarantee;
+        self
+    }
+
+    /// The table (or `schema.table`) that says which epochs are written; `rheos_fences` unless told. It
+    /// is made where it is not there, and may be shared by jobs.
+    #[must_use]
+    pub fn fence_table(mut self, table: impl Into<String>) -> Self {
+        self.fence_table = table.into();
+        self
+    }
+
+    fn courier(&self, place: &Place, clock: &SharedClock) -> Result<PostgresCourier, BoxError> {
+        let connector = self.options.connector()?;
+        let target = format!("table {} at {}", self.target.table, connector.name);
+        let backoff = self.delivery.backoff(place, clock);
+        Ok(PostgresCourier::new(
+            connector,
+            self.target.clone(),
+            self.prepare.clone(),
+            Patience::new(target, backoff),
+            clock.clone(),
+        ))
+    }
 
     /// Where the server is and how to speak with it, instead of what was given first.
     #[must_use]
@@ -274,9 +316,9 @@ impl<T: Row> Sink<T> for PostgresSink<T> {
             let table = &self.target.table;
             return Err(ConnectorError::Setting(format!("table {table}: {problem}")).into());
         }
-        let connector = self.options.connector()?;
-        let target = format!("table {} at {}", self.target.table, connector.name);
-        let patience = Patience::new(target.clone(), self.delivery.backoff(context));
+        let courier = self.courier(&context.place, &context.clock)?;
+        let name = &courier.connector.name;
+        let target = format!("table {} at {name}", self.target.table);
         let key = self.target.key.iter().filter_map(|key| {
             let mut names = self.target.columns.iter().map(|(name, _)| name);
             names.position(|name| name == key)
@@ -291,15 +333,52 @@ impl<T: Row> Sink<T> for PostgresSink<T> {
             bytes: 0,
         };
         gather.begin();
-        let courier = PostgresCourier::new(
-            connector,
-            self.target.clone(),
-            self.prepare.clone(),
-            patience,
-            context.clock.clone(),
-        );
+        if self.guarantee == DeliveryGuarantee::ExactlyOnce && context.checkpointed {
+            let bad_records = BadRecordHandler::new(
+                self.delivery.bad_records,
+                Direction::Out,
+                &context.side_outputs,
+                context.metrics.clone(),
+                context.clock.clone(),
+            )?;
+            return Ok(Box::new(StagingWriter {
+                gather,
+                limits: self.delivery.limits,
+                bad_records,
+                sink: format!("{} into {target}", context.place),
+                rows: 0,
+                count: 0,
+                epoch: Epoch::default(),
+            }));
+        }
         let writer = BatchWriter::open(context, &target, gather, courier, self.delivery)?;
         Ok(Box::new(writer))
+    }
+
+    fn committer(
+        &self,
+        context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        if self.guarantee == DeliveryGuarantee::AtLeastOnce {
+            return Ok(None);
+        }
+        if self.delivery.bad_records == BadRecords::DeadLetter {
+            let problem = "exactly once, what the table refuses is known when its checkpoint is \
+                complete, and a dead letter would come too late for that: have bad records skipped, or \
+                fail";
+            return Err(ConnectorError::Setting(problem.to_owned()).into());
+        }
+        let Some(io) = context.io.clone() else {
+            let problem = "a PostgreSQL sink needs the runtime that I/O runs on";
+            return Err(ConnectorError::Setting(problem.to_owned()).into());
+        };
+        let courier = self.courier(&context.place, &context.clock)?;
+        let (skip, metrics) = (
+            self.delivery.bad_records == BadRecords::Skip,
+            context.metrics.clone(),
+        );
+        let committer = PostgresCommitter::open(courier, &self.fence_table, skip, metrics, io)?;
+        Ok(Some(Box::new(committer)))
     }
 
     fn rate_limit(&self) -> Option<f64> {

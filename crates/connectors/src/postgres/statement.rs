@@ -33,15 +33,16 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-impl Target {
-    fn table(&self) -> String {
-        let parts: Vec<String> = self.table.split('.').map(quoted).collect();
-        parts.join(".")
-    }
+/// `table` or `schema.table`, in quotes.
+pub(super) fn quoted_table(table: &str) -> String {
+    let parts: Vec<String> = table.split('.').map(quoted).collect();
+    parts.join(".")
+}
 
+impl Target {
     /// The statement that a batch is written by: an array a column, or text.
     pub fn sql(&self) -> String {
-        let table = self.table();
+        let table = quoted_table(&self.table);
         let columns = list(self.columns.iter().map(|(name, _)| name.as_str()));
         if self.mode == Mode::Copy {
             return format!("COPY {table} ({columns}) FROM STDIN");

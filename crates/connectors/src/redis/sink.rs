@@ -342,7 +342,10 @@ impl<T: Row> Sink<T> for RedisSink<T> {
         let target = format!("Redis at {}", address.hosts.join(","));
         let courier = RedisCourier {
             nodes: Nodes::new(connector, address),
-            patience: Patience::new(target.clone(), self.delivery.backoff(context)),
+            patience: Patience::new(
+                target.clone(),
+                self.delivery.backoff(&context.place, &context.clock),
+            ),
             clock: context.clock.clone(),
         };
         let digest =

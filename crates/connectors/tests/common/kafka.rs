@@ -2,16 +2,18 @@
 #![allow(dead_code, reason = "each test uses a part of this")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rheos_connectors::kafka::batch::{BatchBuilder, Compression, stamp};
-use rheos_connectors::kafka::client::{ClientSettings, Cluster};
+use rheos_connectors::kafka::batch::{BatchBuilder, Compression};
+use rheos_connectors::kafka::client::{ClientSettings, Cluster, Outgoing, Transactions};
 use rheos_connectors::kafka::properties::Properties;
-use rheos_connectors::kafka::protocol::Request;
 use rheos_connectors::kafka::protocol::error_code::{ErrorCode, Remedy};
+use rheos_connectors::kafka::protocol::offsets::LATEST;
 use rheos_connectors::kafka::protocol::produce::ProduceRequest;
 use rheos_connectors::kafka::protocol::topics::NewTopic;
-use rheos_connectors::kafka::protocol::wire::{Decoder, Encoder, Malformed};
 
 pub struct Broker {
     runtime: tokio::runtime::Runtime,
@@ -75,7 +77,7 @@ impl Broker {
                     return found.leader;
                 }
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         panic!("{topic}, partition {partition} got no leader");
     }
@@ -87,34 +89,12 @@ impl Broker {
         compression: Compression,
         records: &[Owned],
     ) {
-        self.batch(topic, partition, compression, records, None);
-    }
-
-    fn batch(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        compression: Compression,
-        records: &[Owned],
-        transaction: Option<(&str, i64, i16, i32)>,
-    ) {
-        let mut builder = BatchBuilder::default();
-        for (key, value, time) in records {
-            builder.push(*time, key.as_deref(), value.as_deref(), &[]);
-        }
-        let mut bytes = builder.finish(compression).unwrap();
-        if let Some((_, id, epoch, sequence)) = transaction {
-            // Part of a transaction, which nothing but tests writes yet.
-            bytes[22] |= 1 << 4;
-            stamp(&mut bytes, id, epoch, sequence);
-        }
-        let request = InTransaction {
-            id: transaction.map(|(id, ..)| id.to_owned()),
-            produce: ProduceRequest {
-                acks: -1,
-                timeout_millis: 10_000,
-                batches: vec![(topic, partition, [&bytes, &[]])],
-            },
+        let bytes = batch(compression, records);
+        let request = ProduceRequest {
+            transactional_id: None,
+            acks: -1,
+            timeout_millis: 10_000,
+            batches: vec![(topic, partition, [&bytes, &[]])],
         };
         loop {
             let leader = self.leader(topic, partition);
@@ -129,6 +109,23 @@ impl Broker {
         }
     }
 
+    /// Becomes the user of a transactional id; the coordinator of a new one may not be ready.
+    pub fn open(&mut self, id: &str, timeout: Duration) -> Transactions {
+        for _ in 0..1_000 {
+            let opening = Transactions::open(self.cluster.settings(), id, timeout);
+            match self.runtime.block_on(opening) {
+                Ok(transactions) => return transactions,
+                Err(error) => assert!(error.may_pass(), "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("no coordinator for {id}");
+    }
+
+    pub fn run<R>(&self, future: impl Future<Output = R>) -> R {
+        self.runtime.block_on(future)
+    }
+
     /// One transaction, a batch a partition, ended in this way.
     pub fn transaction(
         &mut self,
@@ -138,38 +135,46 @@ impl Broker {
         commit: bool,
     ) {
         let id = super::unique("txn");
-        let node = loop {
-            let node = self.leader(topic, 0);
-            let find = FindTransactions(id.clone());
-            let asked = self.cluster.call(node, &find);
-            match self.runtime.block_on(asked).unwrap() {
-                Ok(node) => break node,
-                Err(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
+        let timeout = Duration::from_secs(60);
+        let mut transactions = self.open(&id, timeout);
+        let finished: Vec<_> = batches
+            .iter()
+            .map(|(partition, records)| (*partition, records.len(), batch(compression, records)))
+            .collect();
+        let outgoing: Vec<_> = finished
+            .iter()
+            .map(|(partition, records, bytes)| Outgoing {
+                topic,
+                partition: *partition,
+                records: *records as i32,
+                bytes,
+            })
+            .collect();
+        let places = finished.iter().map(|(p, ..)| (topic.to_owned(), *p));
+        self.run(async {
+            transactions.add(places.collect()).await.unwrap();
+            transactions.produce(&outgoing, 1 << 20).await.unwrap();
+            if commit {
+                transactions.commit().await.unwrap();
             }
-        };
-        let (producer, epoch) = loop {
-            let init = InitTransactions(id.clone());
-            let asked = self.cluster.call(node, &init);
-            match self.runtime.block_on(asked).unwrap() {
-                Ok(identity) => break identity,
-                Err(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
-            }
-        };
-        for (partition, records) in batches {
-            let add = AddPartition(id.clone(), producer, epoch, topic.to_owned(), *partition);
-            while let Err(code) = self
-                .runtime
-                .block_on(self.cluster.call(node, &add))
-                .unwrap()
-            {
-                assert_eq!(code, ErrorCode(51), "{code}");
-            }
-            let transaction = Some((id.as_str(), producer, epoch, 0));
-            self.batch(topic, *partition, compression, records, transaction);
+        });
+        if !commit {
+            // The next user of the id ends what this one has left open.
+            self.open(&id, timeout);
         }
-        let end = EndTransaction(id, producer, epoch, commit);
-        let ended = self.runtime.block_on(self.cluster.call(node, &end));
-        assert_eq!(ended.unwrap(), ErrorCode::NONE);
+    }
+
+    /// The end of a partition; with `read_committed`, of the last transaction that has ended.
+    pub fn end(&mut self, topic: &str, partition: i32, read_committed: bool) -> i64 {
+        let wanted = [(topic.to_owned(), partition, LATEST)];
+        let asked = self.cluster.offsets(read_committed, &wanted);
+        *self
+            .runtime
+            .block_on(asked)
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
     }
 
     pub fn committed(&mut self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
@@ -195,134 +200,51 @@ impl Broker {
                 // The coordinator of a new group may not be ready.
                 Err(error) => assert!(error.may_pass(), "{error}"),
             }
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
         panic!("no coordinator for {group}");
     }
 }
 
-struct InTransaction<'a> {
-    id: Option<String>,
-    produce: ProduceRequest<'a>,
+fn batch(compression: Compression, records: &[Owned]) -> Vec<u8> {
+    let mut builder = BatchBuilder::default();
+    for (key, value, time) in records {
+        builder.push(*time, key.as_deref(), value.as_deref(), &[]);
+    }
+    builder.finish(compression).unwrap()
 }
 
-impl<'a> Request for InTransaction<'a> {
-    type Response = <ProduceRequest<'a> as Request>::Response;
-    const KEY: i16 = ProduceRequest::KEY;
-    const VERSION: i16 = ProduceRequest::VERSION;
-    const NAME: &'static str = "Produce";
-
-    fn encode(&self, out: &mut Encoder) {
-        match &self.id {
-            None => self.produce.encode(out),
-            Some(id) => {
-                let mut plain = Encoder::default();
-                self.produce.encode(&mut plain);
-                out.nullable_str(Some(id));
-                // Behind the identifier, which is none there.
-                for byte in &plain.into_vec()[2..] {
-                    out.i8(*byte as i8);
-                }
-            }
-        }
-    }
-
-    fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {
-        self.produce.decode(input)
-    }
+/// A broker that only this test uses, on ports of its own; it goes when the test ends.
+pub struct Own {
+    first_port: u16,
+    pub address: String,
 }
 
-struct FindTransactions(String);
-
-impl Request for FindTransactions {
-    type Response = Result<i32, ErrorCode>;
-    const KEY: i16 = 10;
-    const VERSION: i16 = 2;
-    const NAME: &'static str = "FindCoordinator";
-
-    fn encode(&self, out: &mut Encoder) {
-        out.str(&self.0);
-        out.i8(1);
+impl Own {
+    /// None where tests are to go without real parts.
+    pub fn up(first_port: u16) -> Option<Self> {
+        super::part("RHEOS_KAFKA")?;
+        let own = Self {
+            first_port,
+            address: format!("127.0.0.1:{first_port}"),
+        };
+        own.services(&["up", "kafka"]);
+        Some(own)
     }
 
-    fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {
-        input.i32()?;
-        let error = ErrorCode(input.i16()?);
-        input.nullable_str()?;
-        let node = input.i32()?;
-        Ok(error.check().map(|()| node))
+    pub fn services(&self, arguments: &[&str]) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services");
+        let status = Command::new(script)
+            .args(arguments)
+            .env("RHEOS_SERVICES_PORT", self.first_port.to_string())
+            .status()
+            .unwrap();
+        assert!(status.success(), "scripts/services {arguments:?}");
     }
 }
 
-struct InitTransactions(String);
-
-impl Request for InitTransactions {
-    type Response = Result<(i64, i16), ErrorCode>;
-    const KEY: i16 = 22;
-    const VERSION: i16 = 1;
-    const NAME: &'static str = "InitProducerId";
-
-    fn encode(&self, out: &mut Encoder) {
-        out.str(&self.0);
-        out.i32(60_000);
-    }
-
-    fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {
-        input.i32()?;
-        let error = ErrorCode(input.i16()?);
-        let identity = (input.i64()?, input.i16()?);
-        Ok(error.check().map(|()| identity))
-    }
-}
-
-struct AddPartition(String, i64, i16, String, i32);
-
-impl Request for AddPartition {
-    type Response = Result<(), ErrorCode>;
-    const KEY: i16 = 24;
-    const VERSION: i16 = 1;
-    const NAME: &'static str = "AddPartitionsToTxn";
-
-    fn encode(&self, out: &mut Encoder) {
-        out.str(&self.0);
-        out.i64(self.1);
-        out.i16(self.2);
-        out.i32(1);
-        out.str(&self.3);
-        out.i32(1);
-        out.i32(self.4);
-    }
-
-    fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {
-        input.i32()?;
-        let results = input.list(|input| {
-            input.str()?;
-            input.list(|input| {
-                input.i32()?;
-                Ok(ErrorCode(input.i16()?))
-            })
-        })?;
-        Ok(results[0][0].check())
-    }
-}
-
-struct EndTransaction(String, i64, i16, bool);
-
-impl Request for EndTransaction {
-    type Response = ErrorCode;
-    const KEY: i16 = 26;
-    const VERSION: i16 = 1;
-    const NAME: &'static str = "EndTxn";
-
-    fn encode(&self, out: &mut Encoder) {
-        out.str(&self.0);
-        out.i64(self.1);
-        out.i16(self.2);
-        out.bool(self.3);
-    }
-
-    fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {
-        input.i32()?;
-        Ok(ErrorCode(input.i16()?))
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.services(&["purge"]);
     }
 }

@@ -44,3 +44,12 @@ pub fn unique(what: &str) -> String {
         .unwrap();
     format!("{what}-{}-{}", std::process::id(), now.as_nanos())
 }
+
+/// Waits for a condition, for two minutes.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed().as_secs() < 120, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -122,6 +122,14 @@ pub fn stamp(batch: &mut [u8], id: i64, epoch: i16, sequence: i32) {
     seal(batch);
 }
 
+/// As [`stamp`], of a batch that is part of a transaction.
+pub fn stamp_transactional(batch: &mut [u8], id: i64, epoch: i16, sequence: i32) {
+    if let Some(attributes) = batch.get_mut(22) {
+        *attributes |= 1 << 4;
+    }
+    stamp(batch, id, epoch, sequence);
+}
+
 /// Puts the checksum in.
 fn seal(batch: &mut [u8]) {
     let checked = batch.get(CHECKED..).unwrap_or_default();

@@ -12,7 +12,7 @@ mod header;
 mod tests;
 mod varint;
 
-pub use builder::{BatchBuilder, stamp};
+pub use builder::{BatchBuilder, stamp, stamp_transactional};
 pub use compression::Compression;
 pub use cursor::{Headers, Record, RecordCursor};
 pub use header::{Batch, decode};

@@ -12,9 +12,10 @@ use super::connection::Connection;
 use super::settings::ClientSettings;
 use crate::kafka::error::KafkaError;
 use crate::kafka::protocol::Request;
+use crate::kafka::protocol::configs::{ConfigResource, DescribeConfigsRequest};
 use crate::kafka::protocol::error_code::ErrorCode;
 use crate::kafka::protocol::group::{
-    FindCoordinatorRequest, OffsetCommitRequest, OffsetFetchRequest,
+    Coordinates, FindCoordinatorRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use crate::kafka::protocol::metadata::{Metadata, MetadataRequest};
 use crate::kafka::protocol::offsets::ListOffsetsRequest;
@@ -180,14 +181,23 @@ impl Cluster {
         Ok(found)
     }
 
-    async fn coordinator(&mut self, group: &str) -> Result<i32, KafkaError> {
+    /// Which broker keeps a group's offsets, or the transactions of an id.
+    ///
+    /// # Errors
+    /// If no broker answers, or with an error.
+    pub async fn coordinator(&mut self, of: Coordinates, key: &str) -> Result<i32, KafkaError> {
         let request = FindCoordinatorRequest {
-            group: group.to_owned(),
+            key: key.to_owned(),
+            of,
+        };
+        let kept = match of {
+            Coordinates::Group => "the group",
+            Coordinates::Transactions => "the transactions of",
         };
         let (node, host, port) = self
             .ask(&request)
             .await?
-            .map_err(|code| KafkaError::broker(format!("who keeps the group '{group}'"), code))?;
+            .map_err(|code| KafkaError::broker(format!("who keeps {kept} '{key}'"), code))?;
         self.brokers.insert(node, (host, port));
         Ok(node)
     }
@@ -201,7 +211,7 @@ impl Cluster {
         group: &str,
         partitions: &[(String, i32)],
     ) -> Result<BTreeMap<(String, i32), i64>, KafkaError> {
-        let node = self.coordinator(group).await?;
+        let node = self.coordinator(Coordinates::Group, group).await?;
         let request = OffsetFetchRequest {
             group: group.to_owned(),
             partitions: partitions.to_vec(),
@@ -224,7 +234,7 @@ impl Cluster {
         group: &str,
         offsets: Vec<(String, i32, i64)>,
     ) -> Result<(), KafkaError> {
-        let node = self.coordinator(group).await?;
+        let node = self.coordinator(Coordinates::Group, group).await?;
         let request = OffsetCommitRequest {
             group: group.to_owned(),
             offsets,
@@ -232,6 +242,44 @@ impl Cluster {
         self.call(node, &request).await?.map_err(|code| {
             KafkaError::broker(format!("setting the offsets of the group '{group}'"), code)
         })
+    }
+
+    /// Settings of a topic, or of some broker: those of these names that it has.
+    ///
+    /// # Errors
+    /// If no broker answers, or with an error.
+    pub async fn configs(
+        &mut self,
+        topic: Option<&str>,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, String>, KafkaError> {
+        self.metadata(Some(Vec::new())).await?;
+        let node = self.controller;
+        let request = DescribeConfigsRequest {
+            resource: match topic {
+                Some(topic) => ConfigResource::Topic(topic.to_owned()),
+                None => ConfigResource::Broker(node),
+            },
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let configs = self.call(node, &request).await?;
+        configs.map_err(|(code, message)| KafkaError::Broker {
+            what: match topic {
+                Some(topic) => format!("the settings of the topic '{topic}'"),
+                None => format!("the settings of broker {node}"),
+            },
+            code,
+            message,
+        })
+    }
+
+    /// The broker that leads a partition.
+    ///
+    /// # Errors
+    /// If no broker answers, or nobody leads it at the moment.
+    pub async fn leader(&mut self, topic: &str, partition: i32) -> Result<i32, KafkaError> {
+        let metadata = self.metadata(Some(vec![topic.to_owned()])).await?;
+        leader(&metadata, topic, partition)
     }
 
     fn api_millis(&self) -> i32 {

@@ -4,8 +4,10 @@ mod cluster;
 mod connection;
 mod sasl;
 mod settings;
+mod transactions;
 
 pub use cluster::{Cluster, Patience};
 pub use connection::Connection;
 pub use sasl::Credentials;
 pub use settings::{CLIENT_PROPERTIES, ClientSettings};
+pub use transactions::{Outgoing, Transactions};

@@ -34,6 +34,18 @@ impl ErrorCode {
     pub const OUT_OF_ORDER_SEQUENCE_NUMBER: Self = Self(45);
     /// The batch has been written before.
     pub const DUPLICATE_SEQUENCE_NUMBER: Self = Self(46);
+    /// The transaction was ended by another user of its id, or because it took too long.
+    pub const INVALID_PRODUCER_EPOCH: Self = Self(47);
+    /// Nobody has used the transactional id for so long that the broker has forgotten it.
+    pub const INVALID_PRODUCER_ID_MAPPING: Self = Self(49);
+    /// The time-out asked for is more than the broker allows.
+    pub const INVALID_TRANSACTION_TIMEOUT: Self = Self(50);
+    /// The last transaction of the id is still being ended.
+    pub const CONCURRENT_TRANSACTIONS: Self = Self(51);
+    /// Something else was wrong, so this was not tried.
+    pub const OPERATION_NOT_ATTEMPTED: Self = Self(55);
+    /// Another user of the transactional id has shut this one out.
+    pub const PRODUCER_FENCED: Self = Self(90);
     /// The producer's records have been deleted, and its state with them.
     pub const UNKNOWN_PRODUCER_ID: Self = Self(59);
     /// A record was refused by the broker.
@@ -54,10 +66,15 @@ impl ErrorCode {
     /// What to do about it.
     pub fn remedy(self) -> Remedy {
         match self.0 {
-            2 | 7 | 13..=15 | 19 | 20 | 51 | 55 | 78 | 83 | 84 | 89 => Remedy::Retry,
+            2 | 7 | 13..=15 | 19 | 20 | 51 | 52 | 55 | 78 | 83 | 84 | 89 => Remedy::Retry,
             3 | 5 | 6 | 8 | 9 | 16 | 41 | 56 | 74 | 75 | 100 | 103 => Remedy::Refresh,
             _ => Remedy::GiveUp,
         }
+    }
+
+    /// Whether it says that who we are may not do this.
+    pub fn is_not_allowed(self) -> bool {
+        matches!(self.0, 29..=31 | 53)
     }
 
     fn word(self) -> &'static str {
@@ -102,7 +119,12 @@ impl ErrorCode {
             45 => "OUT_OF_ORDER_SEQUENCE_NUMBER",
             46 => "DUPLICATE_SEQUENCE_NUMBER",
             47 => "INVALID_PRODUCER_EPOCH",
+            48 => "INVALID_TXN_STATE",
+            49 => "INVALID_PRODUCER_ID_MAPPING",
+            50 => "INVALID_TRANSACTION_TIMEOUT",
             51 => "CONCURRENT_TRANSACTIONS",
+            52 => "TRANSACTION_COORDINATOR_FENCED",
+            53 => "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
             55 => "OPERATION_NOT_ATTEMPTED",
             56 => "KAFKA_STORAGE_ERROR",
             58 => "SASL_AUTHENTICATION_FAILED",

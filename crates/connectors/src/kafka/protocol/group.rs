@@ -5,11 +5,22 @@ use super::Request;
 use super::error_code::ErrorCode;
 use super::wire::{Decoder, Encoder, Malformed};
 
-/// Asks who keeps a group's offsets.
+/// What a coordinator keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coordinates {
+    /// The offsets of a group.
+    Group,
+    /// The transactions of a transactional id.
+    Transactions,
+}
+
+/// Asks who keeps a group's offsets, or the transactions of an id.
 #[derive(Debug)]
 pub struct FindCoordinatorRequest {
-    /// The group.
-    pub group: String,
+    /// The group, or the transactional id.
+    pub key: String,
+    /// Which of the two.
+    pub of: Coordinates,
 }
 
 impl Request for FindCoordinatorRequest {
@@ -20,8 +31,8 @@ impl Request for FindCoordinatorRequest {
     const NAME: &'static str = "FindCoordinator";
 
     fn encode(&self, out: &mut Encoder) {
-        out.str(&self.group);
-        out.i8(0);
+        out.str(&self.key);
+        out.i8(i8::from(self.of == Coordinates::Transactions));
     }
 
     fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {

@@ -4,6 +4,7 @@
 //! is the plain one; what a broker lacks is found out when it is first connected to. Nothing here
 //! does input or output.
 
+pub mod configs;
 pub mod error_code;
 pub mod fetch;
 pub mod group;
@@ -12,6 +13,7 @@ pub mod offsets;
 pub mod produce;
 pub mod session;
 pub mod topics;
+pub mod transactions;
 pub mod wire;
 
 use wire::{Decoder, Encoder, Malformed};

@@ -4,9 +4,15 @@ use super::Request;
 use super::error_code::ErrorCode;
 use super::wire::{Decoder, Encoder, Malformed};
 
-/// Asks for the identity by which a broker knows repeated batches.
-#[derive(Debug)]
-pub struct InitProducerIdRequest;
+/// Asks for the identity by which a broker knows repeated batches. Under a transactional id: ends the
+/// transaction that its last user may have left open, and shuts that user out.
+#[derive(Debug, Default)]
+pub struct InitProducerIdRequest {
+    /// The transactional id, if there is to be one.
+    pub transactional_id: Option<String>,
+    /// How long a transaction may stay open, in milliseconds.
+    pub timeout_millis: i32,
+}
 
 impl Request for InitProducerIdRequest {
     /// The producer's number and epoch.
@@ -16,8 +22,8 @@ impl Request for InitProducerIdRequest {
     const NAME: &'static str = "InitProducerId";
 
     fn encode(&self, out: &mut Encoder) {
-        out.nullable_str(None);
-        out.i32(0);
+        out.nullable_str(self.transactional_id.as_deref());
+        out.i32(self.timeout_millis);
     }
 
     fn decode(&self, input: &mut Decoder) -> Result<Self::Response, Malformed> {
@@ -31,6 +37,8 @@ impl Request for InitProducerIdRequest {
 /// One batch a partition.
 #[derive(Debug)]
 pub struct ProduceRequest<'a> {
+    /// The transaction that the batches are part of, if they are.
+    pub transactional_id: Option<&'a str>,
     /// 0, 1, or -1 for all replicas in sync.
     pub acks: i16,
     /// How long the leader may wait for replicas, in milliseconds.
@@ -61,7 +69,7 @@ impl Request for ProduceRequest<'_> {
     const NAME: &'static str = "Produce";
 
     fn encode(&self, out: &mut Encoder) {
-        out.nullable_str(None);
+        out.nullable_str(self.transactional_id);
         out.i16(self.acks);
         out.i32(self.timeout_millis);
         out.list(self.batches.iter(), |out, (topic, partition, pieces)| {

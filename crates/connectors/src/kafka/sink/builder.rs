@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use rheos_core::Row;
 use rheos_runtime::error::BoxError;
+use rheos_runtime::sink::committer::{Committer, CommitterContext, Fence};
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
+use super::committer::KafkaCommitter;
 use super::outbox::Outbox;
 use super::sender::Sender;
 use super::serializer::RecordSerializer;
+use super::staging::StagingWriter;
 use super::writer::KafkaWriter;
+use crate::delivery::DeliveryGuarantee;
 use crate::error::ConnectorError;
 use crate::kafka::batch::Compression;
 use crate::kafka::client::{CLIENT_PROPERTIES, ClientSettings};
@@ -27,6 +31,7 @@ const PRODUCER_PROPERTIES: &[&str] = &[
     "linger.ms",
     "delivery.timeout.ms",
     "max.request.size",
+    "transaction.timeout.ms",
 ];
 
 /// How a writer writes.
@@ -42,7 +47,34 @@ pub(super) struct ProduceSettings {
     pub max_request: usize,
 }
 
-/// Writes records to topics of Kafka, at least once. Flink's `KafkaSink`.
+/// How epochs are committed.
+#[derive(Debug, Clone)]
+pub(super) struct ExactlyOnce {
+    pub prefix: String,
+    pub fence_topic: String,
+    /// How long the brokers let a transaction be open.
+    pub timeout: Duration,
+}
+
+impl ExactlyOnce {
+    /// Under which the epochs of a writer are committed, by whoever does.
+    pub fn transactional_id(&self, fence: &Fence) -> String {
+        let Fence {
+            lineage,
+            sink,
+            writer,
+            ..
+        } = fence;
+        format!("{}-{lineage}-{sink}-{writer}", self.prefix)
+    }
+}
+
+/// Writes records to topics of Kafka: at least once, or exactly once for those who read committed
+/// records only. Flink's `KafkaSink`.
+///
+/// Exactly once, records are kept with the checkpoint as finished batches. When it is complete they are
+/// written in a transaction that is open no longer than that takes, and that also says, in a topic of
+/// fences, which epoch it was. Nothing is lost to a time-out however long the job is down.
 ///
 /// ```no_run
 /// use rheos::prelude::*;
@@ -66,6 +98,9 @@ pub struct KafkaSink<S> {
     serializer: Arc<S>,
     properties: Properties,
     rate: Option<f64>,
+    delivery: DeliveryGuarantee,
+    prefix: String,
+    fence_topic: String,
 }
 
 impl<S> fmt::Debug for KafkaSink<S> {
@@ -84,6 +119,9 @@ impl<S> KafkaSink<S> {
             serializer: Arc::new(serializer),
             properties: Properties::default(),
             rate: None,
+            delivery: DeliveryGuarantee::default(),
+            prefix: "rheos".to_owned(),
+            fence_topic: "rheos-fences".to_owned(),
         }
     }
 
@@ -107,6 +145,37 @@ impl<S> KafkaSink<S> {
         self
     }
 
+    /// At least once unless told.
+    #[must_use]
+    pub fn delivery_guarantee(mut self, delivery: DeliveryGuarantee) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// What transactional ids begin with; `rheos` unless told. Exactly once.
+    #[must_use]
+    pub fn transactional_id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The topic that says which epochs are committed; `rheos-fences` unless told. It is made where it
+    /// is not there, with one partition and `cleanup.policy=compact`, and may be shared by jobs.
+    #[must_use]
+    pub fn fence_topic(mut self, topic: impl Into<String>) -> Self {
+        self.fence_topic = topic.into();
+        self
+    }
+
+    fn exactly_once(&self) -> Result<ExactlyOnce, KafkaError> {
+        let timeout = self.properties.millis("transaction.timeout.ms", 60_000)?;
+        Ok(ExactlyOnce {
+            prefix: self.prefix.clone(),
+            fence_topic: self.fence_topic.clone(),
+            timeout,
+        })
+    }
+
     fn settings(&self) -> Result<ProduceSettings, KafkaError> {
         let properties = &self.properties;
         properties.check(&[CLIENT_PROPERTIES, PRODUCER_PROPERTIES])?;
@@ -128,6 +197,11 @@ impl<S> KafkaSink<S> {
         if idempotent && acks != -1 {
             return Err(KafkaError::setting(
                 "enable.idempotence needs acks=all: an acknowledgement of the leader alone is not kept",
+            ));
+        }
+        if !idempotent && self.delivery == DeliveryGuarantee::ExactlyOnce {
+            return Err(KafkaError::setting(
+                "exactly once needs acks=all and enable.idempotence=true, as transactions do",
             ));
         }
         let compression = properties.get("compression.type").unwrap_or("none");
@@ -156,12 +230,29 @@ impl<T: Row, S: RecordSerializer<T>> Sink<T> for KafkaSink<S> {
             return Err(ConnectorError::Setting(problem.to_owned()).into());
         };
         let serializer = self.serializer.serializer(context)?;
+        if self.delivery == DeliveryGuarantee::ExactlyOnce && context.checkpointed {
+            let writer = StagingWriter::new(serializer, settings, io, context);
+            return Ok(Box::new(writer));
+        }
         let outbox = Arc::new(Outbox::new(context.signal.clone()));
         let sender = Sender::new(outbox.clone(), settings.clone(), context.clock.clone());
         let sender = io.spawn(sender.run());
         Ok(Box::new(KafkaWriter::new(
             serializer, settings, outbox, sender, io, context,
         )))
+    }
+
+    fn committer(
+        &self,
+        context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        if self.delivery == DeliveryGuarantee::AtLeastOnce {
+            return Ok(None);
+        }
+        let (clock, io) = (context.clock.clone(), context.io.clone());
+        let (settings, exactly_once) = (Arc::new(self.settings()?), self.exactly_once()?);
+        let committer = KafkaCommitter::open(settings, exactly_once, clock, io)?;
+        Ok(Some(Box::new(committer)))
     }
 
     fn rate_limit(&self) -> Option<f64> {

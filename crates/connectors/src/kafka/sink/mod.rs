@@ -4,12 +4,20 @@
 //! [`sender`] compresses and sends them on the I/O threads, one request a broker at a time, and tries
 //! again what may pass. Before a barrier, and at the end, the writer waits until every batch has been
 //! acknowledged: at least once.
+//!
+//! Exactly once, the writer that is [`staging`] puts the same batches into the checkpoint, and the
+//! [`committer`] sends them in a transaction once that is complete.
 
 mod builder;
+mod committer;
+mod epoch;
+mod fences;
 mod outbox;
 mod partitioner;
+mod routes;
 mod sender;
 mod serializer;
+mod staging;
 mod writer;
 
 pub use builder::KafkaSink;

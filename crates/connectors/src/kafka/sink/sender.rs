@@ -229,7 +229,7 @@ impl Sender {
         }
         let node = self.leaders.values().next().copied().unwrap_or(-1);
         self.running.push(Box::pin(async move {
-            let identity = match cluster.call(node, &InitProducerIdRequest).await {
+            let identity = match cluster.call(node, &InitProducerIdRequest::default()).await {
                 Ok(answer) => {
                     answer.map_err(|code| KafkaError::broker("an identity to write under", code))
                 }
@@ -395,7 +395,7 @@ impl Sender {
                 // written and not acknowledged may be there twice then.
                 ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
                 | ErrorCode::UNKNOWN_PRODUCER_ID
-                | ErrorCode(47) => {
+                | ErrorCode::INVALID_PRODUCER_EPOCH => {
                     let what = format!("writing to {topic}, partition {partition}");
                     self.trouble(&KafkaError::broker(what, code));
                     self.identity = None;
@@ -451,6 +451,7 @@ async fn produce(
     };
     let timeout = settings.client.request_timeout.as_millis();
     let request = ProduceRequest {
+        transactional_id: None,
         acks: settings.acks,
         timeout_millis: i32::try_from(timeout).unwrap_or(i32::MAX),
         batches: parcels

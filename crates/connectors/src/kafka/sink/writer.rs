@@ -1,28 +1,22 @@
 //! Collects rows into batches, on the task's thread.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::clock::SharedClock;
-use rheos_core::time::{MIN_TIMESTAMP, Millis};
+use rheos_core::time::Millis;
 use rheos_runtime::error::BoxError;
 use rheos_runtime::sink::writer::{SinkWriter, WriterContext};
 
 use super::builder::ProduceSettings;
 use super::outbox::{Filling, Outbox};
-use super::partitioner;
+use super::routes::{Routes, partitions};
 use super::serializer::{OutRecord, RowSerializer};
 use crate::kafka::batch::BatchBuilder;
-use crate::kafka::client::{Cluster, Patience};
 use crate::kafka::error::KafkaError;
-use crate::kafka::protocol::error_code::ErrorCode;
 
 /// Bytes that may wait to be acknowledged before rows are held back.
 const MAX_OPEN_BYTES: usize = 32 << 20;
-
-/// Bytes that a record takes beside its key, its value and its headers, at most.
-const RECORD_OVERHEAD: usize = 64;
 
 /// The writer of one subtask.
 pub(super) struct KafkaWriter<S> {
@@ -32,9 +26,7 @@ pub(super) struct KafkaWriter<S> {
     sender: Option<tokio::task::JoinHandle<()>>,
     io: tokio::runtime::Handle,
     clock: SharedClock,
-    /// By topic the partition of records without a key; another one when its batch is full.
-    turns: BTreeMap<Arc<str>, i32>,
-    subtask: i32,
+    routes: Routes,
 }
 
 impl<S> KafkaWriter<S> {
@@ -53,8 +45,7 @@ impl<S> KafkaWriter<S> {
             sender: Some(sender),
             io,
             clock: context.clock.clone(),
-            turns: BTreeMap::new(),
-            subtask: i32::try_from(context.place.subtask).unwrap_or_default(),
+            routes: Routes::new(context.clock.clone(), context.place.subtask),
         }
     }
 
@@ -74,43 +65,16 @@ impl<S> KafkaWriter<S> {
 
     fn add(&mut self, record: &OutRecord, timestamp: Millis) -> Result<(), KafkaError> {
         let (topic, count) = self.topic(&record.topic)?;
-        let partition = match (record.partition, &record.key) {
-            (Some(partition), _) if (0..count).contains(&partition) => partition,
-            (Some(partition), _) => {
-                return Err(KafkaError::setting(format!(
-                    "a record is for partition {partition} of {topic}, which has {count}"
-                )));
-            }
-            (None, Some(key)) => partitioner::of_key(key, count),
-            (None, None) => {
-                // Subtasks begin at different partitions.
-                let turn = self.turns.entry(topic.clone()).or_insert(self.subtask);
-                *turn % count.max(1)
-            }
-        };
-        let time = match record.timestamp {
-            Some(time) => time,
-            None if timestamp == MIN_TIMESTAMP => self.clock.wall_millis(),
-            None => timestamp.max(0),
-        };
-        let of_headers: usize = record
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 10)
-            .sum();
-        let len = |field: &Option<Vec<u8>>| field.as_ref().map_or(0, Vec::len);
-        let bytes = len(&record.key) + len(&record.value) + of_headers + RECORD_OVERHEAD;
-        let place = (topic, partition);
+        let route = self.routes.route(record, timestamp, &topic, count)?;
+        let place = (topic, route.partition);
         let mut state = self.outbox.lock();
         let is_full = state
             .filling
             .get(&place)
-            .is_some_and(|filling| filling.batch.len() + bytes > self.settings.batch_bytes);
+            .is_some_and(|filling| filling.batch.len() + route.bytes > self.settings.batch_bytes);
         if is_full {
             state.close(place.clone());
-            if let Some(turn) = self.turns.get_mut(&place.0) {
-                *turn = turn.wrapping_add(1) & i32::MAX;
-            }
+            self.routes.turn(&place.0);
         }
         // The sender looks at the time of the oldest; it knows of the others when it does.
         let tell = is_full || state.filling.is_empty();
@@ -119,7 +83,7 @@ impl<S> KafkaWriter<S> {
             since: self.clock.monotonic_micros(),
         });
         filling.batch.push(
-            time,
+            route.time,
             record.key.as_deref(),
             record.value.as_deref(),
             &record.headers,
@@ -143,36 +107,6 @@ impl<S> KafkaWriter<S> {
                 outbox.emptied.notified().await;
             }
         })
-    }
-}
-
-/// How many partitions a topic has.
-async fn partitions(
-    settings: &ProduceSettings,
-    clock: &SharedClock,
-    topic: &str,
-) -> Result<i32, KafkaError> {
-    let mut cluster = Cluster::new(settings.client.clone());
-    let mut patience = Patience::new(&settings.client, clock, "looking for a topic to write to");
-    loop {
-        let error = match cluster.metadata(Some(vec![topic.to_owned()])).await {
-            Ok(metadata) => match metadata.topics.first() {
-                Some(found) if found.error == ErrorCode::NONE && !found.partitions.is_empty() => {
-                    return Ok(i32::try_from(found.partitions.len()).unwrap_or(i32::MAX));
-                }
-                found => {
-                    let code = found.map_or(ErrorCode(5), |found| found.error);
-                    KafkaError::Broker {
-                        what: format!("the partitions of the topic '{topic}'"),
-                        code,
-                        message: (code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-                            .then(|| "make the topic, or mend its name".to_owned()),
-                    }
-                }
-            },
-            Err(error) => error,
-        };
-        patience.wait(error).await?;
     }
 }
 

@@ -6,7 +6,7 @@ use crate::kafka::batch::{Batch, RecordCursor};
 
 /// The aborted transactions of one answer, whose batches come in the order of their offsets.
 #[derive(Debug, Default)]
-pub(super) struct AbortedTransactions {
+pub(in crate::kafka) struct AbortedTransactions {
     /// Producer and first offset of those that have not begun yet, by that offset.
     coming: VecDeque<(i64, i64)>,
     /// Producers whose transaction is under way and will be aborted.

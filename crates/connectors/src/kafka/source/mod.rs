@@ -4,7 +4,7 @@
 //! takes whole record batches from its [`fetcher`], which fetches ahead of it on the I/O threads, and
 //! makes rows of them on the task's thread.
 
-mod aborted;
+pub(super) mod aborted;
 mod bad_records;
 mod builder;
 mod decoder;

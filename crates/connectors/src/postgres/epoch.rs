@@ -1,0 +1,106 @@
+//! A staged epoch: batches of columns, as the commit writes them.
+
+use rheos_core::Row;
+use rheos_core::row::{Reader, Writer};
+
+use super::cell::Column;
+use super::courier::Batch;
+
+/// The first byte of a handle: how the rest is to be read.
+const VERSION: u8 = 1;
+
+/// A batch of an epoch.
+#[derive(Row, Debug, Clone, PartialEq)]
+struct StagedBatch {
+    rows: u64,
+    columns: Vec<Column>,
+}
+
+/// The batches of an epoch, in their order.
+#[derive(Row, Debug, Clone, PartialEq, Default)]
+pub(super) struct Epoch {
+    batches: Vec<StagedBatch>,
+}
+
+impl Epoch {
+    pub fn push(&mut self, batch: Batch) {
+        self.batches.push(StagedBatch {
+            rows: batch.rows as u64,
+            columns: batch.columns,
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    pub fn into_batches(self) -> Vec<Batch> {
+        let batches = self.batches.into_iter().map(|batch| Batch {
+            columns: batch.columns,
+            rows: usize::try_from(batch.rows).unwrap_or(usize::MAX),
+            bytes: 0,
+        });
+        batches.collect()
+    }
+
+    pub fn to_handle(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        self.encode(&mut out);
+        let mut handle = vec![VERSION];
+        handle.append(&mut out.into_vec());
+        handle
+    }
+
+    pub fn from_handle(handle: &[u8]) -> Result<Self, String> {
+        match handle.split_first() {
+            Some((&VERSION, rest)) => {
+                let mut reader = Reader::new(rest);
+                let epoch = Self::decode(&mut reader).map_err(|error| error.to_string())?;
+                reader.finish().map_err(|error| error.to_string())?;
+                Ok(epoch)
+            }
+            Some((version, _)) => Err(format!(
+                "it is of format {version}, and this build reads {VERSION}"
+            )),
+            None => Err("it is empty".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::cell::{Cell, CellType};
+
+    #[test]
+    fn an_epoch_comes_back_from_its_handle_and_anything_else_is_refused() {
+        let kinds = [
+            (CellType::Boolean, Cell::Boolean(true)),
+            (CellType::Bigint, Cell::Bigint(-7)),
+            (CellType::Double, Cell::Double(0.5)),
+            (CellType::Text, Cell::Text("a".into())),
+            (CellType::Bytea, Cell::Bytea(vec![0, 255])),
+            (CellType::Timestamptz, Cell::Timestamptz(1)),
+        ];
+        let columns = kinds.map(|(kind, cell)| {
+            let mut column = Column::of(kind);
+            column.put(0, cell).unwrap();
+            column.put(1, Cell::Null).unwrap();
+            column
+        });
+        let mut epoch = Epoch::default();
+        epoch.push(Batch {
+            columns: columns.into(),
+            rows: 2,
+            bytes: 0,
+        });
+        let handle = epoch.to_handle();
+        assert_eq!(Epoch::from_handle(&handle).unwrap(), epoch);
+        for len in 0..handle.len() {
+            assert!(Epoch::from_handle(&handle[..len]).is_err(), "{len}");
+        }
+        let mut newer = handle;
+        newer[0] = 2;
+        assert!(Epoch::from_handle(&newer).unwrap_err().contains("format 2"));
+    }
+}
