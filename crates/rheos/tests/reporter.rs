@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +25,10 @@ struct NoSplits;
 impl SplitEnumerator<u64> for NoSplits {
     fn request(&mut self, _subtask: u32) -> Result<Assignment<u64>, BoxError> {
         Ok(Assignment::NoMore)
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        Some(Vec::new())
     }
 }
 
@@ -69,11 +74,35 @@ impl SourceReader<u64, u64> for NumbersReader {
     }
 }
 
-fn job(port: &str, stop: &Arc<AtomicBool>) -> Result<RunningJob, rheos::ApiError> {
+/// Where the checkpoints of a test's job are; it goes when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn of(test: &str) -> Self {
+        let name = format!("reporter-{}-{test}", std::process::id());
+        Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn job(
+    port: &str,
+    stop: &Arc<AtomicBool>,
+    checkpoints: Option<&Folder>,
+) -> Result<RunningJob, rheos::ApiError> {
     let mut configuration = Configuration::new();
     configuration.set("metrics.reporter.prom.port", port);
     configuration.set("metrics.latency.interval", "20 ms");
     configuration.set("pipeline.name", "a job");
+    if let Some(folder) = checkpoints {
+        configuration.set("execution.checkpointing.interval", "20 ms");
+        configuration.set("execution.checkpointing.dir", folder.0.to_str().unwrap());
+    }
     let env = StreamEnv::new(configuration);
     env.parallelism(2);
     let numbers = env.from_source(
@@ -154,11 +183,25 @@ fn series<'a>(body: &'a str, name: &str) -> Vec<&'a str> {
     body.lines().filter(|l| l.starts_with(&begin)).collect()
 }
 
+/// The value of a series that is there once; below every value if it is not there.
+fn number(body: &str, name: &str) -> f64 {
+    let value = match series(body, name).as_slice() {
+        [line] => line
+            .rsplit_once(' ')
+            .map(|(_, value)| value.parse().unwrap()),
+        _ => None,
+    };
+    value.unwrap_or(f64::MIN)
+}
+
 #[test]
 fn a_running_job_is_scraped_under_flink_s_names_until_it_ends() {
     let stop = Arc::new(AtomicBool::new(false));
-    let job = job("0", &stop).unwrap();
+    let folder = Folder::of("scraped");
+    let job = job("0", &stop, Some(&folder)).unwrap();
     let address = job.metrics_address().unwrap();
+    // Checkpoints are taken while the job is waited for.
+    let waiter = std::thread::spawn(move || job.wait().map(|_| ()).map_err(|e| e.to_string()));
     assert!(address.ip().is_loopback());
     let latency =
         "flink_taskmanager_job_latency_source_id_operator_id_operator_subtask_index_latency";
@@ -168,6 +211,7 @@ fn a_running_job_is_scraped_under_flink_s_names_until_it_ends() {
         counted.len() == 2
             && counted.iter().all(|line| !line.ends_with(" 0"))
             && !series(body, &format!("{latency}_p99")).is_empty()
+            && number(body, "flink_jobmanager_job_numberOfCompletedCheckpoints") >= 2.0
     });
     for (name, count) in [
         ("flink_taskmanager_job_task_numRecordsIn", 4),
@@ -187,10 +231,20 @@ fn a_running_job_is_scraped_under_flink_s_names_until_it_ends() {
             1,
         ),
         ("flink_jobmanager_job_uptime", 1),
+        ("flink_jobmanager_job_numberOfFailedCheckpoints", 1),
+        ("flink_jobmanager_job_numberOfInProgressCheckpoints", 1),
         ("flink_jobmanager_numRunningJobs", 1),
     ] {
         assert_eq!(series(&body, name).len(), count, "{name} in\n{body}");
     }
+    let of_checkpoints = |name: &str| number(&body, &format!("flink_jobmanager_job_{name}"));
+    assert!(of_checkpoints("lastCheckpointDuration") >= 0.0);
+    assert!(of_checkpoints("lastCheckpointSize") > 0.0);
+    assert!(of_checkpoints("lastCheckpointCompletedTimestamp") > 1.6e12);
+    let ended = ["numberOfCompletedCheckpoints", "numberOfFailedCheckpoints"].map(of_checkpoints);
+    let under_way = of_checkpoints("numberOfInProgressCheckpoints");
+    let total = of_checkpoints("totalNumberOfCheckpoints");
+    assert_eq!(ended.iter().sum::<f64>() + under_way, total);
     for line in series(&body, "flink_taskmanager_job_task_numRecordsIn") {
         assert!(line.contains("job_name=\"a_job\""), "{line}");
         assert!(line.contains("task_attempt_num=\"0\""), "{line}");
@@ -201,7 +255,7 @@ fn a_running_job_is_scraped_under_flink_s_names_until_it_ends() {
     assert!(ask(address, "\u{1}\u{2}").is_ok());
 
     stop.store(true, Ordering::SeqCst);
-    job.wait().unwrap();
+    waiter.join().unwrap().unwrap();
     assert!(ask(address, "GET /metrics").is_err());
 }
 
@@ -209,13 +263,20 @@ fn a_running_job_is_scraped_under_flink_s_names_until_it_ends() {
 fn a_port_that_is_taken_is_told_and_the_next_of_a_range_is_used() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let stop = Arc::new(AtomicBool::new(true));
-    let error = job(&port.to_string(), &stop).err().unwrap().to_string();
+    let stop = Arc::new(AtomicBool::new(false));
+    let error = job(&port.to_string(), &stop, None)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(
         error.contains("metrics.reporter.prom.port") && error.contains(&port.to_string()),
         "{error}"
     );
-    let running = job(&format!("{port},0"), &stop).unwrap();
+    let running = job(&format!("{port},0"), &stop, None).unwrap();
     assert_ne!(running.metrics_address().unwrap().port(), port);
+    let body = scrape_until(running.metrics_address().unwrap(), |body| !body.is_empty());
+    let of_checkpoints = series(&body, "flink_jobmanager_job_numberOfCompletedCheckpoints");
+    assert!(of_checkpoints.is_empty(), "the job takes none: {body}");
+    stop.store(true, Ordering::SeqCst);
     running.wait().unwrap();
 }

@@ -159,6 +159,17 @@ impl Coordinator {
         checkpoint
     }
 
+    /// Checkpoints under way.
+    pub fn in_progress(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// When a checkpoint under way was triggered, in monotonic microseconds.
+    pub fn triggered_micros(&self, checkpoint: u64) -> Option<i64> {
+        let pending = self.pending.get(&checkpoint);
+        pending.map(|pending| pending.triggered_micros)
+    }
+
     /// A source has come to its end and waits for a checkpoint.
     pub fn end_reached(&mut self, task: usize) {
         self.at_end.insert(task);

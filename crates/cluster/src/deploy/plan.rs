@@ -10,6 +10,7 @@ use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::{
     InputDeployment, OperatorDeployment, TargetDeployment, TaskDeployment, TaskEnvironment,
 };
+use rheos_runtime::metrics::checkpoints::CheckpointStats;
 use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};
 use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::metrics::user::UserMetric;
@@ -27,6 +28,8 @@ pub struct JobMetrics {
     pub graph: Arc<JobGraph>,
     /// Its tasks.
     pub tasks: Vec<TaskHandle>,
+    /// What became of its checkpoints, over all attempts.
+    pub checkpoints: CheckpointStats,
 }
 
 impl JobMetrics {
@@ -242,6 +245,9 @@ pub fn deploy(
     let metrics = JobMetrics {
         graph: Arc::new(graph.clone()),
         tasks: handles,
+        checkpoints: before
+            .map(|before| before.checkpoints.clone())
+            .unwrap_or_default(),
     };
     Ok(Deployment {
         tasks,

@@ -9,6 +9,7 @@ use rheos_core::id::{CheckpointId, Generation, OperatorId};
 use rheos_core::job_graph::JobGraph;
 use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
+use rheos_runtime::metrics::checkpoints::{CheckpointStats, CompletedCheckpoint};
 use rheos_runtime::task::mailbox::Mail;
 
 use super::attempt::Attempt;
@@ -38,6 +39,8 @@ pub(super) struct Checkpoints {
     left: BTreeMap<usize, TaskSnapshot>,
     /// What the enumerators remember of checkpoints under way.
     enumerators: BTreeMap<u64, Vec<(OperatorId, Vec<u8>)>>,
+    /// For those who watch.
+    stats: CheckpointStats,
 }
 
 fn lock(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
@@ -53,7 +56,9 @@ impl Checkpoints {
         spawner: &SharedSpawner,
         clock: SharedClock,
         events: &Arc<Events>,
+        stats: CheckpointStats,
     ) -> Result<Self, JobError> {
+        stats.update(|_| {});
         let settings = store.settings().clone();
         let store = Arc::new(Mutex::new(store));
         let told = events.clone();
@@ -83,12 +88,14 @@ impl Checkpoints {
             began_micros: now,
             left: BTreeMap::new(),
             enumerators: BTreeMap::new(),
+            stats,
         })
     }
 
     /// An attempt begins.
     pub(super) fn attempt(&mut self, begun: &Begun, attempt: &Attempt) {
         let now = self.clock.monotonic_micros();
+        let lost = self.coordinator.in_progress();
         let tasks = attempt.tasks.iter().enumerate();
         let sources = tasks.filter(|(_, task)| task.is_source);
         self.coordinator = Coordinator::new(
@@ -101,6 +108,8 @@ impl Checkpoints {
         self.generation = begun.generation;
         self.run_millis = begun.run_millis;
         self.began_micros = now;
+        // What was under way in the attempt before came to nothing.
+        self.count_failed(lost);
         self.enumerators.clear();
         self.left.clear();
     }
@@ -141,6 +150,7 @@ impl Checkpoints {
         }
         let wall = self.clock.wall_millis();
         let checkpoint = self.coordinator.begin(now, wall);
+        self.count_failed(0);
         let barrier = Barrier {
             checkpoint: CheckpointId(checkpoint),
             generation: Generation(self.generation),
@@ -231,7 +241,19 @@ impl Checkpoints {
             Written::Complete(checkpoint, bytes) => {
                 let now = self.clock.monotonic_micros();
                 tracing::debug!(checkpoint, bytes, "checkpoint complete");
-                for given_up in self.coordinator.completed(checkpoint, now) {
+                let triggered = self.coordinator.triggered_micros(checkpoint);
+                let given_up = self.coordinator.completed(checkpoint, now);
+                self.count_failed(given_up.len());
+                let last = CompletedCheckpoint {
+                    duration_millis: (now - triggered.unwrap_or(now)).div_euclid(1_000),
+                    bytes,
+                    completed_at: self.clock.wall_millis(),
+                };
+                self.stats.update(|counts| {
+                    counts.completed += 1;
+                    counts.last = Some(last);
+                });
+                for given_up in given_up {
                     self.enumerators.remove(&given_up);
                     self.writer.order(Order::Discard(given_up));
                 }
@@ -273,6 +295,15 @@ impl Checkpoints {
         self.writer.order(Order::Close(Box::new(manifest), found));
     }
 
+    /// Counts checkpoints that came to nothing, and those that are now under way.
+    fn count_failed(&self, failed: usize) {
+        let in_progress = self.coordinator.in_progress();
+        self.stats.update(|counts| {
+            counts.failed += failed as u64;
+            counts.in_progress = in_progress;
+        });
+    }
+
     fn failed(&mut self, checkpoint: u64, error: CheckpointError) -> Option<JobError> {
         if matches!(error, CheckpointError::Superseded { .. }) {
             return Some(error.into());
@@ -280,7 +311,10 @@ impl Checkpoints {
         self.enumerators.remove(&checkpoint);
         self.writer.order(Order::Discard(checkpoint));
         let now = self.clock.monotonic_micros();
-        match self.coordinator.failed(checkpoint, now) {
+        let under_way = self.coordinator.triggered_micros(checkpoint).is_some();
+        let consequence = self.coordinator.failed(checkpoint, now);
+        self.count_failed(usize::from(under_way));
+        match consequence {
             Consequence::Fatal => Some(error.into()),
             Consequence::Tolerated => {
                 tracing::warn!("a checkpoint failed, which is tolerated: {error}");

@@ -105,7 +105,9 @@ impl EmbeddedCluster {
         let checkpoints = match store {
             Some((store, begun)) => {
                 let (spawner, clock) = (&self.spawner, clock.clone());
-                let mut checkpoints = Checkpoints::start(store, &begun, spawner, clock, &events)?;
+                let stats = metrics.checkpoints.clone();
+                let mut checkpoints =
+                    Checkpoints::start(store, &begun, spawner, clock, &events, stats)?;
                 checkpoints.attempt(&begun, &attempt);
                 Some(checkpoints)
             }
@@ -184,6 +186,7 @@ impl Launcher {
             deployment.metrics.tasks.clone(),
             environment.clock.clone(),
         );
+        registration.show_checkpoints(deployment.metrics.checkpoints.clone());
         let listener: Arc<dyn WorkerListener> = events.clone();
         let mut tasks = Vec::new();
         let mut by_thread: BTreeMap<ThreadKey, Vec<(usize, Place, TaskBuilder)>> = BTreeMap::new();

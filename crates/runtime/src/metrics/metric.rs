@@ -131,6 +131,14 @@ pub enum Metric {
     NumRunningJobs,
     Uptime,
     NumRestarts,
+    LastCheckpointDuration,
+    LastCheckpointSize,
+    LastCheckpointFullSize,
+    LastCheckpointCompletedTimestamp,
+    NumberOfInProgressCheckpoints,
+    NumberOfCompletedCheckpoints,
+    NumberOfFailedCheckpoints,
+    TotalNumberOfCheckpoints,
 }
 
 const TASK: &[Scope] = &[Scope::Task];
@@ -225,6 +233,14 @@ impl Metric {
         Metric::NumRunningJobs,
         Metric::Uptime,
         Metric::NumRestarts,
+        Metric::LastCheckpointDuration,
+        Metric::LastCheckpointSize,
+        Metric::LastCheckpointFullSize,
+        Metric::LastCheckpointCompletedTimestamp,
+        Metric::NumberOfInProgressCheckpoints,
+        Metric::NumberOfCompletedCheckpoints,
+        Metric::NumberOfFailedCheckpoints,
+        Metric::TotalNumberOfCheckpoints,
     ];
 
     /// Its name.
@@ -333,6 +349,22 @@ impl Metric {
                 "How long the job has run since it was last started."),
             Metric::NumRestarts => flinks("numRestarts", Gauge, JOB, "restarts",
                 "How often the job has been started again."),
+            Metric::LastCheckpointDuration => flinks("lastCheckpointDuration", Gauge, JOB, "ms",
+                "From the trigger of the last completed checkpoint to its completion; -1 before the first."),
+            Metric::LastCheckpointSize => flinks("lastCheckpointSize", Gauge, JOB, "bytes",
+                "What the last completed checkpoint holds; -1 before the first."),
+            Metric::LastCheckpointFullSize => flinks("lastCheckpointFullSize", Gauge, JOB, "bytes",
+                "As lastCheckpointSize: no checkpoint is incremental."),
+            Metric::LastCheckpointCompletedTimestamp => flinks("lastCheckpointCompletedTimestamp", Gauge, JOB, "ms",
+                "When the last completed checkpoint was complete; -1 before the first."),
+            Metric::NumberOfInProgressCheckpoints => flinks("numberOfInProgressCheckpoints", Gauge, JOB, "checkpoints",
+                "Checkpoints that have begun and not ended."),
+            Metric::NumberOfCompletedCheckpoints => flinks("numberOfCompletedCheckpoints", Gauge, JOB, "checkpoints",
+                "Checkpoints that were completed, since the job was started in this process."),
+            Metric::NumberOfFailedCheckpoints => flinks("numberOfFailedCheckpoints", Gauge, JOB, "checkpoints",
+                "Checkpoints that failed, expired or were given up."),
+            Metric::TotalNumberOfCheckpoints => flinks("totalNumberOfCheckpoints", Gauge, JOB, "checkpoints",
+                "Checkpoints in progress, completed and failed."),
         }
     }
 }
@@ -414,7 +446,10 @@ mod tests {
                 "{metric:?} is listed out of order or not at all"
             );
         }
-        assert_eq!(*Metric::ALL.last().unwrap(), Metric::NumRestarts);
+        assert_eq!(
+            *Metric::ALL.last().unwrap(),
+            Metric::TotalNumberOfCheckpoints
+        );
     }
 
     #[test]

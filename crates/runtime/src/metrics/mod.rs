@@ -6,6 +6,7 @@
 //! time between: [`sampler::Sampler`]. What Prometheus reads is [`prometheus`]'s.
 
 pub mod async_io;
+pub mod checkpoints;
 pub mod handle;
 pub mod metric;
 pub mod operator;

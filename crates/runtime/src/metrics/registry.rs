@@ -14,6 +14,7 @@ use rheos_core::clock::SharedClock;
 use rheos_core::id::OperatorId;
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
+use super::checkpoints::CheckpointStats;
 use super::handle::{OperatorHandle, TaskHandle};
 use super::metric::{Kind, Metric, Scope};
 use super::sample::{Sample, Value};
@@ -31,6 +32,7 @@ struct JobEntry {
     clock: SharedClock,
     since_micros: i64,
     sampler: Sampler,
+    checkpoints: CheckpointStats,
 }
 
 #[derive(Default)]
@@ -49,6 +51,17 @@ pub struct MetricRegistry {
 pub struct Registration {
     jobs: Weak<Mutex<Jobs>>,
     number: u64,
+}
+
+impl Registration {
+    /// Shows what becomes of the job's checkpoints, too.
+    pub fn show_checkpoints(&self, checkpoints: CheckpointStats) {
+        if let Some(jobs) = self.jobs.upgrade()
+            && let Some(job) = lock(&jobs).entries.get_mut(&self.number)
+        {
+            job.checkpoints = checkpoints;
+        }
+    }
 }
 
 impl Drop for Registration {
@@ -87,6 +100,7 @@ impl MetricRegistry {
                 clock,
                 since_micros,
                 sampler,
+                checkpoints: CheckpointStats::default(),
             },
         );
         Registration {
@@ -107,6 +121,7 @@ impl MetricRegistry {
                 attempt: job.attempt,
             };
             out.job(now - job.since_micros);
+            out.checkpoints(&job.checkpoints);
             for (task, rates) in job.tasks.iter().zip(rates) {
                 out.task(task, rates, now);
                 for (operator, rates) in task.operators.iter().zip(&rates.operators) {
@@ -156,6 +171,34 @@ impl Out<'_> {
             Value::Integer(up_micros.div_euclid(1_000)),
         );
         self.push(scope, &labels, Metric::NumRestarts, Value::Integer(attempt));
+    }
+
+    fn checkpoints(&mut self, stats: &CheckpointStats) {
+        use Metric as M;
+        let Some(counts) = stats.counts() else { return };
+        let labels = [text("job_name", self.job)];
+        let last = counts.last;
+        let size = || last.map_or(Value::Integer(-1), |last| integer(last.bytes));
+        let in_progress = counts.in_progress as u64;
+        let total = in_progress + counts.completed + counts.failed;
+        for (metric, value) in [
+            (
+                M::LastCheckpointDuration,
+                Value::Integer(last.map_or(-1, |last| last.duration_millis)),
+            ),
+            (M::LastCheckpointSize, size()),
+            (M::LastCheckpointFullSize, size()),
+            (
+                M::LastCheckpointCompletedTimestamp,
+                Value::Integer(last.map_or(-1, |last| last.completed_at)),
+            ),
+            (M::NumberOfInProgressCheckpoints, integer(in_progress)),
+            (M::NumberOfCompletedCheckpoints, integer(counts.completed)),
+            (M::NumberOfFailedCheckpoints, integer(counts.failed)),
+            (M::TotalNumberOfCheckpoints, integer(total)),
+        ] {
+            self.push(Scope::JobManagerJob, &labels, metric, value);
+        }
     }
 
     fn task_labels(&self, task: &TaskHandle) -> Vec<(String, String)> {
