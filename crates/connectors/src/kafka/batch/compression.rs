@@ -1,10 +1,10 @@
 //! The codecs of record batches.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use bytes::Bytes;
 
-use super::MAX_BATCH_BYTES;
+use super::buffers::{Buffers, Filling};
 
 /// How a batch's records are compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,18 +67,17 @@ impl Compression {
     }
 
     /// Decompresses what one batch holds.
-    pub(super) fn decompress(self, bytes: Bytes) -> Result<Bytes, String> {
-        Ok(match self {
-            Self::None => return Ok(bytes),
-            Self::Gzip => read_all(flate2::read::MultiGzDecoder::new(&*bytes), bytes.len())?,
-            Self::Snappy => snappy(&bytes)?,
-            Self::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(&*bytes), bytes.len())?,
+    pub(super) fn decompress(self, bytes: Bytes, buffers: &Buffers) -> Result<Bytes, String> {
+        match self {
+            Self::None => Ok(bytes),
+            Self::Gzip => read_all(flate2::read::MultiGzDecoder::new(&*bytes), buffers),
+            Self::Snappy => buffers.fill(|filling| snappy(&bytes, filling)),
+            Self::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(&*bytes), buffers),
             Self::Zstd => {
                 let decoder = zstd::Decoder::with_buffer(&*bytes).map_err(|e| e.to_string())?;
-                read_all(decoder, bytes.len())?
+                read_all(decoder, buffers)
             }
         }
-        .into())
     }
 
     /// Appends `bytes`, compressed.
@@ -117,47 +116,38 @@ impl Compression {
     }
 }
 
-/// Reads to the end, but not beyond the bound.
-fn read_all(mut reader: impl Read, compressed: usize) -> Result<Vec<u8>, String> {
-    let mut out = Vec::with_capacity(compressed.saturating_mul(4).min(8 << 20));
-    let limit = MAX_BATCH_BYTES as u64 + 1;
-    reader
-        .by_ref()
-        .take(limit)
-        .read_to_end(&mut out)
-        .map_err(|error| error.to_string())?;
-    check_size(out.len())?;
-    Ok(out)
+/// What is asked of a decoder at a time: the greatest block of LZ4's frames is handed over in one.
+const READ: usize = 64 << 10;
+
+/// Reads to the end.
+fn read_all(mut reader: impl Read, buffers: &Buffers) -> Result<Bytes, String> {
+    buffers.fill(|filling| {
+        loop {
+            match reader.read(filling.room(READ)?) {
+                Ok(0) => return Ok(()),
+                Ok(read) => filling.advance(read),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    })
 }
 
-fn check_size(bytes: usize) -> Result<(), String> {
-    if bytes > MAX_BATCH_BYTES {
-        return Err(format!("more than {MAX_BATCH_BYTES} bytes decompressed"));
-    }
-    Ok(())
-}
-
-fn snappy(bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn snappy(bytes: &[u8], out: &mut Filling) -> Result<(), String> {
     let mut decoder = snap::raw::Decoder::new();
-    let mut block = |block: &[u8], out: &mut Vec<u8>| -> Result<(), String> {
+    let mut block = |block: &[u8], out: &mut Filling| -> Result<(), String> {
         let len = snap::raw::decompress_len(block).map_err(|e| e.to_string())?;
         // Snappy shrinks to a twenty-first at best: a longer claim is a lie.
         if len > block.len().saturating_mul(64).saturating_add(64) {
             return Err(format!("a block that claims to hold {len} bytes"));
         }
-        check_size(out.len().saturating_add(len))?;
-        let from = out.len();
-        out.resize(from + len, 0);
-        let target = out.get_mut(from..).unwrap_or_default();
-        decoder
-            .decompress(block, target)
-            .map_err(|e| e.to_string())?;
+        let room = out.room(len)?.get_mut(..len).unwrap_or_default();
+        decoder.decompress(block, room).map_err(|e| e.to_string())?;
+        out.advance(len);
         Ok(())
     };
-    let mut out = Vec::new();
     if !bytes.starts_with(XERIAL) {
-        block(bytes, &mut out)?;
-        return Ok(out);
+        return block(bytes, out);
     }
     let mut rest = bytes.get(16..).ok_or("a frame without its header")?;
     while let Some((len, after)) = rest.split_first_chunk::<4>() {
@@ -165,11 +155,11 @@ fn snappy(bytes: &[u8]) -> Result<Vec<u8>, String> {
         let (content, after) = after
             .split_at_checked(len)
             .ok_or("a block that is cut off")?;
-        block(content, &mut out)?;
+        block(content, out)?;
         rest = after;
     }
     if rest.is_empty() {
-        Ok(out)
+        Ok(())
     } else {
         Err("a block that is cut off".to_owned())
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::buffers::Buffers;
 use super::compression::Compression;
 
 /// Bytes of a batch in front of its records.
@@ -38,11 +39,16 @@ pub struct Batch {
     pub records: Bytes,
 }
 
-/// Takes the batch that `bytes` begin with; none if it is cut off.
+/// Takes the batch that `bytes` begin with; none if it is cut off. What is compressed goes to one of
+/// `buffers`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn decode(bytes: &mut Bytes, check_crc: bool) -> Result<Option<Batch>, String> {
+pub fn decode(
+    bytes: &mut Bytes,
+    check_crc: bool,
+    buffers: &Buffers,
+) -> Result<Option<Batch>, String> {
     let Some(prefix) = bytes.first_chunk::<PREFIX>() else {
         return Ok(None);
     };
@@ -98,7 +104,7 @@ pub fn decode(bytes: &mut Bytes, check_crc: bool) -> Result<Option<Batch>, Strin
         control: attributes & CONTROL != 0,
         count: u32::try_from(count).map_err(|_| format!("{count} records"))?,
         records: Compression::of(attributes)?
-            .decompress(batch)
+            .decompress(batch, buffers)
             .map_err(|error| format!("it can't be decompressed: {error}"))?,
     }))
 }

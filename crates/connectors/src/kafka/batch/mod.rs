@@ -4,6 +4,7 @@
 //! whole, [`RecordCursor`] then shows one record at a time and copies nothing. Whatever the bytes
 //! hold, nothing here panics, and no more memory is taken than the bytes or [`MAX_BATCH_BYTES`] allow.
 
+mod buffers;
 mod builder;
 mod compression;
 mod cursor;
@@ -12,6 +13,7 @@ mod header;
 mod tests;
 mod varint;
 
+pub use buffers::Buffers;
 pub use builder::{BatchBuilder, stamp, stamp_transactional};
 pub use compression::Compression;
 pub use cursor::{Headers, Record, RecordCursor};

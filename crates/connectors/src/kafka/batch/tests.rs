@@ -46,7 +46,7 @@ fn build(records: &[Owned], compression: Compression) -> Vec<u8> {
 fn drain(bytes: Vec<u8>, check_crc: bool) -> Result<Vec<(i64, Owned)>, String> {
     let mut bytes = Bytes::from(bytes);
     let mut read = Vec::new();
-    while let Some(batch) = decode(&mut bytes, check_crc)? {
+    while let Some(batch) = decode(&mut bytes, check_crc, &Buffers::default())? {
         let mut cursor = RecordCursor::new(batch);
         while let Some(record) = cursor.record()? {
             let headers = record

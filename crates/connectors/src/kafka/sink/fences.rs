@@ -8,7 +8,7 @@ use std::time::Duration;
 use rheos_runtime::sink::committer::Fence;
 
 use super::epoch::StagedBatch;
-use crate::kafka::batch::{self, BatchBuilder, Compression, RecordCursor};
+use crate::kafka::batch::{self, BatchBuilder, Buffers, Compression, RecordCursor};
 use crate::kafka::client::Cluster;
 use crate::kafka::error::KafkaError;
 use crate::kafka::protocol::error_code::ErrorCode;
@@ -80,6 +80,7 @@ pub(super) async fn read(
     let key = key(fence);
     let mut last = None;
     let mut waited = Duration::ZERO;
+    let buffers = Buffers::default();
     while next < end {
         let fetched = fetch(cluster, topic, next).await?;
         let mut aborted = AbortedTransactions::new(fetched.aborted);
@@ -91,7 +92,7 @@ pub(super) async fn read(
             offset: before,
             what,
         };
-        while let Some(found) = batch::decode(&mut records, true).map_err(broken)? {
+        while let Some(found) = batch::decode(&mut records, true, &buffers).map_err(broken)? {
             next = next.max(found.last_offset + 1);
             if !aborted.admits(&found) {
                 continue;

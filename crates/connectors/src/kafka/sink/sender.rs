@@ -17,7 +17,7 @@ use rheos_core::clock::SharedClock;
 
 use super::builder::ProduceSettings;
 use super::outbox::{Outbox, Place};
-use crate::kafka::batch::{self, RecordCursor};
+use crate::kafka::batch::{self, Buffers, RecordCursor};
 use crate::kafka::client::{Cluster, Connection};
 use crate::kafka::error::KafkaError;
 use crate::kafka::protocol::error_code::{ErrorCode, Remedy};
@@ -497,7 +497,12 @@ fn show(batch: &[u8], index: i32) -> Option<String> {
             }
         }
     }
-    let decoded = batch::decode(&mut Bytes::copy_from_slice(batch), false).ok()??;
+    let decoded = batch::decode(
+        &mut Bytes::copy_from_slice(batch),
+        false,
+        &Buffers::default(),
+    )
+    .ok()??;
     let mut cursor = RecordCursor::new(decoded);
     for _ in 0..index {
         cursor.record().ok()??;

@@ -15,7 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use super::aborted::AbortedTransactions;
 use super::builder::FetchSettings;
 use super::shared::{CHUNKS, Chunk, Shared};
-use crate::kafka::batch;
+use crate::kafka::batch::{self, Buffers};
 use crate::kafka::client::{ClientSettings, Cluster, Connection};
 use crate::kafka::error::KafkaError;
 use crate::kafka::protocol::error_code::{ErrorCode, Remedy};
@@ -74,6 +74,7 @@ pub(super) struct Fetcher {
     lost: BTreeSet<usize>,
     failures: u32,
     running: FuturesUnordered<Running>,
+    buffers: Buffers,
 }
 
 impl Fetcher {
@@ -94,6 +95,7 @@ impl Fetcher {
             lost: BTreeSet::new(),
             failures: 0,
             running: FuturesUnordered::new(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -525,7 +527,7 @@ impl Fetcher {
         let mut aborted = AbortedTransactions::new(partition.aborted);
         let mut bytes = partition.records;
         let broken = loop {
-            match batch::decode(&mut bytes, self.settings.check_crcs) {
+            match batch::decode(&mut bytes, self.settings.check_crcs, &self.buffers) {
                 // Of the last batch the rest may be missing; of the first never.
                 Ok(None) if chunk.next == from && !bytes.is_empty() => {
                     break Some("it is cut off".to_owned());
