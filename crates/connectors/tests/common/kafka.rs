@@ -52,9 +52,10 @@ impl Broker {
         self.runtime
             .block_on(cluster.create_topics(vec![new]))
             .unwrap();
-        // Every broker knows it once its partitions have leaders.
+        // Every broker knows it once its partitions have leaders, and those know of it.
         for partition in 0..partitions {
             self.leader(topic, partition);
+            self.end(topic, partition, false);
         }
     }
 
@@ -167,14 +168,15 @@ impl Broker {
     /// The end of a partition; with `read_committed`, of the last transaction that has ended.
     pub fn end(&mut self, topic: &str, partition: i32, read_committed: bool) -> i64 {
         let wanted = [(topic.to_owned(), partition, LATEST)];
-        let asked = self.cluster.offsets(read_committed, &wanted);
-        *self
-            .runtime
-            .block_on(asked)
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
+        for _ in 0..1_000 {
+            let asked = self.cluster.offsets(read_committed, &wanted);
+            match self.runtime.block_on(asked) {
+                Ok(found) => return *found.values().next().unwrap(),
+                Err(error) => assert!(error.may_pass(), "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{topic}, partition {partition} has no leader that knows of it");
     }
 
     pub fn committed(&mut self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
