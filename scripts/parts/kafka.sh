@@ -132,3 +132,37 @@ kafka_start() {
         wait_for "kafka-$node" 120 grep -aq 'Kafka Server started' "$run/kafka-$node/log"
     done
 }
+
+# kafka_tool CLASS ARGUMENT…: one of Kafka's own, against the first node.
+kafka_tool() {
+    local class=$1 log=$run/kafka-1/tools.properties
+    shift
+    # What they print is on stdout: their log must not be.
+    printf '%s\n' status=error appender.err.type=Console appender.err.name=err appender.err.target=SYSTEM_ERR \
+        appender.err.layout.type=PatternLayout rootLogger.level=WARN rootLogger.appenderRef.err.ref=err >"$log"
+    "$(java_find)" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j2.configurationFile="$log" \
+        -cp "$home/kafka-$kafka_version/lib/*" "org.apache.kafka.tools.$class" \
+        --bootstrap-server "127.0.0.1:$(kafka_port 1)" "$@"
+}
+
+kafka_topic() {
+    local keep=(--config retention.ms=-1 --config message.timestamp.after.max.ms=9223372036854775807)
+    kafka_tool TopicCommand --delete --if-exists --topic "$1" >&2
+    local tries=100
+    # A topic that goes keeps its name for a moment.
+    until kafka_tool TopicCommand --create --topic "$1" --partitions "$2" "${keep[@]}" >&2; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+# Every committed record of a topic: headers (name:value, with 0x1c between), 0x1d, key, 0x1d, value,
+# each record ended by 0x1e 0x1f 0x1e 0x1f. Ends when nothing has come for five seconds.
+kafka_consume() {
+    kafka_tool consumer.ConsoleConsumer --topic "$1" --from-beginning --timeout-ms 5000 \
+        --isolation-level read_committed \
+        --formatter-property print.key=true --formatter-property print.headers=true \
+        --formatter-property headers.separator=$'\x1c' --formatter-property key.separator=$'\x1d' \
+        --formatter-property line.separator=$'\x1e\x1f\x1e\x1f' 2>/dev/null || true
+}

@@ -1,12 +1,14 @@
 //! The environment: where a job begins.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rheos_cluster::checkpoint::{CheckpointSettings, folder_of};
 use rheos_core::Row;
-use rheos_core::config::Configuration;
+use rheos_core::config::{Configuration, options};
 use rheos_runtime::BoxError;
 use rheos_runtime::deploy::operator_builder::BuildContext;
 use rheos_runtime::deploy::program::{BuiltCoordinator, Program};
@@ -61,6 +63,28 @@ impl StreamEnv {
             .borrow_mut()
             .parallelism
             .get_or_insert(parallelism);
+        self
+    }
+
+    /// The folder that this job's checkpoints go to, none if they are kept nowhere: for what a job
+    /// keeps beside them. Name the job before.
+    ///
+    /// # Errors
+    /// If the configuration of checkpoints makes no sense.
+    pub fn checkpoint_folder(&self) -> Result<Option<PathBuf>, BoxError> {
+        let settings = CheckpointSettings::from_configuration(&self.configuration())?;
+        let folder = settings.and_then(|settings| settings.folder);
+        let name = self.builder.borrow().job_name()?;
+        Ok(folder.map(|folder| folder.join(folder_of(&name))))
+    }
+
+    /// How often latency markers leave the sources; `metrics.latency.interval` goes before it.
+    pub fn latency_tracking_interval(&self, interval: Duration) -> &Self {
+        let configuration = &mut self.builder.borrow_mut().configuration;
+        let key = options::METRICS_LATENCY_INTERVAL.key;
+        if configuration.raw(key).is_none() {
+            configuration.set(key, format!("{} ms", interval.as_millis()));
+        }
         self
     }
 

@@ -86,6 +86,16 @@ impl GraphBuilder {
         }
     }
 
+    /// The job's name, as far as it is described.
+    pub fn job_name(&self) -> Result<String, rheos_core::config::ConfigError> {
+        let named = self
+            .configuration
+            .get_set(&rheos_core::config::options::PIPELINE_NAME)?;
+        Ok(named
+            .or_else(|| self.name.clone())
+            .unwrap_or_else(|| "Rheos job".to_owned()))
+    }
+
     /// Adds an operator.
     pub fn add(&mut self, kind: &str, builder: Arc<dyn OperatorBuilder>) -> usize {
         self.nodes.push(Node {
@@ -286,13 +296,7 @@ impl GraphBuilder {
             .configuration
             .get(&rheos_core::config::options::PIPELINE_OPERATOR_CHAINING)
             .map_err(configured)?;
-        let named = self
-            .configuration
-            .get_set(&rheos_core::config::options::PIPELINE_NAME)
-            .map_err(configured)?;
-        let name = named
-            .or_else(|| self.name.clone())
-            .unwrap_or_else(|| "Rheos job".to_owned());
+        let name = self.job_name().map_err(configured)?;
         Ok(Program {
             graph: JobGraph::new(name, operators, edges, chaining),
             operators: self.nodes.iter().map(|node| node.program.clone()).collect(),

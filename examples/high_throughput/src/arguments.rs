@@ -1,7 +1,7 @@
 //! The flags of the job, beside those that every job has.
 //!
-//! Flags of the contract whose connector is not there yet are known, and refused by name:
-//! a run must not go on without what it was asked for. They are not in `--help`.
+//! Flags of servers are known to a build without the feature `services` too, and refused by name: a
+//! run must not go on without what it was asked for. They are not in its `--help`.
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,8 @@ pub enum SourceKind {
     Flights,
     /// A generator
     Datagen,
-    /// Apache Kafka.
-    #[value(hide = true)]
+    /// Apache Kafka
+    #[value(hide = HIDDEN)]
     Kafka,
 }
 
@@ -46,53 +46,147 @@ pub struct Arguments {
     /// What becomes of a message that no event can be read from: fail, skip or dead-letter
     #[arg(long, value_name = "MODE", default_value = "fail")]
     pub bad_record: BadRecords,
-    /// What is refused.
+    /// The servers that it lives among.
     #[command(flatten)]
-    pub not_yet: NotYet,
+    pub services: Services,
 }
 
-/// Flags of what is not there yet: none may be given.
+/// Whether this build has the connectors to servers.
+const HIDDEN: bool = !cfg!(feature = "services");
+
+/// Where servers are. A sink without an address is off, once any server is given.
 #[derive(Debug, Clone, Default, Args)]
-pub struct NotYet {
-    #[arg(long, hide = true)]
-    kafka: Option<String>,
-    #[arg(long, hide = true)]
-    topic: Option<String>,
-    #[arg(long, hide = true)]
-    group: Option<String>,
-    #[arg(long, hide = true)]
-    start: Option<String>,
-    #[arg(long, hide = true)]
-    registry: Option<String>,
-    #[arg(long, hide = true)]
-    postgres: Option<String>,
-    #[arg(long, hide = true)]
-    elasticsearch: Option<String>,
-    #[arg(long, hide = true)]
-    redis: Option<String>,
+pub struct Services {
+    /// Brokers of Kafka, HOST:PORT,…
+    #[arg(long, hide = HIDDEN, value_name = "BROKERS")]
+    pub kafka: Option<String>,
+    /// The topic of events; `events` unless told
+    #[arg(long, hide = HIDDEN, value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// The group whose offsets show how far the job is; `high-throughput` unless told
+    #[arg(long, hide = HIDDEN, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// Where a job without a checkpoint begins: earliest (unless told), latest, group or timestamp:MS
+    #[arg(long, hide = HIDDEN, value_name = "WHERE")]
+    pub start: Option<Start>,
+    /// The schema registry's URL, with the base path of its interface
+    #[arg(long, hide = HIDDEN, value_name = "URL")]
+    pub registry: Option<String>,
+    /// PostgreSQL, postgres://USER@HOST:PORT/DATABASE
+    #[arg(long, hide = HIDDEN, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// Elasticsearch or OpenSearch
+    #[arg(long, hide = HIDDEN, value_name = "URL")]
+    pub elasticsearch: Option<String>,
+    /// Redis: redis://HOST:PORT, redis-cluster://HOST:PORT,…
+    #[arg(long, hide = HIDDEN, value_name = "URL")]
+    pub redis: Option<String>,
 }
 
-const KAFKA: &str = "the Kafka connector";
+/// Where a job without a checkpoint begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the first event there is.
+    #[default]
+    Earliest,
+    /// Behind the last event there is.
+    Latest,
+    /// Where the group was.
+    Group,
+    /// At the first event of this time or later, in milliseconds since the epoch.
+    Timestamp(i64),
+}
 
-impl NotYet {
-    /// Every flag with what it needs.
-    fn flags(&self) -> [(&'static str, &Option<String>, &'static str); 8] {
-        [
-            ("--kafka", &self.kafka, KAFKA),
-            ("--topic", &self.topic, KAFKA),
-            ("--group", &self.group, KAFKA),
-            ("--start", &self.start, KAFKA),
-            ("--registry", &self.registry, "the schema registry's client"),
-            ("--postgres", &self.postgres, "the PostgreSQL connector"),
-            (
-                "--elasticsearch",
-                &self.elasticsearch,
-                "the Elasticsearch connector",
-            ),
-            ("--redis", &self.redis, "the Redis connector"),
-        ]
+impl std::str::FromStr for Start {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = text.strip_prefix("timestamp:").map(str::parse);
+        match (text, time) {
+            ("earliest", _) => Ok(Self::Earliest),
+            ("latest", _) => Ok(Self::Latest),
+            ("group", _) => Ok(Self::Group),
+            (_, Some(Ok(time))) => Ok(Self::Timestamp(time)),
+            _ => Err("say earliest, latest, group or timestamp:MS".to_owned()),
+        }
     }
 }
+
+impl Services {
+    /// Each flag that was given.
+    fn given(&self) -> Vec<&'static str> {
+        [
+            ("--kafka", self.kafka.is_some()),
+            ("--topic", self.topic.is_some()),
+            ("--group", self.group.is_some()),
+            ("--start", self.start.is_some()),
+            ("--registry", self.registry.is_some()),
+            ("--postgres", self.postgres.is_some()),
+            ("--elasticsearch", self.elasticsearch.is_some()),
+            ("--redis", self.redis.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given)| given.then_some(flag))
+        .collect()
+    }
+
+    /// Whether any server is given.
+    pub fn any(&self) -> bool {
+        self.kafka.is_some()
+            || self.postgres.is_some()
+            || self.elasticsearch.is_some()
+            || self.redis.is_some()
+    }
+
+    /// The topic of events.
+    pub fn topic(&self) -> &str {
+        self.topic.as_deref().unwrap_or("events")
+    }
+
+    /// The group.
+    pub fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or("high-throughput")
+    }
+
+    fn problems(&self, source: SourceKind) -> Vec<String> {
+        let mut problems = Vec::new();
+        if HIDDEN {
+            if source == SourceKind::Kafka {
+                problems.push(format!("--source kafka: {LEFT_OUT}"));
+            }
+            let given = self.given().into_iter();
+            problems.extend(given.map(|flag| format!("{flag}: {LEFT_OUT}")));
+            return problems;
+        }
+        match (&self.kafka, &self.registry) {
+            (None, _) if source == SourceKind::Kafka => {
+                problems.push("--source kafka: say where the brokers are, by --kafka".to_owned());
+            }
+            (None, _) => {
+                let given = self.given().into_iter();
+                let needy = given
+                    .filter(|flag| ["--topic", "--group", "--start", "--registry"].contains(flag));
+                problems.extend(needy.map(|flag| format!("{flag}: is for Kafka; say --kafka too")));
+            }
+            (Some(_), None) => {
+                problems.push(
+                    "--kafka: events are in Avro; say --registry with its URL too".to_owned(),
+                );
+            }
+            (Some(_), Some(_)) if source != SourceKind::Kafka => {
+                let given = self.given().into_iter();
+                let needy = given.filter(|flag| ["--group", "--start"].contains(flag));
+                problems.extend(
+                    needy.map(|flag| format!("{flag}: is for events of Kafka; say --source kafka")),
+                );
+            }
+            (Some(_), Some(_)) => {}
+        }
+        problems
+    }
+}
+
+const LEFT_OUT: &str = "this build has no connectors to servers; build with --features services";
 
 impl Default for Arguments {
     fn default() -> Self {
@@ -104,7 +198,7 @@ impl Default for Arguments {
             bounded: false,
             out: PathBuf::from("out"),
             bad_record: BadRecords::Fail,
-            not_yet: NotYet::default(),
+            services: Services::default(),
         }
     }
 }
@@ -127,22 +221,15 @@ impl Arguments {
     /// # Errors
     /// Each flag that it can't follow, and why.
     pub fn check(&self) -> Result<(), BoxError> {
-        let mut problems = Vec::new();
-        if self.source == SourceKind::Kafka {
-            problems.push(format!("--source kafka: not yet: needs {KAFKA}"));
-        }
-        for (flag, value, needs) in self.not_yet.flags() {
-            if value.is_some() {
-                problems.push(format!("{flag}: not yet: needs {needs}"));
-            }
-        }
-        if self.events.is_some() && self.source == SourceKind::Flights {
+        let mut problems = self.services.problems(self.source);
+        if self.events.is_some() && self.source != SourceKind::Datagen {
             problems.push(
-                "--events: is for the generator; the flights file has as many as it has".to_owned(),
+                "--events: is for the generator; the flights and Kafka have as many as they have"
+                    .to_owned(),
             );
         }
-        if self.input.is_some() && self.source == SourceKind::Datagen {
-            problems.push("--input: is for the flights; the generator reads no file".to_owned());
+        if self.input.is_some() && self.source != SourceKind::Flights {
+            problems.push("--input: is for the flights; no other source reads a file".to_owned());
         }
         if self.bounded && self.source == SourceKind::Datagen && self.events.is_none() {
             problems
@@ -175,28 +262,67 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_refused_by_name() {
-        for (line, needs) in [
-            ("--source kafka", "Kafka"),
-            ("--kafka localhost:9092", "Kafka"),
-            ("--topic events", "Kafka"),
-            ("--group g", "Kafka"),
-            ("--start earliest", "Kafka"),
-            ("--registry http://localhost", "registry"),
-            ("--postgres postgres://localhost", "PostgreSQL"),
-            ("--elasticsearch http://localhost", "Elasticsearch"),
-            ("--redis redis://localhost", "Redis"),
+    #[cfg(not(feature = "services"))]
+    fn what_this_build_leaves_out_is_refused_by_name() {
+        for line in [
+            "--source kafka",
+            "--kafka localhost:9092",
+            "--topic events",
+            "--group g",
+            "--start earliest",
+            "--registry http://localhost",
+            "--postgres postgres://localhost",
+            "--elasticsearch http://localhost",
+            "--redis redis://localhost",
         ] {
             let error = check(line).unwrap_err();
             let flag = line.split(' ').next().unwrap();
-            assert!(
-                error.starts_with(flag) && error.contains("not yet: needs"),
-                "{error}"
-            );
-            assert!(error.contains(needs), "{error}");
+            assert!(error.starts_with(flag), "{error}");
+            assert!(error.contains("--features services"), "{error}");
         }
         let both = check("--kafka a --redis b").unwrap_err();
         assert_eq!(both.lines().count(), 2, "{both}");
+    }
+
+    #[test]
+    #[cfg(feature = "services")]
+    fn flags_of_servers_that_do_not_go_together_are_refused() {
+        let all = "--source kafka --kafka a:1 --registry http://r --topic t --group g --bounded";
+        assert!(check(all).is_ok());
+        assert!(check("--postgres postgres://a --redis redis://b").is_ok());
+        for (line, flag) in [
+            ("--source kafka", "--source kafka"),
+            ("--kafka a:1", "--kafka"),
+            ("--topic t", "--topic"),
+            ("--registry http://r", "--registry"),
+            ("--kafka a:1 --registry http://r --start latest", "--start"),
+            ("--kafka a:1 --registry http://r --group g", "--group"),
+            (
+                "--source kafka --kafka a:1 --registry http://r --events 3",
+                "--events",
+            ),
+            (
+                "--source kafka --kafka a:1 --registry http://r --input x",
+                "--input",
+            ),
+        ] {
+            let error = check(line).unwrap_err();
+            assert!(error.starts_with(flag), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn where_to_start() {
+        let starts = ["earliest", "latest", "group", "timestamp:-5"].map(|text| text.parse());
+        let due = [
+            Start::Earliest,
+            Start::Latest,
+            Start::Group,
+            Start::Timestamp(-5),
+        ];
+        assert_eq!(starts, due.map(Ok));
+        assert!("timestamp:soon".parse::<Start>().is_err());
+        assert!("yesterday".parse::<Start>().is_err());
     }
 
     #[test]

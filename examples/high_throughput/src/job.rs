@@ -1,6 +1,5 @@
 //! The pipeline: the operators, names and parameters of `HighThroughputStreamProcessor.java`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rheos::prelude::*;
@@ -12,6 +11,8 @@ use crate::arguments::{Arguments, SourceKind, data};
 use crate::event::{DeadLetterLine, EnrichedEvent, EnrichedResult, Event, WindowedResult};
 use crate::generator::generated;
 use crate::outputs;
+#[cfg(feature = "services")]
+use crate::services;
 use crate::session::SessionAggregation;
 use crate::tables::{Airlines, Planes, airlines, planes};
 use crate::window::{EventAccumulator, EventCountAggregator, LATENESS, SIZE};
@@ -24,6 +25,15 @@ pub const FILTER: &str = "event-filter";
 pub const WINDOWS: &str = "windowed-aggregation";
 /// The counter of invalid events, at [`FILTER`].
 pub const INVALID: &str = "numInvalidEvents";
+/// The operator whose rows are the late events.
+pub const LATE: &str = "late-data";
+const LATE_SINK: &str = "late-data-sink";
+/// The operator that looks names up: a row a firing.
+pub const LOOK_UP: &str = "async-database-lookup";
+/// The counter of windows that have fired, each once, at [`WINDOWS`].
+pub const WINDOWS_FIRED: &str = "numWindows";
+/// The counter of messages without a value, at [`SOURCE`].
+pub const TOMBSTONES: &str = "numTombstones";
 /// The counter of results whose sum was held to the range of finite numbers, at [`WINDOWS`].
 pub const CLAMPED: &str = "numClampedSums";
 
@@ -37,46 +47,73 @@ const UNKNOWN: Str = Str::from_static("unknown");
 pub fn describe(env: &StreamEnv, arguments: &Arguments) -> Result<(), BoxError> {
     arguments.check()?;
     env.name("HighThroughputStreamProcessor");
+    env.latency_tracking_interval(Duration::from_secs(1));
     let out = arguments.out.clone();
     env.before_run(move || outputs::clear(&out));
+    #[cfg(feature = "services")]
+    services::prepare(env, arguments);
 
-    let events = source(env, arguments);
-    if arguments.source == SourceKind::Flights && arguments.bad_record == BadRecords::DeadLetter {
-        write_dead_letters(&events.side_output(&dead_letters()), &arguments.out);
-    }
+    let events = source(env, arguments)?;
+    write_dead_letters(&events, arguments);
     let late_data = OutputTag::<EnrichedEvent>::new("late-data");
     let enriched = enrich(&events, Arc::new(planes(&data().join("planes.csv"))?));
     let windowed = aggregate(&enriched, &late_data);
-    look_up(&windowed, Arc::new(airlines(&data().join("airlines.csv"))?))
-        .sink_to(FileSink::new(JsonLines, &arguments.out).prefix("category_windows"))
-        .name("window-sink")
-        .uid("window-sink");
-    windowed
+    write_results(&look_up(&windowed, arguments)?, arguments);
+    let late = windowed
         .side_output(&late_data)
         .map(|row| row.event)
-        .name("late-data")
-        .uid("late-data")
-        .sink_to(FileSink::new(JsonLines, &arguments.out).prefix("late"))
-        .name("late-data-sink")
-        .uid("late-data-sink");
+        .name(LATE)
+        .uid(LATE);
+    write_late(&late, arguments);
     Ok(())
 }
 
+fn write_results(results: &DataStream<EnrichedResult>, arguments: &Arguments) {
+    #[cfg(feature = "services")]
+    if arguments.services.any() {
+        return services::write_results(results, &arguments.services);
+    }
+    results
+        .sink_to(FileSink::new(JsonLines, &arguments.out).prefix("category_windows"))
+        .name("window-sink")
+        .uid("window-sink");
+}
+
+fn write_late(late: &DataStream<Event>, arguments: &Arguments) {
+    #[cfg(feature = "services")]
+    if let Some(sink) = services::late_sink(&arguments.services) {
+        late.sink_to(sink).name(LATE_SINK).uid(LATE_SINK);
+        return;
+    }
+    late.sink_to(FileSink::new(JsonLines, &arguments.out).prefix("late"))
+        .name(LATE_SINK)
+        .uid(LATE_SINK);
+}
+
 /// Watermarks are taken here, a split, before anything is filtered: invalid events move them too.
-fn source(env: &StreamEnv, arguments: &Arguments) -> DataStream<Event> {
+fn source(env: &StreamEnv, arguments: &Arguments) -> Result<DataStream<Event>, BoxError> {
     let time = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_secs(10))
         .with_timestamp_assigner(|event: &Event, _| event.event_time)
         .with_idleness(Duration::from_secs(60));
+    #[cfg(feature = "services")]
+    if arguments.source == SourceKind::Kafka {
+        return Ok(read(
+            env,
+            services::source(env, arguments)?,
+            time,
+            arguments.rate,
+        ));
+    }
     if arguments.source == SourceKind::Datagen {
         let generator = match arguments.events {
             Some(events) => DataGeneratorSource::new(generated, events).strided(),
             None => DataGeneratorSource::unbounded(generated),
         };
-        return read(env, generator, time, arguments.rate);
+        return Ok(read(env, generator, time, arguments.rate));
     }
     let flights =
         FileSource::new(Csv::new(), arguments.flights()).bad_records(arguments.bad_record);
-    read(env, flights, time, arguments.rate)
+    Ok(read(env, flights, time, arguments.rate))
 }
 
 fn read<S: Source<Event>>(
@@ -140,6 +177,8 @@ fn aggregate(
         .side_output_late_data(late_data)
         .aggregate_with(EventCountAggregator, |open| {
             let clamped = open.build_context().metrics.counter(CLAMPED);
+            let windows = open.build_context().metrics.counter(WINDOWS_FIRED);
+            let newest = open.value_state::<i64>("newest-window")?;
             let result = move |category: &Str,
                                window: &TimeWindow,
                                sums: EventAccumulator,
@@ -147,6 +186,13 @@ fn aggregate(
                                out: &mut Collector<'_, WindowedResult>| {
                 if sums.overflowed {
                     clamped.inc();
+                }
+                // A window fires again with one event more than before, so with two or more; a window
+                // that was opened by a late event fires first with that one.
+                let begun = newest.get();
+                if sums.events == 1 || begun.is_none_or(|begun| window.start > begun) {
+                    windows.inc();
+                    newest.update(begun.unwrap_or(window.start).max(window.start));
                 }
                 out.collect(WindowedResult {
                     category: category.clone(),
@@ -169,8 +215,9 @@ fn aggregate(
 /// since the last of them is the one that counts in every sink.
 fn look_up(
     windowed: &DataStream<WindowedResult>,
-    airlines: Arc<Airlines>,
-) -> DataStream<EnrichedResult> {
+    arguments: &Arguments,
+) -> Result<DataStream<EnrichedResult>, BoxError> {
+    let names = Names::of(arguments)?;
     let named = |result: WindowedResult, category_name: Str| EnrichedResult {
         category: result.category,
         window_start: result.window_start,
@@ -186,22 +233,62 @@ fn look_up(
         .retry(RetryStrategy::fixed_delay(2, Duration::from_millis(100)))
         .circuit_breaker(CircuitBreaker::failure_rate(0.5).open_for(Duration::from_secs(10)))
         .fallback(move |result, _| named(result, UNKNOWN));
-    windowed
+    Ok(windowed
         .async_wait_unordered(
             move |result: WindowedResult| {
-                let airlines = airlines.clone();
+                let names = names.clone();
                 async move {
-                    let name = airlines.get(&result.category).cloned().unwrap_or(UNKNOWN);
-                    Ok([named(result, name)])
+                    let name = names.of_category(&result.category).await?;
+                    Ok([named(result, name.unwrap_or(UNKNOWN))])
                 }
             },
             options,
         )
-        .name("async-database-lookup")
-        .uid("async-database-lookup")
+        .name(LOOK_UP)
+        .uid(LOOK_UP))
 }
 
-fn write_dead_letters(letters: &DataStream<DeadLetter>, out: &Path) {
+/// Where the names of categories are looked up.
+#[derive(Clone)]
+enum Names {
+    Airlines(Arc<Airlines>),
+    #[cfg(feature = "services")]
+    Postgres(rheos_connectors::PostgresLookup),
+}
+
+impl Names {
+    fn of(arguments: &Arguments) -> Result<Self, BoxError> {
+        #[cfg(feature = "services")]
+        if let Some(lookup) = services::lookup(&arguments.services)? {
+            return Ok(Self::Postgres(lookup));
+        }
+        let _ = arguments;
+        Ok(Self::Airlines(Arc::new(airlines(
+            &data().join("airlines.csv"),
+        )?)))
+    }
+
+    async fn of_category(&self, category: &Str) -> Result<Option<Str>, BoxError> {
+        match self {
+            Self::Airlines(airlines) => Ok(airlines.get(category).cloned()),
+            #[cfg(feature = "services")]
+            Self::Postgres(lookup) => services::name_of(lookup, category).await,
+        }
+    }
+}
+
+fn write_dead_letters(events: &DataStream<Event>, arguments: &Arguments) {
+    if arguments.bad_record != BadRecords::DeadLetter {
+        return;
+    }
+    #[cfg(feature = "services")]
+    if services::write_dead_letters(events, arguments) {
+        return;
+    }
+    if arguments.source != SourceKind::Flights {
+        return;
+    }
+    let letters: DataStream<DeadLetter> = events.side_output(&dead_letters());
     letters
         .map(|letter| DeadLetterLine {
             topic: letter.source,
@@ -214,7 +301,7 @@ fn write_dead_letters(letters: &DataStream<DeadLetter>, out: &Path) {
         })
         .name("dead-letters")
         .uid("dead-letters")
-        .sink_to(FileSink::new(JsonLines, out).prefix("dead_letter"))
+        .sink_to(FileSink::new(JsonLines, &arguments.out).prefix("dead_letter"))
         .name("dead-letter-sink")
         .uid("dead-letter-sink");
 }

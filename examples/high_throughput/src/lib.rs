@@ -13,6 +13,7 @@
 //! | [`tables`] | what events are enriched from and categories looked up in |
 //! | [`generator`] | events that are made |
 //! | [`recount`] | what a run should come to, made without the engine |
+//! | `services` | the job's connections to Kafka, PostgreSQL, Elasticsearch and Redis (feature `services`) |
 //! | [`outputs`] | what a run wrote |
 //! | [`summary`] | what a run did, and whether it is right |
 
@@ -22,6 +23,8 @@ pub mod generator;
 pub mod job;
 pub mod outputs;
 pub mod recount;
+#[cfg(feature = "services")]
+pub mod services;
 pub mod session;
 pub mod summary;
 pub mod tables;

@@ -76,8 +76,8 @@ pub struct JobStore {
     highest: u64,
 }
 
-/// A name for a folder.
-fn folder_of(job: &str) -> String {
+/// The name of a job's folder, below the one that checkpoints go to.
+pub fn folder_of(job: &str) -> String {
     let name: String = job
         .chars()
         .map(|c| match c {

@@ -28,5 +28,5 @@ pub mod storage;
 pub mod writer;
 
 pub use error::CheckpointError;
-pub use job_store::{JobStore, Resume};
+pub use job_store::{JobStore, Resume, folder_of};
 pub use settings::CheckpointSettings;

@@ -49,6 +49,22 @@ impl PostgresOptions {
         }
     }
 
+    /// Runs statements, such as `CREATE TABLE IF NOT EXISTS …`, in one transaction and by one program
+    /// at a time: for what a job needs before it begins.
+    ///
+    /// # Errors
+    /// What the server says, or that it did not answer.
+    pub async fn execute(&self, statements: &str) -> Result<(), ConnectorError> {
+        let connector = self.connector()?;
+        let prepared = async {
+            let connection = connector.connect().await?;
+            let sql = exclusive(statements);
+            let running = connection.client.batch_execute(&sql);
+            within(connector.request_timeout, "the statements", running).await
+        };
+        prepared.await.map_err(|fault| connector.unanswered(fault))
+    }
+
     /// What connections are made from.
     pub(super) fn connector(&self) -> Result<Connector, ConnectorError> {
         let url = self.url.reveal()?;
@@ -101,6 +117,11 @@ pub(super) struct Connector {
     pub request_timeout: Duration,
 }
 
+/// Statements that run one at a time: PostgreSQL's IF NOT EXISTS does not keep two from colliding.
+pub(super) fn exclusive(statements: &str) -> String {
+    format!("BEGIN; SELECT pg_advisory_xact_lock(7237122); {statements}; COMMIT")
+}
+
 /// Which session of the server a connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Session {
@@ -137,6 +158,15 @@ pub(super) async fn within<R>(
 }
 
 impl Connector {
+    /// The error of a question that the server did not answer.
+    pub fn unanswered(&self, fault: Fault) -> ConnectorError {
+        let (Fault::Passing(message) | Fault::Row(message) | Fault::Fatal(message)) = fault;
+        ConnectorError::Lookup {
+            target: format!("PostgreSQL at {}", self.name),
+            message,
+        }
+    }
+
     pub async fn connect(&self) -> Result<Connection, Fault> {
         // The client's own time-out is a host's; names are looked up and greetings awaited beside it.
         let whole = self.connect_timeout.saturating_mul(2);

@@ -7,7 +7,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
 use super::cell::Column;
-use super::connection::{Connection, Connector, Session, within};
+use super::connection::{Connection, Connector, Session, exclusive, within};
 use super::fault::Fault;
 use super::statement::{Mode, Target};
 use crate::error::ConnectorError;
@@ -76,9 +76,7 @@ impl PostgresCourier {
             self.doubtful = None;
         }
         if !self.prepared && !self.prepare.is_empty() {
-            // One subtask at a time: PostgreSQL's IF NOT EXISTS does not keep two from colliding.
-            let statements = self.prepare.join(";\n");
-            let sql = format!("BEGIN; SELECT pg_advisory_xact_lock(7237122); {statements}; COMMIT");
+            let sql = exclusive(&self.prepare.join(";\n"));
             within(
                 timeout,
                 "the preparation",

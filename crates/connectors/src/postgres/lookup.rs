@@ -7,7 +7,6 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row as PgRow, Statement};
 
 use super::connection::{Connection, Connector, PostgresOptions, within};
-use super::fault::Fault;
 use crate::error::ConnectorError;
 
 /// Asks one question of PostgreSQL, again and again, over a pool of connections; for asynchronous
@@ -82,13 +81,7 @@ impl PostgresLookup {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<PgRow>, ConnectorError> {
         let connector = &self.shared.connector;
-        let refused = |fault: Fault| {
-            let (Fault::Passing(message) | Fault::Row(message) | Fault::Fatal(message)) = fault;
-            ConnectorError::Lookup {
-                target: format!("PostgreSQL at {}", connector.name),
-                message,
-            }
-        };
+        let refused = |fault| connector.unanswered(fault);
         let _permit = self.shared.permits.acquire().await.ok();
         let kept = loop {
             let kept = self.idle().pop();

@@ -1,5 +1,6 @@
 //! The source as jobs describe it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::offsets::Offsets;
 use super::reader::KafkaReader;
 use super::shared::Shared;
 use super::split::KafkaSplit;
+use super::stops::Stops;
 use crate::bad_records::BadRecords;
 use crate::error::ConnectorError;
 use crate::kafka::client::{CLIENT_PROPERTIES, ClientSettings};
@@ -92,6 +94,7 @@ pub struct KafkaSource<F> {
     properties: Properties,
     start: Offsets,
     stop: Option<Offsets>,
+    stops_in: Option<PathBuf>,
     bad_records: BadRecords,
 }
 
@@ -104,6 +107,7 @@ impl<F> KafkaSource<F> {
             properties: Properties::default(),
             start: Offsets::Earliest,
             stop: None,
+            stops_in: None,
             bad_records: BadRecords::default(),
         }
     }
@@ -153,6 +157,15 @@ impl<F> KafkaSource<F> {
     #[must_use]
     pub fn bounded(mut self, offsets: Offsets) -> Self {
         self.stop = Some(offsets);
+        self
+    }
+
+    /// Keeps the offsets that a bounded source ends at in this file, before the first record is read;
+    /// where there is one, ends where it says. So a job that is killed before its first checkpoint, and
+    /// started again, ends where it was to end at first.
+    #[must_use]
+    pub fn stops_kept_in(mut self, file: impl Into<PathBuf>) -> Self {
+        self.stops_in = Some(file.into());
         self
     }
 
@@ -240,9 +253,11 @@ impl<T: Row, F: RecordFormat<T>> Source<T> for KafkaSource<F> {
         parallelism: u32,
     ) -> Result<Box<dyn SplitEnumerator<KafkaSplit>>, BoxError> {
         let settings = self.settings()?;
+        let stop = self.stop.clone();
+        let stop = stop.map(|stop| Stops::new(stop, self.stops_in.clone()));
         Ok(Box::new(KafkaEnumerator::new(
             self.subscription.clone(),
-            (self.start.clone(), self.stop.clone()),
+            (self.start.clone(), stop),
             &settings,
             self.properties.get("group.id").map(str::to_owned),
             self.discovery_interval()?,

@@ -19,6 +19,7 @@ use rheos_runtime::source::reader::{Assignment, SplitEnumerator};
 use super::builder::FetchSettings;
 use super::offsets::{Offsets, PartitionOffsets};
 use super::split::KafkaSplit;
+use super::stops::Stops;
 use crate::kafka::client::{Cluster, Patience};
 use crate::kafka::error::KafkaError;
 use crate::kafka::protocol::error_code::ErrorCode;
@@ -40,7 +41,7 @@ struct Finder {
     subscription: Subscription,
     pattern: Option<Regex>,
     start: Offsets,
-    stop: Option<Offsets>,
+    stop: Option<Stops>,
     read_committed: bool,
     group: Option<String>,
     reset: Option<i64>,
@@ -81,7 +82,7 @@ struct Remembered {
 impl KafkaEnumerator {
     pub fn new(
         subscription: Subscription,
-        (start, stop): (Offsets, Option<Offsets>),
+        (start, stop): (Offsets, Option<Stops>),
         settings: &FetchSettings,
         group: Option<String>,
         interval: Option<Duration>,

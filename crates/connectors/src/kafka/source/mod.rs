@@ -15,6 +15,7 @@ mod offsets;
 mod reader;
 mod shared;
 mod split;
+mod stops;
 
 pub use bad_records::{KafkaDeadLetter, kafka_dead_letters};
 pub use builder::KafkaSource;
