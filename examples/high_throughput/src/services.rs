@@ -19,8 +19,8 @@ use rheos_connectors::kafka::{
     kafka_dead_letters,
 };
 use rheos_connectors::{
-    DeadLetter, ElasticsearchSink, PostgresLookup, PostgresOptions, PostgresSink, RedisSink,
-    Timestamp, dead_letters,
+    DeadLetter, DeliveryGuarantee, ElasticsearchSink, PostgresLookup, PostgresOptions,
+    PostgresSink, RedisSink, Timestamp, dead_letters,
 };
 
 use crate::arguments::{Arguments, Services, SourceKind, Start};
@@ -189,7 +189,8 @@ pub fn write_results(results: &DataStream<EnrichedResult>, services: &Services) 
             .column("category_name", |row: &EnrichedResult| {
                 row.category_name.to_string()
             })
-            .key(["category", "window_start"]);
+            .key(["category", "window_start"])
+            .delivery_guarantee(DeliveryGuarantee::ExactlyOnce);
         results
             .sink_to(sink)
             .name("postgres-sink")
@@ -214,10 +215,20 @@ pub fn events_into(topic: &str, registry: RegistrySettings) -> AvroRecords<Event
         .timestamp(|event| event.event_time.max(1))
 }
 
+/// A sink into topics that is exactly once where the job takes checkpoints: no replay doubles a record
+/// for those who read what is committed.
+fn once<S>(sink: KafkaSink<S>, brokers: &str) -> KafkaSink<S> {
+    sink.bootstrap_servers(brokers)
+        .delivery_guarantee(DeliveryGuarantee::ExactlyOnce)
+}
+
 /// Where late events go, if there are brokers.
 pub fn late_sink(services: &Services) -> Option<KafkaSink<AvroRecords<Event>>> {
     let brokers = services.kafka.as_ref()?;
-    Some(KafkaSink::new(events_into(LATE, registry(services))).bootstrap_servers(brokers))
+    Some(once(
+        KafkaSink::new(events_into(LATE, registry(services))),
+        brokers,
+    ))
 }
 
 /// Dead letters into their topic; whether there are brokers for it.
@@ -244,7 +255,7 @@ pub fn write_dead_letters(events: &DataStream<Event>, arguments: &Arguments) -> 
                 .uid("dead-letters")
         }
     };
-    let sink = KafkaSink::new(dead_letter_records(DEAD_LETTERS)).bootstrap_servers(brokers);
+    let sink = once(KafkaSink::new(dead_letter_records(DEAD_LETTERS)), brokers);
     letters
         .sink_to(sink)
         .name("dead-letter-sink")
