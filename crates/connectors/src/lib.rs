@@ -31,6 +31,8 @@ pub mod error;
 #[cfg(feature = "filesystem")]
 pub mod file;
 pub mod format;
+#[cfg(any(feature = "kafka", feature = "postgres"))]
+mod handle;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kafka")]

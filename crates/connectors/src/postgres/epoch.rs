@@ -1,10 +1,10 @@
 //! A staged epoch: batches of columns, as the commit writes them.
 
 use rheos_core::Row;
-use rheos_core::row::{Reader, Writer};
 
 use super::cell::Column;
 use super::courier::Batch;
+use crate::handle;
 
 /// The first byte of a handle: how the rest is to be read.
 const VERSION: u8 = 1;
@@ -44,26 +44,11 @@ impl Epoch {
     }
 
     pub fn to_handle(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        self.encode(&mut out);
-        let mut handle = vec![VERSION];
-        handle.append(&mut out.into_vec());
-        handle
+        handle::to_handle(VERSION, self)
     }
 
     pub fn from_handle(handle: &[u8]) -> Result<Self, String> {
-        match handle.split_first() {
-            Some((&VERSION, rest)) => {
-                let mut reader = Reader::new(rest);
-                let epoch = Self::decode(&mut reader).map_err(|error| error.to_string())?;
-                reader.finish().map_err(|error| error.to_string())?;
-                Ok(epoch)
-            }
-            Some((version, _)) => Err(format!(
-                "it is of format {version}, and this build reads {VERSION}"
-            )),
-            None => Err("it is empty".to_owned()),
-        }
+        handle::from_handle(VERSION, handle)
     }
 }
 

@@ -1,8 +1,8 @@
 //! A staged epoch: finished record batches, as the commit sends them.
 
 use rheos_core::Row;
-use rheos_core::row::{Reader, Writer};
 
+use crate::handle;
 use crate::kafka::error::KafkaError;
 
 /// The first byte of a handle: how the rest is to be read.
@@ -25,29 +25,13 @@ pub(super) struct Epoch {
 
 impl Epoch {
     pub fn to_handle(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        self.encode(&mut out);
-        let mut handle = vec![VERSION];
-        handle.append(&mut out.into_vec());
-        handle
+        handle::to_handle(VERSION, self)
     }
 
     pub fn from_handle(handle: &[u8]) -> Result<Self, KafkaError> {
-        let refuse = |what: String| {
+        handle::from_handle(VERSION, handle).map_err(|what| {
             KafkaError::setting(format!("an epoch in the checkpoint can't be read: {what}"))
-        };
-        match handle.split_first() {
-            Some((&VERSION, rest)) => {
-                let mut reader = Reader::new(rest);
-                let epoch = Self::decode(&mut reader).map_err(|error| refuse(error.to_string()))?;
-                reader.finish().map_err(|error| refuse(error.to_string()))?;
-                Ok(epoch)
-            }
-            Some((version, _)) => Err(refuse(format!(
-                "it is of format {version}, and this build reads {VERSION}"
-            ))),
-            None => Err(refuse("it is empty".to_owned())),
-        }
+        })
     }
 }
 
