@@ -6,6 +6,8 @@
 //! session benchmark: 6 % less time.) Others lie as they come: smaller ones share lines, of larger
 //! ones all but the ends are whole lines anyway.
 
+use crate::key_context::NO_KEY;
+
 /// A cell alone on its line.
 #[derive(Debug)]
 #[repr(align(64))]
@@ -52,9 +54,9 @@ impl<E> Slab<E> {
     #[inline]
     pub(crate) fn grown(&mut self, slot: u32) -> &mut Option<E> {
         if Self::LINED {
-            &mut super::table::grown(&mut self.lined, slot, || Line(None)).0
+            &mut grown(&mut self.lined, slot, || Line(None)).0
         } else {
-            super::table::grown(&mut self.packed, slot, || None)
+            grown(&mut self.packed, slot, || None)
         }
     }
 
@@ -63,6 +65,21 @@ impl<E> Slab<E> {
         self.packed.capacity() * size_of::<Option<E>>()
             + self.lined.capacity() * size_of::<Line<E>>()
     }
+}
+
+/// The cell of `slot`, the cells being grown to have one.
+#[inline]
+pub(crate) fn grown<C>(cells: &mut Vec<C>, slot: u32, empty: impl FnMut() -> C) -> &mut C {
+    let index = slot as usize;
+    if index >= cells.len() {
+        assert!(
+            slot != NO_KEY,
+            "keyed state was written while no key was at hand"
+        );
+        cells.resize_with(index + 1, empty);
+    }
+    #[allow(clippy::indexing_slicing, reason = "grown just above")]
+    &mut cells[index]
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use std::rc::Rc;
 
 use rheos_core::time::Millis;
 
-use crate::key_context::{NO_KEY, Namespace, Place};
+use crate::key_context::{Namespace, Place};
 use crate::namespace_cell::NamespaceCell;
-use crate::slab::Slab;
+use crate::slab::{Slab, grown};
 use crate::slot_refs::SlotRefs;
 
 #[derive(Debug)]
@@ -35,21 +35,6 @@ pub(crate) struct Table<E> {
     refs: Rc<SlotRefs>,
     live_slots: usize,
     live_cells: usize,
-}
-
-/// The cell of `slot`, the table being grown to have one.
-#[inline]
-pub(crate) fn grown<C>(cells: &mut Vec<C>, slot: u32, empty: impl FnMut() -> C) -> &mut C {
-    let index = slot as usize;
-    if index >= cells.len() {
-        assert!(
-            slot != NO_KEY,
-            "keyed state was written while no key was at hand"
-        );
-        cells.resize_with(index + 1, empty);
-    }
-    #[allow(clippy::indexing_slicing, reason = "grown just above")]
-    &mut cells[index]
 }
 
 impl<E> Table<E> {
