@@ -12,8 +12,9 @@
 //! that declares the same states.
 
 mod enumeration;
+mod frozen;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -21,6 +22,7 @@ use rheos_core::Row;
 use rheos_core::row::Schema;
 
 use crate::aggregating::AggregatingState;
+use crate::changes::{Epoch, Hold};
 use crate::descriptor::{
     AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor, ReducingStateDescriptor,
     StateKind, ValueStateDescriptor,
@@ -35,6 +37,8 @@ use crate::registered::{Handle, Registered, StateCell, StateTable};
 use crate::timers::{TimeDomain, Timers};
 use crate::ttl::StateTtlConfig;
 use crate::value::ValueState;
+use frozen::Freeze;
+pub use frozen::FrozenKey;
 
 /// What there is to know about one state.
 #[derive(Debug, Clone)]
@@ -67,6 +71,14 @@ pub struct KeyedBackend<K> {
     /// States that are cleaned up for every record, and how many keys at a time.
     cleaned_by_record: Vec<(Rc<RefCell<dyn StateTable>>, usize)>,
     timers: Vec<(String, Timers)>,
+    /// Whether changes are tracked, and the epoch that ended last.
+    tracked: bool,
+    epoch: Epoch,
+    /// What is frozen and not saved, and by whom it is saved.
+    hold: Rc<Hold>,
+    frozen: RefCell<Option<Freeze<K>>>,
+    /// Whether something is to be done as a key comes to hand.
+    attention: Cell<bool>,
 }
 
 impl<K> fmt::Debug for KeyedBackend<K> {
@@ -88,12 +100,18 @@ impl<K: Row> KeyedBackend<K> {
     pub fn new() -> Self {
         let directory = KeyDirectory::new();
         let context = KeyContext::new(Rc::clone(directory.refs()));
+        let hold = Rc::clone(directory.hold());
         Self {
             directory,
             context,
             states: Vec::new(),
             cleaned_by_record: Vec::new(),
             timers: Vec::new(),
+            tracked: false,
+            epoch: 0,
+            hold,
+            frozen: RefCell::new(None),
+            attention: Cell::new(false),
         }
     }
 
@@ -271,12 +289,17 @@ impl<K: Row> KeyedBackend<K> {
             });
         }
         let refs = Rc::clone(self.directory.refs());
-        let state = Registered::<E>::new(name, kind, ttl, namespaced, refs)?;
+        let hold = Rc::clone(&self.hold);
+        let mut state = Registered::<E>::new(name, kind, ttl, namespaced, refs, hold)?;
+        if self.tracked {
+            state.table.changes.start();
+        }
         let by_record = state.ttl.map_or(0, |ttl| ttl.on_record);
         let state = Rc::new(RefCell::new(state));
         self.states
             .push(Rc::<RefCell<Registered<E>>>::clone(&state));
         if by_record > 0 {
+            self.attention.set(true);
             self.cleaned_by_record
                 .push((Rc::<RefCell<Registered<E>>>::clone(&state), by_record));
         }
@@ -366,13 +389,18 @@ impl<K: Row> KeyedBackend<K> {
     #[inline]
     pub fn set_current(&self, slot: u32, hash: u64) {
         self.context.set_key(slot, hash);
-        if !self.cleaned_by_record.is_empty() {
-            self.clean_up_for_record();
+        if self.attention.get() {
+            self.attend(slot);
         }
     }
 
+    /// What the key at hand has is saved before it changes, if it is frozen; and what is to be cleaned
+    /// up for each record is.
     #[cold]
-    fn clean_up_for_record(&self) {
+    fn attend(&self, slot: u32) {
+        if self.hold.holds(slot) {
+            self.save(slot);
+        }
         for (state, keys) in &self.cleaned_by_record {
             state.borrow_mut().clean_up(*keys, self.context.now());
         }
@@ -401,6 +429,22 @@ impl<K: Row> KeyedBackend<K> {
     /// longer valid. Returns how many keys went.
     pub fn end_batch(&mut self) -> usize {
         self.directory.sweep()
+    }
+
+    /// As [`KeyedBackend::end_batch`], and shows each key that goes, with its slot, its hash, and
+    /// whether an entry of it has changed after an epoch.
+    pub fn end_batch_with(
+        &mut self,
+        epoch: Epoch,
+        mut leaves: impl FnMut(u32, u64, &K, bool),
+    ) -> usize {
+        let states = &self.states;
+        self.directory.sweep_with(|slot, hash, key| {
+            let changed = states
+                .iter()
+                .any(|state| state.borrow_mut().changes().is_changed_after(epoch, slot));
+            leaves(slot, hash, key, changed);
+        })
     }
 
     /// Keys with state or timers, and those met since the last [`KeyedBackend::end_batch`].

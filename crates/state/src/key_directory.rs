@@ -9,6 +9,9 @@
 //! idle slots and gives their numbers out again. Slots that were resolved stay valid until the next
 //! sweep, referred to or not.
 //!
+//! While keys are frozen ([`crate::changes`]) the slot of a key that goes is not given out again and
+//! keeps its key, though the index finds it no more; afterwards such slots are freed, some a batch.
+//!
 //! A look-up costs two cache misses on a large directory: the bucket and the key. In a batch they
 //! overlap: [`KeyDirectory::resolve_batch`] first probes the index for every row, then compares the
 //! keys of every row, and no row's work waits for another's. Memory grows with the greatest number
@@ -19,8 +22,12 @@ use std::rc::Rc;
 use rheos_core::Row;
 use rheos_core::key_group::key_group_of;
 
+use crate::changes::Hold;
 use crate::probe_index::{NONE, ProbeIndex, tag_of};
 use crate::slot_refs::SlotRefs;
+
+/// How many slots that were kept are freed at a time: more than a batch can open.
+const FREED_A_SWEEP: usize = 1024;
 
 /// Keys by slot, and the index that finds them.
 #[derive(Debug)]
@@ -29,6 +36,9 @@ pub struct KeyDirectory<K> {
     keys: Vec<Option<K>>,
     hashes: Vec<u64>,
     free: Vec<u32>,
+    /// Slots whose keys have gone while keys were frozen.
+    kept: Vec<u32>,
+    hold: Rc<Hold>,
     refs: Rc<SlotRefs>,
     /// Rows of the batch at hand that the fast passes did not place.
     unplaced: Vec<u32>,
@@ -48,6 +58,8 @@ impl<K: Row> KeyDirectory<K> {
             keys: Vec::new(),
             hashes: Vec::new(),
             free: Vec::new(),
+            kept: Vec::new(),
+            hold: Rc::default(),
             refs: Rc::new(SlotRefs::default()),
             unplaced: Vec::new(),
         }
@@ -58,9 +70,18 @@ impl<K: Row> KeyDirectory<K> {
         &self.refs
     }
 
+    pub(crate) fn hold(&self) -> &Rc<Hold> {
+        &self.hold
+    }
+
     /// How many keys it holds, those included that the next sweep will drop.
     pub fn len(&self) -> usize {
-        self.keys.len() - self.free.len()
+        self.keys.len() - self.free.len() - self.kept.len()
+    }
+
+    /// One more than the greatest slot.
+    pub(crate) fn slots(&self) -> u32 {
+        self.keys.len() as u32
     }
 
     /// Whether it holds no key.
@@ -156,6 +177,7 @@ impl<K: Row> KeyDirectory<K> {
         };
         self.index.insert(tag_of(hash), slot);
         self.refs.open(slot);
+        self.hold.opened(slot);
         slot
     }
 
@@ -224,24 +246,50 @@ impl<K: Row> KeyDirectory<K> {
     /// Drops the keys that nothing refers to; their slots will be given out again. Slots resolved
     /// before are no longer valid. Returns how many keys went. Costs nothing where nothing is idle.
     pub fn sweep(&mut self) -> usize {
+        self.sweep_with(|_, _, _| {})
+    }
+
+    /// As [`KeyDirectory::sweep`], and shows each key that goes, with its slot and hash.
+    pub fn sweep_with(&mut self, mut leaves: impl FnMut(u32, u64, &K)) -> usize {
+        let frozen = self.hold.is_active();
+        if !frozen && !self.kept.is_empty() {
+            self.free_kept();
+        }
         if !self.refs.has_idle() {
             return 0;
         }
-        let before = self.free.len();
+        let mut gone = 0;
         let refs = Rc::clone(&self.refs);
         refs.drain_idle(|slot| {
             let Some(place) = self.keys.get_mut(slot as usize) else {
                 return;
             };
-            if place.take().is_none() {
-                return;
-            }
+            let Some(key) = place else { return };
             if let Some(&hash) = self.hashes.get(slot as usize) {
+                leaves(slot, hash, key);
                 self.index.remove(tag_of(hash), slot);
             }
-            self.free.push(slot);
+            gone += 1;
+            if frozen {
+                self.kept.push(slot);
+            } else {
+                *place = None;
+                self.free.push(slot);
+            }
         });
-        self.free.len() - before
+        gone
+    }
+
+    /// Frees some of the slots that were kept.
+    #[cold]
+    fn free_kept(&mut self) {
+        let from = self.kept.len().saturating_sub(FREED_A_SWEEP);
+        for slot in self.kept.drain(from..) {
+            if let Some(place) = self.keys.get_mut(slot as usize) {
+                *place = None;
+            }
+            self.free.push(slot);
+        }
     }
 
     /// The slots in use, by key group and, within one, by hash: the order of a snapshot.

@@ -28,6 +28,7 @@
 //! | [`descriptor`], [`ttl`] | how a state is declared; how its entries age |
 //! | [`value`], [`list`], [`map`], [`reducing`], [`aggregating`] | the handles |
 //! | [`timers`] | event- and processing-time timers |
+//! | [`changes`] | what has changed since when; keys that are kept as they were while rows go on |
 //! | [`snapshot`], [`image`] | entries one by one; the canonical form of all of them |
 //! | [`broadcast`], [`operator_state`] | state without a key |
 #![deny(missing_docs)]
@@ -35,6 +36,7 @@
 pub mod aggregating;
 pub mod backend;
 pub mod broadcast;
+pub mod changes;
 pub mod descriptor;
 pub mod error;
 pub mod image;
@@ -51,6 +53,7 @@ pub mod reducing;
 mod registered;
 mod slab;
 mod slot_refs;
+mod slot_set;
 pub mod snapshot;
 mod table;
 mod tag_scan;
@@ -59,8 +62,9 @@ pub mod ttl;
 pub mod value;
 
 pub use aggregating::{AggregateFunction, AggregatingState};
-pub use backend::{KeyedBackend, StateInfo};
+pub use backend::{FrozenKey, KeyedBackend, StateInfo};
 pub use broadcast::{BroadcastState, ReadOnlyBroadcastState};
+pub use changes::{ChangeLog, Epoch, FrozenSink};
 pub use descriptor::{
     AggregatingStateDescriptor, BroadcastStateDescriptor, ListStateDescriptor, MapStateDescriptor,
     OperatorListStateDescriptor, ReducingStateDescriptor, StateKind, ValueStateDescriptor,
@@ -74,6 +78,7 @@ pub use map::MapState;
 pub use operator_state::{OperatorBackend, OperatorEntry, OperatorListState, Redistribution};
 pub use reducing::ReducingState;
 pub use slot_refs::SlotRefs;
+pub use slot_set::SlotSet;
 pub use snapshot::{Piece, SnapshotEntry, TimerEntry};
 pub use timers::{Due, TimeDomain, TimerService, Timers};
 pub use ttl::{StateTtlConfig, StateVisibility, UpdateType};

@@ -8,7 +8,7 @@ use rheos_core::time::Millis;
 
 use crate::error::StateError;
 use crate::key_context::Namespace;
-use crate::registered::{Handle, PieceSink, Scratch, Shown, StateCell, decode};
+use crate::registered::{Handle, PieceSink, Pruned, Scratch, Shown, StateCell, decode};
 use crate::snapshot::{Piece, PieceError};
 use crate::ttl::Ttl;
 
@@ -60,9 +60,10 @@ impl<V: Row> StateCell for ListCell<V> {
         (None, V::schema())
     }
 
-    fn prune(&mut self, _updated: Millis, ttl: &Ttl, now: Millis) -> bool {
+    fn prune(&mut self, _updated: Millis, ttl: &Ttl, now: Millis) -> Pruned {
+        let before = self.items.len();
         self.drop_expired(ttl, now);
-        self.items.is_empty()
+        Pruned::of(before, self.items.len())
     }
 
     fn show(

@@ -16,7 +16,7 @@ use rheos_core::time::Millis;
 use crate::error::StateError;
 use crate::probe_index::{ProbeIndex, tag_of};
 use crate::quick_hash::quick_hash;
-use crate::registered::{PieceSink, Scratch, Shown, StateCell, decode};
+use crate::registered::{PieceSink, Pruned, Scratch, Shown, StateCell, decode};
 use crate::snapshot::{Piece, PieceError};
 use crate::tag_scan::TagScan;
 use crate::ttl::Ttl;
@@ -302,9 +302,10 @@ impl<MK: Row, MV: Row, S: Stamp> StateCell for MapCell<MK, MV, S> {
         (Some(MK::schema()), MV::schema())
     }
 
-    fn prune(&mut self, _updated: Millis, ttl: &Ttl, now: Millis) -> bool {
+    fn prune(&mut self, _updated: Millis, ttl: &Ttl, now: Millis) -> Pruned {
+        let before = self.len();
         self.drop_expired(ttl, now);
-        self.is_empty()
+        Pruned::of(before, self.len())
     }
 
     #[inline]

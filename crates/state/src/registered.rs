@@ -11,6 +11,7 @@ use rheos_core::Row;
 use rheos_core::row::{Reader, RowError, Schema, Writer};
 use rheos_core::time::Millis;
 
+use crate::changes::{ChangeLog, Hold};
 use crate::descriptor::StateKind;
 use crate::error::StateError;
 use crate::key_context::{KeyContext, Namespace, Place};
@@ -61,6 +62,28 @@ impl Shown<'_> {
     }
 }
 
+/// What a clean-up has left of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pruned {
+    /// All that there was.
+    All,
+    /// Some of it.
+    Some,
+    /// Nothing.
+    Nothing,
+}
+
+impl Pruned {
+    /// Of what there was, and what there is.
+    pub(crate) fn of(before: usize, after: usize) -> Self {
+        match after {
+            0 => Self::Nothing,
+            after if after == before => Self::All,
+            _ => Self::Some,
+        }
+    }
+}
+
 /// What the cells of a kind of state can do.
 pub(crate) trait StateCell: Sized + 'static {
     /// Whether the table keeps a time for the whole cell (else its elements have their own).
@@ -72,8 +95,8 @@ pub(crate) trait StateCell: Sized + 'static {
     /// Schemas of the map key, if any, and the value.
     fn schemas() -> (Option<Schema>, Schema);
 
-    /// Removes what is expired; says whether nothing is left.
-    fn prune(&mut self, updated: Millis, ttl: &Ttl, now: Millis) -> bool;
+    /// Removes what is expired; says what is left.
+    fn prune(&mut self, updated: Millis, ttl: &Ttl, now: Millis) -> Pruned;
 
     /// Reads a word of what lies behind the cell, so that the misses of a batch overlap.
     #[inline]
@@ -119,6 +142,7 @@ pub(crate) struct Registered<E> {
     kind: StateKind,
     pub(crate) ttl: Option<Ttl>,
     pub(crate) table: Table<E>,
+    hold: Rc<Hold>,
     /// The slot where the clean-up goes on.
     cursor: u32,
 }
@@ -130,6 +154,7 @@ impl<E: StateCell> Registered<E> {
         ttl: Option<&StateTtlConfig>,
         namespaced: bool,
         refs: Rc<SlotRefs>,
+        hold: Rc<Hold>,
     ) -> Result<Self, StateError> {
         let ttl = Ttl::from_config(name, ttl)?;
         let timed = E::TIMED_AS_A_WHOLE && ttl.is_some();
@@ -138,6 +163,7 @@ impl<E: StateCell> Registered<E> {
             kind,
             ttl,
             table: Table::new(refs, namespaced, timed),
+            hold,
             cursor: 0,
         })
     }
@@ -160,11 +186,17 @@ impl<E: StateCell> Registered<E> {
             if self.cursor >= slots {
                 self.cursor = 0;
             }
-            self.table.edit_slot(self.cursor, |cell, updated| {
-                if cell.as_mut().is_some_and(|c| c.prune(*updated, &ttl, now)) {
-                    *cell = None;
-                }
-            });
+            // What is frozen stays as it is until it is saved.
+            if !self.hold.holds(self.cursor) {
+                self.table.edit_slot(self.cursor, |cell, updated| {
+                    let Some(found) = cell else { return false };
+                    let pruned = found.prune(*updated, &ttl, now);
+                    if pruned == Pruned::Nothing {
+                        *cell = None;
+                    }
+                    pruned != Pruned::All
+                });
+            }
             self.cursor += 1;
         }
     }
@@ -197,7 +229,11 @@ pub(crate) trait StateTable {
         scratch: &mut Scratch,
         out: &mut PieceSink<'_>,
     ) -> Result<(), StateError>;
-    /// Takes an entry back.
+    /// What has changed.
+    fn changes(&mut self) -> &mut ChangeLog;
+    /// Drops all of a slot, which is no change.
+    fn evict(&mut self, slot: u32);
+    /// Takes an entry back, which is no change.
     fn restore(&mut self, slot: u32, piece: &Piece<'_>, now: Millis) -> Result<(), StateError>;
 }
 
@@ -274,6 +310,14 @@ impl<E: StateCell> StateTable for Registered<E> {
             })
     }
 
+    fn changes(&mut self) -> &mut ChangeLog {
+        &mut self.table.changes
+    }
+
+    fn evict(&mut self, slot: u32) {
+        self.table.put_back_slot(slot, |cell, _| *cell = None);
+    }
+
     fn restore(&mut self, slot: u32, piece: &Piece<'_>, now: Millis) -> Result<(), StateError> {
         let incomplete = |part| StateError::Incomplete {
             name: self.name.clone(),
@@ -287,7 +331,7 @@ impl<E: StateCell> StateTable for Registered<E> {
         let at = Place { slot, namespace };
         let from = piece.updated.unwrap_or(now);
         let ttl = self.ttl.as_ref();
-        let result = self.table.edit(at, |cell, updated| {
+        let result = self.table.put_back(at, |cell, updated| {
             *updated = from;
             E::restore(cell, piece, from, ttl)
         });

@@ -6,13 +6,15 @@
 //! a TTL on whole cells.
 //!
 //! The table keeps the slot's reference: filling a slot's first cell retains it, emptying its last
-//! one releases it. Every way in goes through [`Table::edit`] or [`Table::filled`], so
-//! that holds by construction.
+//! one releases it. Every way in goes through [`Table::edit`], [`Table::filled`] or
+//! [`Table::edit_slot`], so that holds by construction; and there it is noted, where that is wanted,
+//! that the slot's entries change ([`crate::changes`]).
 
 use std::rc::Rc;
 
 use rheos_core::time::Millis;
 
+use crate::changes::ChangeLog;
 use crate::key_context::{Namespace, Place};
 use crate::namespace_cell::NamespaceCell;
 use crate::slab::{Slab, grown};
@@ -32,6 +34,8 @@ enum Storage<E> {
 pub(crate) struct Table<E> {
     storage: Storage<E>,
     timed: bool,
+    /// Which slots' cells have changed.
+    pub(crate) changes: ChangeLog,
     refs: Rc<SlotRefs>,
     live_slots: usize,
     live_cells: usize,
@@ -50,6 +54,7 @@ impl<E> Table<E> {
         Self {
             storage,
             timed,
+            changes: ChangeLog::default(),
             refs,
             live_slots: 0,
             live_cells: 0,
@@ -89,6 +94,17 @@ impl<E> Table<E> {
     /// Edits the cell at a place, with the time of its last update.
     #[inline]
     pub(crate) fn edit<R>(
+        &mut self,
+        at: Place,
+        edit: impl FnOnce(&mut Option<E>, &mut Millis) -> R,
+    ) -> R {
+        self.changes.note(at.slot);
+        self.put_back(at, edit)
+    }
+
+    /// As [`Table::edit`], but what is done is no change: the cell becomes what it is elsewhere.
+    #[inline]
+    pub(crate) fn put_back<R>(
         &mut self,
         at: Place,
         edit: impl FnOnce(&mut Option<E>, &mut Millis) -> R,
@@ -156,6 +172,7 @@ impl<E> Table<E> {
         prepare: impl FnOnce(&mut Option<E>, &mut Millis),
         make: impl FnOnce() -> E,
     ) -> &mut E {
+        self.changes.note(at.slot);
         match &mut self.storage {
             Storage::Keyed { cells, updated } => {
                 let cell = cells.grown(at.slot);
@@ -195,8 +212,22 @@ impl<E> Table<E> {
         self.edit(at, |cell, _| cell.take())
     }
 
-    /// Edits all cells of a slot; those that end up empty are dropped.
+    /// Edits all cells of a slot; those that end up empty are dropped. `edit` says whether it has
+    /// changed something.
     pub(crate) fn edit_slot(
+        &mut self,
+        slot: u32,
+        mut edit: impl FnMut(&mut Option<E>, &mut Millis) -> bool,
+    ) {
+        let mut changed = false;
+        self.put_back_slot(slot, |cell, updated| changed |= edit(cell, updated));
+        if changed {
+            self.changes.note(slot);
+        }
+    }
+
+    /// As [`Table::edit_slot`], but what is done is no change.
+    pub(crate) fn put_back_slot(
         &mut self,
         slot: u32,
         mut edit: impl FnMut(&mut Option<E>, &mut Millis),
@@ -204,7 +235,7 @@ impl<E> Table<E> {
         match &mut self.storage {
             Storage::Keyed { cells, .. } => {
                 if cells.get(slot).is_some() {
-                    self.edit(Place { slot, namespace: 0 }, edit);
+                    self.put_back(Place { slot, namespace: 0 }, edit);
                 }
             }
             Storage::Namespaced(cells) => {

@@ -8,7 +8,7 @@ use rheos_core::row::Schema;
 use rheos_core::time::Millis;
 
 use crate::error::StateError;
-use crate::registered::{Handle, PieceSink, Registered, Scratch, Shown, StateCell, decode};
+use crate::registered::{Handle, PieceSink, Pruned, Registered, Scratch, Shown, StateCell, decode};
 use crate::snapshot::{Piece, PieceError};
 use crate::ttl::Ttl;
 
@@ -20,8 +20,11 @@ impl<V: Row> StateCell for V {
         (None, V::schema())
     }
 
-    fn prune(&mut self, updated: Millis, ttl: &Ttl, now: Millis) -> bool {
-        ttl.expired(updated, now)
+    fn prune(&mut self, updated: Millis, ttl: &Ttl, now: Millis) -> Pruned {
+        match ttl.expired(updated, now) {
+            true => Pruned::Nothing,
+            false => Pruned::All,
+        }
     }
 
     fn show(
