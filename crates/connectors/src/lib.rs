@@ -2,7 +2,9 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`debezium`] | change events of databases as rows of a changelog |
 //! | [`datagen`] | a source that makes its rows |
+//! | `avro` | Avro: files, and values by a schema registry |
 //! | [`collection`] | rows from a value, rows into one |
 //! | [`print`](mod@print) | rows to the standard output |
 //! | [`blackhole`] | rows dropped |
@@ -24,6 +26,7 @@ pub mod bad_records;
 pub mod blackhole;
 pub mod collection;
 pub mod datagen;
+pub mod debezium;
 pub mod delivery;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
@@ -31,6 +34,9 @@ pub mod error;
 #[cfg(feature = "filesystem")]
 pub mod file;
 pub mod format;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(any(feature = "kafka", feature = "postgres"))]
 mod handle;
 #[cfg(feature = "http")]
@@ -52,10 +58,13 @@ mod setting;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod tls;
 
+#[cfg(all(feature = "avro", feature = "filesystem"))]
+pub use avro::AvroFiles;
 pub use bad_records::{BadRecords, DeadLetter, dead_letters};
 pub use blackhole::{BlackholeSink, DiscardingSink};
 pub use collection::{CollectSink, CollectionSource};
 pub use datagen::DataGeneratorSource;
+pub use debezium::DebeziumJson;
 pub use delivery::DeliveryGuarantee;
 #[cfg(feature = "elasticsearch")]
 pub use elasticsearch::ElasticsearchSink;

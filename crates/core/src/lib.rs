@@ -5,6 +5,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`row`] | `Row`, what `#[derive(Row)]` gives: schema, codec, field visitor, key bytes |
+//! | [`change`] | a row with what has become of it: inserted, updated, deleted |
 //! | [`element`] | `Batch`, `Element`, `Control`: what flows on a channel |
 //! | [`barrier`] | the barrier of a checkpoint or savepoint |
 //! | [`key_group`] | key → hash → key group → subtask |
@@ -23,6 +24,7 @@
 extern crate self as rheos_core;
 
 pub mod barrier;
+pub mod change;
 pub mod clock;
 pub mod config;
 pub mod element;

@@ -2,6 +2,7 @@
 
 pub use std::time::Duration;
 
+pub use rheos_core::change::{Change, RowKind};
 pub use rheos_core::config::Configuration;
 pub use rheos_core::row::{Row, Str};
 pub use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};

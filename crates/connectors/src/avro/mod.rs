@@ -4,6 +4,8 @@
 //! own codec, without a step between. Values of other schemas are resolved by Avro's rules, field by
 //! field (`rheos_core::row::Resolution`).
 
+#[cfg(feature = "filesystem")]
+mod container;
 mod layout;
 mod reader;
 #[cfg(feature = "kafka")]
@@ -11,6 +13,8 @@ pub mod registry;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "filesystem")]
+pub use container::{AvroCodec, AvroFiles, AvroFilesDecoder, AvroFilesEncoder};
 pub use reader::AvroReader;
 #[cfg(feature = "kafka")]
 pub use registry::{AvroEncoder, ConfluentAvro, RegistrySettings, SubjectNames};

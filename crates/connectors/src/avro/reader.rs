@@ -67,10 +67,18 @@ impl<T: Row> AvroReader<T> {
     /// one of the row's type.
     #[inline]
     pub fn read(&self, bytes: &[u8]) -> Result<T, RowError> {
-        let mut input = Reader::new(bytes);
+        self.next(&mut Reader::new(bytes))
+    }
+
+    /// Reads the value that comes next.
+    ///
+    /// # Errors
+    /// As [`AvroReader::read`].
+    #[inline]
+    pub fn next(&self, input: &mut Reader<'_>) -> Result<T, RowError> {
         match &self.resolution {
-            None => T::decode(&mut input),
-            Some(resolution) => T::decode_resolved(&mut input, resolution),
+            None => T::decode(input),
+            Some(resolution) => T::decode_resolved(input, resolution),
         }
     }
 }

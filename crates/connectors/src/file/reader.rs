@@ -53,6 +53,8 @@ struct OpenFile<D> {
     end: bool,
     /// The rest of a line that is too long is being passed over.
     passing: bool,
+    /// Rows decoded so far, good or bad, of the record at the split's position.
+    seen: u64,
 }
 
 /// The reader of a [`super::FileSource`].
@@ -123,6 +125,7 @@ impl<F, D> FileReader<F, D> {
             decoder: self.format.decoder(),
             end: false,
             passing: false,
+            seen: 0,
         };
         if file.split.offset > 0
             && let Err(error) = self.go_to::<T>(&mut file, plain)
@@ -154,7 +157,9 @@ impl<F, D> FileReader<F, D> {
             } = file.decoder.frame(data, at_end)
             {
                 // What is wrong with a header was told when it was first read.
-                let _ = file.decoder.decode(data.get(..content).unwrap_or(&[]));
+                let _ = file
+                    .decoder
+                    .decode(data.get(..content).unwrap_or(&[]), |_| {});
                 self.buffer.consume(mark + consumed);
                 passed = (mark + consumed) as u64;
                 break;
@@ -268,16 +273,29 @@ impl<F, D> FileReader<F, D> {
                     lines,
                 } if content <= self.options.max_record_bytes => {
                     let record = data.get(..content).unwrap_or(&[]);
-                    match file.decoder.decode(record) {
-                        Ok(Some(row)) => out.emit(file.number, row),
-                        Ok(None) => {}
-                        Err(error) => self.bad_records.handle(
-                            &split.path,
-                            split.line + 1,
-                            split.offset,
-                            || record.to_vec(),
-                            error.to_string(),
-                        )?,
+                    let (number, seen) = (file.number, &mut file.seen);
+                    let rows = &mut split.rows;
+                    let decoded = file.decoder.decode(record, |row| {
+                        *seen += 1;
+                        if *seen > *rows {
+                            *rows = *seen;
+                            out.emit(number, row);
+                        }
+                    });
+                    if let Err(error) = decoded {
+                        // What is bad has its place among the rows: it is told once.
+                        file.seen += 1;
+                        if file.seen > split.rows {
+                            split.rows = file.seen;
+                            let decoder = &file.decoder;
+                            self.bad_records.handle(
+                                &split.path,
+                                split.line + 1,
+                                split.offset,
+                                || decoder.rejected().unwrap_or(record).to_vec(),
+                                error.to_string(),
+                            )?;
+                        }
                     }
                     (consumed, lines)
                 }
@@ -309,9 +327,12 @@ impl<F, D> FileReader<F, D> {
                     continue;
                 }
             };
-            split.offset += consumed as u64;
-            split.line += lines;
-            self.buffer.consume(consumed);
+            if consumed > 0 {
+                split.offset += consumed as u64;
+                split.line += lines;
+                (split.rows, file.seen) = (0, 0);
+                self.buffer.consume(consumed);
+            }
         }
     }
 }

@@ -103,3 +103,25 @@ fn lines_are_counted_across_records_of_several() {
         .unwrap();
     assert_eq!((split.line, split.offset), (4, 18));
 }
+
+/// A block's rows are handed out a few at a time, and a position may lie among them.
+#[cfg(feature = "avro")]
+#[test]
+fn a_position_within_a_block_of_avro_loses_and_repeats_no_row() {
+    use crate::avro::AvroFiles;
+    use crate::format::{Encoder, EncodingFormat};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.avro");
+    let mut encoder = EncodingFormat::<i64>::encoder(&AvroFiles::new());
+    let mut out = Vec::new();
+    for row in 0..50_000_i64 {
+        encoder.encode(&row, &mut out).unwrap();
+    }
+    encoder.finish(&mut out).unwrap();
+    std::fs::write(&path, out).unwrap();
+    for budget in [1, 1_500, 30_000, 100_000] {
+        let rows = read_in_pieces::<i64, _>(&AvroFiles::new(), path.to_str().unwrap(), budget);
+        assert_eq!(rows, 50_000, "{budget}");
+    }
+}

@@ -12,6 +12,10 @@ pub struct FileSplit {
     pub offset: u64,
     /// Lines before the next record.
     pub line: u64,
+    /// Rows of the next record that were emitted or told to be bad: of a block they are a few at a
+    /// time.
+    #[row(default)]
+    pub rows: u64,
 }
 
 impl FileSplit {
@@ -21,6 +25,7 @@ impl FileSplit {
             path: Str::from(path),
             offset: 0,
             line: 0,
+            rows: 0,
         }
     }
 }

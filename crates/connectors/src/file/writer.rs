@@ -168,7 +168,20 @@ impl<F, E> FileWriter<F, E> {
         Ok(())
     }
 
-    fn complete(&mut self) -> Result<(), ConnectorError> {
+    fn complete<T>(&mut self) -> Result<(), ConnectorError>
+    where
+        E: Encoder<T>,
+    {
+        if let Some(current) = &mut self.current
+            && current.rows > 0
+        {
+            let finished = current.encoder.finish(&mut self.gathered);
+            finished.map_err(|error| ConnectorError::NotWritten {
+                sink: self.sink.clone(),
+                row: self.rows + 1 - current.rows,
+                message: error.to_string(),
+            })?;
+        }
         self.put()?;
         if let Some(current) = self.current.take() {
             match &mut self.staged {
@@ -213,7 +226,7 @@ where
         let rolling = &self.options.rolling;
         let bytes = current.bytes + self.gathered.len() as u64;
         if current.rows >= rolling.max_rows || bytes >= rolling.max_bytes {
-            self.complete()?;
+            self.complete::<T>()?;
         } else if self.gathered.len() >= GATHER {
             self.put()?;
         }
@@ -225,11 +238,11 @@ where
     }
 
     fn flush(&mut self, _end: bool) -> Result<(), BoxError> {
-        Ok(self.complete()?)
+        Ok(self.complete::<T>()?)
     }
 
     fn stage(&mut self, _barrier: &Barrier) -> Result<Option<Vec<u8>>, BoxError> {
-        self.complete()?;
+        self.complete::<T>()?;
         let staged = self.staged.as_mut().map(std::mem::take).unwrap_or_default();
         if staged.is_empty() {
             return Ok(None);

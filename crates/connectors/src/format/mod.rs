@@ -9,7 +9,7 @@ pub(crate) mod base64;
 #[cfg(feature = "csv")]
 pub mod csv;
 pub mod json;
-mod line;
+pub(crate) mod line;
 pub mod raw;
 pub(crate) mod text;
 
@@ -33,7 +33,8 @@ pub enum Frame {
     Record {
         /// Bytes of the record, without what ends it.
         content: usize,
-        /// Bytes up to the next record.
+        /// Bytes up to the next record; none while there is more to be decoded of this one, which is
+        /// then framed again.
         consumed: usize,
         /// Lines up to the next record.
         lines: u64,
@@ -56,11 +57,17 @@ pub trait Decoder<T> {
     /// follows `data`, and the answer is not [`Frame::Incomplete`].
     fn frame(&mut self, data: &[u8], end: bool) -> Frame;
 
-    /// Decodes a record; none if it holds no row, as an empty line or a header.
+    /// Decodes a record and hands its rows to `emit`: none of an empty line or a header, several of
+    /// a change or a block. The same record always gives the same rows, in the same order.
     ///
     /// # Errors
-    /// What is wrong with it, with the path of the field.
-    fn decode(&mut self, record: &[u8]) -> Result<Option<T>, RowError>;
+    /// What is wrong with it, with the path of the field. What was emitted before stays.
+    fn decode(&mut self, record: &[u8], emit: impl FnMut(T)) -> Result<(), RowError>;
+
+    /// The bytes that the last error is of, where they are not those of the record.
+    fn rejected(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// Whether the first record of a split must be decoded before those in its middle.
     fn has_header(&self) -> bool {
@@ -87,9 +94,19 @@ pub trait Encoder<T> {
         let _ = out;
     }
 
-    /// Appends a row with what ends it. After an error the caller removes what was appended.
+    /// Appends a row with what ends it, or keeps it until there are enough for a block. After an
+    /// error the caller removes what was appended, and the row is not kept.
     ///
     /// # Errors
     /// Where the format has no way to say what the row holds, with the path of the field.
     fn encode(&mut self, row: &T, out: &mut Vec<u8>) -> Result<(), RowError>;
+
+    /// Appends what was kept, and what comes behind the last row.
+    ///
+    /// # Errors
+    /// If that can't be done; the rows are lost then.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), RowError> {
+        let _ = out;
+        Ok(())
+    }
 }

@@ -34,8 +34,8 @@ impl<T: Row> Decoder<T> for RawCodec<T> {
         line::frame(data, end)
     }
 
-    fn decode(&mut self, record: &[u8]) -> Result<Option<T>, RowError> {
-        T::from_source(&mut TextSource::line(record)).map(Some)
+    fn decode(&mut self, record: &[u8], emit: impl FnMut(T)) -> Result<(), RowError> {
+        T::from_source(&mut TextSource::line(record)).map(emit)
     }
 }
 

@@ -26,3 +26,12 @@ mod verdict;
 
 pub use connection::RedisOptions;
 pub use sink::RedisSink;
+
+/// See `crate::fuzzing`.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz_reply(bytes: &[u8]) {
+    if let Ok(Some((reply, len))) = resp::parse(bytes) {
+        assert!(len <= bytes.len(), "longer than what is there");
+        reply.text();
+    }
+}

@@ -9,7 +9,9 @@ mod client;
 mod decoder;
 mod encoder;
 mod http;
+mod readers;
 
 pub use client::RegistrySettings;
 pub use decoder::{ConfluentAvro, ConfluentAvroDecoder};
 pub use encoder::{AvroEncoder, SubjectNames};
+pub(crate) use readers::{Schemas, WriterReaders};

@@ -66,9 +66,9 @@ impl<T: Row> Decoder<T> for CsvDecoder<T> {
         frame(&self.csv, data, end)
     }
 
-    fn decode(&mut self, record: &[u8]) -> Result<Option<T>, RowError> {
+    fn decode(&mut self, record: &[u8], emit: impl FnMut(T)) -> Result<(), RowError> {
         if record.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let names = match &self.header {
             None => {
@@ -76,7 +76,7 @@ impl<T: Row> Decoder<T> for CsvDecoder<T> {
                 let message = |error: &RowError| format!("the header: {error}");
                 self.header = Some(header.as_ref().cloned().map_err(message));
                 return match header {
-                    Ok(_) => Ok(None),
+                    Ok(_) => Ok(()),
                     Err(error) => Err(RowError::corrupt(message(&error))),
                 };
             }
@@ -102,7 +102,7 @@ impl<T: Row> Decoder<T> for CsvDecoder<T> {
             table: &mut self.table,
             one: None,
         };
-        T::from_source(&mut source).map(Some)
+        T::from_source(&mut source).map(emit)
     }
 
     fn has_header(&self) -> bool {

@@ -26,9 +26,9 @@ fn read<T: Row>(csv: &Csv, text: &str) -> Vec<Result<T, String>> {
             Frame::Record {
                 content, consumed, ..
             } => {
-                match decoder.decode(&rest[..content]) {
-                    Ok(row) => rows.extend(row.map(Ok)),
-                    Err(error) => rows.push(Err(error.to_string())),
+                let decoded = decoder.decode(&rest[..content], |row| rows.push(Ok(row)));
+                if let Err(error) = decoded {
+                    rows.push(Err(error.to_string()));
                 }
                 rest = &rest[consumed..];
             }

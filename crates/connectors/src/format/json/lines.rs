@@ -31,14 +31,15 @@ impl<T: Row> Decoder<T> for JsonDecoder<T> {
         line::frame(data, end)
     }
 
-    fn decode(&mut self, record: &[u8]) -> Result<Option<T>, RowError> {
+    fn decode(&mut self, record: &[u8], mut emit: impl FnMut(T)) -> Result<(), RowError> {
         if record.trim_ascii().is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let mut parser = JsonParser::new(line::utf8(record)?);
         let row = T::from_source(&mut parser)?;
         parser.end()?;
-        Ok(Some(row))
+        emit(row);
+        Ok(())
     }
 }
 

@@ -59,8 +59,9 @@ fn encode<T: Row>(row: &T) -> Result<String, String> {
 
 fn decode<T: Row>(text: &str) -> Result<T, String> {
     let mut decoder = DecodingFormat::<T>::decoder(&JsonLines);
-    match decoder.decode(text.as_bytes()) {
-        Ok(row) => row.ok_or_else(|| "no row".to_owned()),
+    let mut row = None;
+    match decoder.decode(text.as_bytes(), |decoded| row = Some(decoded)) {
+        Ok(()) => row.ok_or_else(|| "no row".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

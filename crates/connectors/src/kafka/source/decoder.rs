@@ -87,12 +87,10 @@ impl<T, D: Decoder<T>> RecordDecoder<T> for ValuesDecoder<D> {
     fn decode(
         &mut self,
         record: &KafkaRecord<'_>,
-        mut emit: impl FnMut(T),
+        emit: impl FnMut(T),
     ) -> Result<Decoded, RowError> {
         // A value is a record of the format: what ends it in a file need not be there.
-        if let Some(row) = self.0.decode(record.value.unwrap_or_default())? {
-            emit(row);
-        }
+        self.0.decode(record.value.unwrap_or_default(), emit)?;
         Ok(Decoded::Done)
     }
 }
