@@ -268,3 +268,12 @@ fn sizes_are_those_of_the_heap() {
     assert_eq!(texts.heap_bytes(), 24 + 100);
     assert_eq!(size_of::<Str>(), size_of::<String>());
 }
+
+#[test]
+fn a_number_too_large_for_a_float_is_told_and_not_made_infinite() {
+    let error = f32::from_value(&Value::Double(-1e300)).unwrap_err();
+    assert_eq!(error.to_string(), "-1e300 is out of range for f32");
+    assert_eq!(f32::from_value(&Value::Double(1e30)), Ok(1e30));
+    let infinite = f32::from_value(&Value::Double(f64::INFINITY)).unwrap();
+    assert_eq!(infinite, f32::INFINITY);
+}

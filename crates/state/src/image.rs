@@ -213,8 +213,10 @@ impl KeyedImage {
         if tag == 0 {
             return Ok(Record::Key(frame.bytes().map_err(damaged)?));
         }
-        let number = usize::try_from(tag - 1)
-            .map_err(|_| damaged(RowError::corrupt("a record of no state")))?;
+        let number = tag
+            .checked_sub(1)
+            .and_then(|number| usize::try_from(number).ok())
+            .ok_or_else(|| damaged(RowError::corrupt("a record of no state")))?;
         if let Some(header) = self.states.get(number) {
             let mut part = || -> Result<Piece<'a>, RowError> {
                 Ok(Piece {

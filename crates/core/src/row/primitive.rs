@@ -125,7 +125,17 @@ macro_rules! float {
 
             #[inline]
             fn from_source(source: &mut dyn FieldSource) -> Result<Self, RowError> {
-                source.f64().map($from)
+                let found = source.f64()?;
+                let from: fn(f64) -> $type = $from;
+                let value = from(found);
+                // A number that is there must not become one that is not.
+                if found.is_finite() && !value.is_finite() {
+                    return Err(RowError::mismatch(format!(
+                        "{found:e} is out of range for {}",
+                        stringify!($type)
+                    )));
+                }
+                Ok(value)
             }
 
             #[inline]

@@ -208,6 +208,8 @@ fn numbers_that_json_has_not_are_refused() {
     .unwrap_err();
     assert_eq!(error, "delay: NaN is no number in JSON");
     assert!(decode::<f64>("1e999").unwrap_err().contains("out of range"));
+    let error = decode::<f32>("1e300").unwrap_err();
+    assert_eq!(error, "1e300 is out of range for f32");
 }
 
 proptest! {
