@@ -110,6 +110,10 @@ impl Checkpoints {
         self.began_micros = now;
         // What was under way in the attempt before came to nothing.
         self.count_failed(lost);
+        if begun.restored.is_some() {
+            let wall = self.clock.wall_millis();
+            self.stats.update(|counts| counts.restored_at = Some(wall));
+        }
         self.enumerators.clear();
         self.left.clear();
     }
@@ -245,6 +249,7 @@ impl Checkpoints {
                 let given_up = self.coordinator.completed(checkpoint, now);
                 self.count_failed(given_up.len());
                 let last = CompletedCheckpoint {
+                    number: checkpoint,
                     duration_millis: (now - triggered.unwrap_or(now)).div_euclid(1_000),
                     bytes,
                     completed_at: self.clock.wall_millis(),

@@ -7,6 +7,7 @@ use rheos_core::clock::SharedClock;
 use rheos_core::id::Place;
 use rheos_runtime::TaskError;
 use rheos_runtime::checkpoint::restore::RestoredJob;
+use rheos_runtime::metrics::status::JobStatus;
 use rheos_runtime::task::mailbox::Mail;
 
 use super::attempt::Attempt;
@@ -180,6 +181,11 @@ impl JobHandle {
                 // The stack of a panic is for whoever waits; a log line is one line.
                 let error = cause.to_string();
                 tracing::error!(error = error.lines().next().unwrap_or(""), "the job fails");
+                let status = match cause {
+                    JobError::Cancelled => JobStatus::Cancelling,
+                    _ => JobStatus::Failing,
+                };
+                self.attempt.registration.set_status(status);
                 failure = Some(cause);
                 cancelled_at = Some(now);
                 self.attempt.cancel();
@@ -274,6 +280,7 @@ impl JobHandle {
                 "the job starts again in {} ms",
                 decision.backoff_ms
             );
+            self.attempt.registration.set_status(JobStatus::Restarting);
             self.settle(asked);
             if !self.pause(decision.backoff_ms, asked) {
                 return Err(failure);

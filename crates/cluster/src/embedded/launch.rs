@@ -11,6 +11,7 @@ use rheos_runtime::checkpoint::Checkpointing;
 use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
+use rheos_runtime::metrics::handle::JobIdentity;
 use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::worker::{self, TaskBuilder, WorkerListener};
@@ -92,9 +93,14 @@ impl EmbeddedCluster {
         )
         .map_err(|error| JobError::Configuration(error.to_string()))?;
         let events = Arc::new(Events::default());
+        let job_id = match &store {
+            Some((_, begun)) => begun.lineage.clone(),
+            None => drawn_id(self.environment.seed),
+        };
         let launcher = Launcher {
             cluster: self.clone(),
             program: program.clone(),
+            job_id,
         };
         let started_micros = clock.monotonic_micros();
         let (lineage, restored) = match &store {
@@ -131,6 +137,14 @@ impl EmbeddedCluster {
 pub(super) struct Launcher {
     cluster: EmbeddedCluster,
     program: Program,
+    /// As in the labels of its metrics: what names its history, where it has one.
+    job_id: String,
+}
+
+/// An identity for a job without a history; the process sets jobs apart that start at one moment.
+fn drawn_id(seed: u64) -> String {
+    let mut rng = Rng::new(seed ^ u64::from(std::process::id()).rotate_left(32));
+    format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
 }
 
 impl Launcher {
@@ -143,7 +157,11 @@ impl Launcher {
         restored: Option<&RestoredJob>,
         before: Option<&JobMetrics>,
     ) -> Result<(Attempt, JobMetrics), JobError> {
-        let Self { cluster, program } = self;
+        let Self {
+            cluster,
+            program,
+            job_id,
+        } = self;
         let graph = &program.graph;
         let key_of = |vertex: usize, subtask: u32| -> ThreadKey {
             match cluster.threading {
@@ -180,8 +198,12 @@ impl Launcher {
                 error,
             })?;
         }
+        let identity = JobIdentity {
+            id: job_id.clone(),
+            name: graph.name.clone(),
+        };
         let registration = cluster.metrics.register(
-            &graph.name,
+            identity,
             environment.attempt,
             deployment.metrics.tasks.clone(),
             environment.clock.clone(),

@@ -3,6 +3,7 @@
 //! Life of a reporter: [`Settings::of`] a configuration → [`Reporter::start`] binds its port, or says
 //! why it can't → it answers scrapes, each with the values of that moment → it ends when it is dropped.
 
+mod cpu;
 mod memory;
 mod process;
 mod server;

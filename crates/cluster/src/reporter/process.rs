@@ -6,12 +6,14 @@ use rheos_core::config::{Configuration, MemoryBudget};
 use rheos_runtime::metrics::metric::Metric;
 use rheos_runtime::metrics::sample::{Sample, Value};
 
+use super::cpu::CpuMeter;
 use super::{ReporterError, memory};
 
-/// What the process may use.
-#[derive(Debug, Clone, Copy)]
+/// What the process may use, and what it has used.
+#[derive(Debug)]
 pub(super) struct Process {
     budget: Option<MemoryBudget>,
+    cpu: CpuMeter,
 }
 
 impl Process {
@@ -19,7 +21,10 @@ impl Process {
         let divide = |available| MemoryBudget::divide(configuration, available);
         let budget = memory::available().map(divide).transpose();
         let budget = budget.map_err(|error| ReporterError::Configuration(error.to_string()))?;
-        Ok(Self { budget })
+        Ok(Self {
+            budget,
+            cpu: CpuMeter::default(),
+        })
     }
 
     /// What is to be told beside the metrics of the jobs.
@@ -36,16 +41,27 @@ impl Process {
         let mut values = vec![
             (Metric::HeapUsed, state + queued),
             (Metric::ManagedMemoryUsed, state),
+            (Metric::AllCollections, 0.0),
+            (Metric::AllCollectionTime, 0.0),
+            (Metric::AllCollectionRate, 0.0),
             (Metric::YoungCollections, 0.0),
             (Metric::YoungCollectionTime, 0.0),
+            (Metric::YoungCollectionRate, 0.0),
             (Metric::OldCollections, 0.0),
             (Metric::OldCollectionTime, 0.0),
+            (Metric::OldCollectionRate, 0.0),
+            (Metric::NetworkMemoryUsed, queued),
             (Metric::NumRunningJobs, jobs.len() as f64),
         ];
         if let Some(budget) = &self.budget {
             let accounted = budget.managed.saturating_add(budget.network);
             values.push((Metric::HeapMax, accounted as f64));
             values.push((Metric::ManagedMemoryTotal, budget.managed as f64));
+            let network = budget.network as f64;
+            values.push((Metric::NetworkMemoryTotal, network));
+            values.push((Metric::NetworkMemoryAvailable, (network - queued).max(0.0)));
+            let requested = sum(Metric::DebloatedBufferSize) * 100.0 / network.max(1.0);
+            values.push((Metric::NetworkMemoryRequested, requested));
         }
         if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
             if let Some(bytes) = memory::kilobytes(&status, "VmRSS:") {
@@ -55,6 +71,16 @@ impl Process {
             if let Some(threads) = threads.and_then(|text| text.trim().parse().ok()) {
                 values.push((Metric::ThreadCount, threads));
             }
+        }
+        if let Some(cpu) = self.cpu.look() {
+            values.push((Metric::CpuTime, cpu.nanos));
+            values.push((Metric::CpuLoad, cpu.load));
+        }
+        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+            values.push((Metric::OpenFiles, open.count() as f64));
+        }
+        if let Some(most) = max_open_files() {
+            values.push((Metric::MaxOpenFiles, most));
         }
         let each = values.into_iter().flat_map(|(metric, value)| {
             let description = metric.description();
@@ -68,6 +94,15 @@ impl Process {
         });
         each.collect()
     }
+}
+
+/// The soft limit of open files, where there is one.
+fn max_open_files() -> Option<f64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -92,6 +127,7 @@ mod tests {
         };
         let process = Process {
             budget: Some(budget),
+            cpu: CpuMeter::default(),
         };
         let samples = process.samples(&[state(30), state(12)]);
         let value = |scope: Scope, metric: Metric| {

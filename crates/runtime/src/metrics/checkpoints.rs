@@ -20,11 +20,15 @@ pub struct CheckpointCounts {
     pub failed: u64,
     /// The last that was completed.
     pub last: Option<CompletedCheckpoint>,
+    /// When the job last went on from one, by the wall clock in milliseconds.
+    pub restored_at: Option<i64>,
 }
 
 /// A completed checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompletedCheckpoint {
+    /// Its number.
+    pub number: u64,
     /// From its trigger to its completion, in milliseconds.
     pub duration_millis: i64,
     /// What it holds.

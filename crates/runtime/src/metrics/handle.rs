@@ -7,6 +7,16 @@ use rheos_core::id::{OperatorId, Place};
 use super::operator::OperatorMetrics;
 use super::task::TaskTimes;
 
+/// What tells a job from others, in the labels of its metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobIdentity {
+    /// 32 hexadecimal digits: the same over its attempts, and where it takes checkpoints over all of
+    /// its runs.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// One operator of a task, for whoever watches.
 #[derive(Debug, Clone)]
 pub struct OperatorHandle {

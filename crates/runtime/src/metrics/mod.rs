@@ -15,5 +15,6 @@ pub mod registry;
 pub mod sample;
 pub mod sampler;
 pub mod states;
+pub mod status;
 pub mod task;
 pub mod user;

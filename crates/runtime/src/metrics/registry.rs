@@ -15,10 +15,11 @@ use rheos_core::id::OperatorId;
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
 use super::checkpoints::CheckpointStats;
-use super::handle::{OperatorHandle, TaskHandle};
+use super::handle::{JobIdentity, OperatorHandle, TaskHandle};
 use super::metric::{Kind, Metric, Scope};
 use super::sample::{Sample, Value};
 use super::sampler::{OperatorRates, Sampler, TaskRates};
+use super::status::{JobStatus, StatusTimes};
 use super::task::TaskActivity;
 use super::user::{Summary, UserMetric};
 
@@ -26,11 +27,11 @@ use super::user::{Summary, UserMetric};
 const PERIOD_MICROS: i64 = 1_000_000;
 
 struct JobEntry {
-    name: String,
+    identity: JobIdentity,
     attempt: u32,
     tasks: Vec<TaskHandle>,
     clock: SharedClock,
-    since_micros: i64,
+    status: StatusTimes,
     sampler: Sampler,
     checkpoints: CheckpointStats,
 }
@@ -54,6 +55,16 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// Shows that the job does something else from now on.
+    pub fn set_status(&self, status: JobStatus) {
+        if let Some(jobs) = self.jobs.upgrade()
+            && let Some(job) = lock(&jobs).entries.get_mut(&self.number)
+        {
+            let now = job.clock.monotonic_micros();
+            job.status.set(status, now);
+        }
+    }
+
     /// Shows what becomes of the job's checkpoints, too.
     pub fn show_checkpoints(&self, checkpoints: CheckpointStats) {
         if let Some(jobs) = self.jobs.upgrade()
@@ -81,24 +92,24 @@ impl MetricRegistry {
     #[must_use = "the metrics go when it is dropped"]
     pub fn register(
         &self,
-        job: &str,
+        identity: JobIdentity,
         attempt: u32,
         tasks: Vec<TaskHandle>,
         clock: SharedClock,
     ) -> Registration {
-        let since_micros = clock.monotonic_micros();
-        let sampler = Sampler::new(&tasks, PERIOD_MICROS, since_micros);
+        let now = clock.monotonic_micros();
+        let sampler = Sampler::new(&tasks, PERIOD_MICROS, now);
         let mut jobs = lock(&self.jobs);
         let number = jobs.next;
         jobs.next += 1;
         jobs.entries.insert(
             number,
             JobEntry {
-                name: job.to_owned(),
+                identity,
                 attempt,
                 tasks,
                 clock,
-                since_micros,
+                status: StatusTimes::running_since(now),
                 sampler,
                 checkpoints: CheckpointStats::default(),
             },
@@ -117,10 +128,10 @@ impl MetricRegistry {
             let rates = job.sampler.sample(&job.tasks, now);
             let mut out = Out {
                 samples: &mut samples,
-                job: &job.name,
+                job: &job.identity,
                 attempt: job.attempt,
             };
-            out.job(now - job.since_micros);
+            out.job(&job.status, now);
             out.checkpoints(&job.checkpoints);
             for (task, rates) in job.tasks.iter().zip(rates) {
                 out.task(task, rates, now);
@@ -144,7 +155,7 @@ fn integer(value: u64) -> Value {
 
 struct Out<'a> {
     samples: &'a mut Vec<Sample>,
-    job: &'a str,
+    job: &'a JobIdentity,
     attempt: u32,
 }
 
@@ -160,23 +171,34 @@ impl Out<'_> {
         });
     }
 
-    fn job(&mut self, up_micros: i64) {
-        let labels = [text("job_name", self.job)];
-        let attempt = i64::from(self.attempt);
-        let scope = Scope::JobManagerJob;
-        self.push(
-            scope,
-            &labels,
-            Metric::Uptime,
-            Value::Integer(up_micros.div_euclid(1_000)),
-        );
-        self.push(scope, &labels, Metric::NumRestarts, Value::Integer(attempt));
+    fn job_labels(&self) -> [(String, String); 2] {
+        [
+            text("job_id", &self.job.id),
+            text("job_name", &self.job.name),
+        ]
+    }
+
+    fn job(&mut self, times: &StatusTimes, now: i64) {
+        use JobStatus as S;
+        use Metric as M;
+        let labels = self.job_labels();
+        for (metric, value) in [
+            (M::Uptime, times.millis_in(S::Running, now)),
+            (M::Downtime, times.millis_down(now)),
+            (M::RunningTime, times.millis_in(S::Running, now)),
+            (M::FailingTime, times.millis_in(S::Failing, now)),
+            (M::RestartingTime, times.millis_in(S::Restarting, now)),
+            (M::CancellingTime, times.millis_in(S::Cancelling, now)),
+            (M::NumRestarts, i64::from(self.attempt)),
+        ] {
+            self.push(Scope::JobManagerJob, &labels, metric, Value::Integer(value));
+        }
     }
 
     fn checkpoints(&mut self, stats: &CheckpointStats) {
         use Metric as M;
         let Some(counts) = stats.counts() else { return };
-        let labels = [text("job_name", self.job)];
+        let labels = self.job_labels();
         let last = counts.last;
         let size = || last.map_or(Value::Integer(-1), |last| integer(last.bytes));
         let in_progress = counts.in_progress as u64;
@@ -191,6 +213,14 @@ impl Out<'_> {
             (
                 M::LastCheckpointCompletedTimestamp,
                 Value::Integer(last.map_or(-1, |last| last.completed_at)),
+            ),
+            (
+                M::LastCheckpointRestoreTimestamp,
+                Value::Integer(counts.restored_at.unwrap_or(-1)),
+            ),
+            (
+                M::LastCompletedCheckpointId,
+                last.map_or(Value::Integer(-1), |last| integer(last.number)),
             ),
             (M::NumberOfInProgressCheckpoints, integer(in_progress)),
             (M::NumberOfCompletedCheckpoints, integer(counts.completed)),
@@ -207,13 +237,18 @@ impl Out<'_> {
             .first()
             .map(|head| head.id.to_string())
             .unwrap_or_default();
-        vec![
-            text("job_name", self.job),
+        let subtask = task.place.subtask;
+        // Flink's form: which job, which vertex, which subtask of it, which attempt.
+        let attempt_id = format!("{}_{head}_{subtask}_{}", self.job.id, self.attempt);
+        let mut labels = self.job_labels().to_vec();
+        labels.extend([
             text("task_id", head),
             text("task_name", &task.place.operator),
+            text("task_attempt_id", attempt_id),
             text("task_attempt_num", self.attempt),
-            text("subtask_index", task.place.subtask),
-        ]
+            text("subtask_index", subtask),
+        ]);
+        labels
     }
 
     fn task(&mut self, task: &TaskHandle, rates: &TaskRates, now_micros: i64) {
@@ -259,6 +294,9 @@ impl Out<'_> {
             M::AccumulateBackPressuredTimeMs,
             integer(times.back_pressured / 1000),
         );
+        let (alignment, start_delay) = task.times.barrier();
+        push(M::CheckpointAlignmentTime, integer(alignment));
+        push(M::CheckpointStartDelay, integer(start_delay));
         if granted > 0 {
             push(M::InputQueueSize, integer(queued));
             push(M::DebloatedBufferSize, integer(granted));
@@ -342,13 +380,13 @@ impl Out<'_> {
             }
         }
         for (source, micros) in by_source {
-            let labels = [
-                text("job_name", self.job),
+            let mut labels = self.job_labels().to_vec();
+            labels.extend([
                 text("source_id", source),
                 text("operator_id", operator.id),
                 text("operator_name", &operator.name),
                 text("operator_subtask_index", task.place.subtask),
-            ];
+            ]);
             let value = Value::Distribution(Summary::of(&micros, 1_000.0));
             self.push(Scope::Job, &labels, Metric::Latency, value);
         }

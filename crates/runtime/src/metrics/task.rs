@@ -50,6 +50,8 @@ pub struct TaskTimes {
     since: AtomicI64,
     input_queued: AtomicU64,
     input_granted: AtomicU64,
+    alignment_nanos: AtomicU64,
+    start_delay_nanos: AtomicU64,
 }
 
 const NOT_STARTED: i64 = i64::MIN;
@@ -65,6 +67,8 @@ impl Default for TaskTimes {
             since: AtomicI64::new(NOT_STARTED),
             input_queued: AtomicU64::new(0),
             input_granted: AtomicU64::new(0),
+            alignment_nanos: AtomicU64::new(0),
+            start_delay_nanos: AtomicU64::new(0),
         }
     }
 }
@@ -114,6 +118,23 @@ impl TaskTimes {
         (
             self.input_queued.load(Ordering::Relaxed),
             self.input_granted.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Notes how long the last barrier took to align, and how old it was when it first came.
+    pub fn set_barrier(&self, alignment_micros: i64, start_delay_millis: i64) {
+        let nanos = |value: i64, of: u64| u64::try_from(value).unwrap_or(0).saturating_mul(of);
+        self.alignment_nanos
+            .store(nanos(alignment_micros, 1_000), Ordering::Relaxed);
+        self.start_delay_nanos
+            .store(nanos(start_delay_millis, 1_000_000), Ordering::Relaxed);
+    }
+
+    /// What [`TaskTimes::set_barrier`] noted last: alignment and start delay in nanoseconds.
+    pub fn barrier(&self) -> (u64, u64) {
+        (
+            self.alignment_nanos.load(Ordering::Relaxed),
+            self.start_delay_nanos.load(Ordering::Relaxed),
         )
     }
 

@@ -393,6 +393,9 @@ impl Task {
     /// Hands what the stages remember to the listener.
     fn take_snapshot(&mut self, barrier: &Barrier) -> Result<(), BoxError> {
         let started = self.clock.monotonic_micros();
+        let age = self.clock.wall_millis() - barrier.triggered_at;
+        self.times
+            .set_barrier(self.alignment_micros, age - self.alignment_micros / 1_000);
         let mut snapshot = TaskSnapshot {
             alignment_micros: self.alignment_micros,
             ..TaskSnapshot::default()

@@ -2,6 +2,7 @@ use rheos_core::clock::{Clock, ManualClock};
 use rheos_core::id::{OperatorId, Place};
 
 use super::*;
+use crate::metrics::handle::JobIdentity;
 use crate::metrics::metric::Metric as M;
 use crate::metrics::operator::OperatorMetrics;
 use crate::metrics::states::StateSize;
@@ -26,6 +27,13 @@ fn task(names: &[&str]) -> TaskHandle {
         },
         times: Arc::new(TaskTimes::default()),
         operators: names.iter().enumerate().map(operator).collect(),
+    }
+}
+
+fn job(name: &str) -> JobIdentity {
+    JobIdentity {
+        id: "0123456789abcdef0123456789abcdef".to_owned(),
+        name: name.to_owned(),
     }
 }
 
@@ -56,7 +64,7 @@ fn rates_come_from_two_looks_and_the_clock() {
     let registry = MetricRegistry::default();
     let times = task.times.clone();
     times.enter(TaskActivity::Busy, clock.monotonic_micros());
-    let _registered = registry.register("job", 0, vec![task], clock.clone());
+    let _registered = registry.register(job("job"), 0, vec![task], clock.clone());
     read.set_records_in(3_000);
     map.set_records_out(1_500);
     times.enter(TaskActivity::BackPressured, 500_000);
@@ -88,7 +96,7 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
     let task = task(&["read"]);
     let metrics = task.operators.first().unwrap().metrics.clone();
     let registry = MetricRegistry::default();
-    let registered = registry.register("flights", 2, vec![task], clock);
+    let registered = registry.register(job("flights"), 2, vec![task], clock);
     metrics.counter("numInvalidEvents").inc();
     metrics
         .group()
@@ -108,8 +116,14 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
         invalid.prometheus_name(),
         "flink_taskmanager_job_task_operator_numInvalidEvents"
     );
+    let attempt = format!(
+        "0123456789abcdef0123456789abcdef_{}_0_2",
+        OperatorId::of_uid("read")
+    );
     for (key, value) in [
+        ("job_id", "0123456789abcdef0123456789abcdef"),
         ("job_name", "flights"),
+        ("task_attempt_id", &attempt),
         ("task_attempt_num", "2"),
         ("subtask_index", "0"),
     ] {
@@ -134,7 +148,7 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
 fn what_is_shown_is_in_the_enum_and_labels_are_unique() {
     let task = task(&["read"]);
     let registry = MetricRegistry::default();
-    let _registered = registry.register("job", 0, vec![task], ManualClock::at(0));
+    let _registered = registry.register(job("job"), 0, vec![task], ManualClock::at(0));
     for sample in registry.snapshot() {
         let metric = M::ALL
             .iter()
