@@ -43,6 +43,23 @@ pub enum JobError {
     /// The configuration can't be used: mend it.
     #[error("configuration: {0}")]
     Configuration(String),
+    /// There is no room left: give states a time-to-live, or the process more memory.
+    #[error(
+        "the process has {resident} in memory of the {limit} that it may have ({bounds}): the job ends \
+         before the system ends the process. The largest states: {states}. Give states that need not \
+         be kept for ever a time-to-live, raise taskmanager.memory.process.size, or spread the job \
+         over more processes"
+    )]
+    OutOfMemory {
+        /// What it has.
+        resident: String,
+        /// What it may have.
+        limit: String,
+        /// What sets that.
+        bounds: &'static str,
+        /// The largest states, with their sizes.
+        states: String,
+    },
     /// The job was cancelled.
     #[error("the job was cancelled")]
     Cancelled,

@@ -2,7 +2,7 @@
 //! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
 //! [`embedded`], where JobManager and TaskManager are one process.
 //!
-//! [`reporter`] shows the metrics of what runs.
+//! [`reporter`] shows the metrics of what runs, and [`memory`] ends what would have no room.
 //!
 //! Decisions are pure; threads, signals and the clock are at the edge, in [`embedded`]. This crate
 //! never links a connector.
@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod deploy;
 pub mod embedded;
 pub mod error;
+pub mod memory;
 pub mod recover;
 pub mod reporter;
 

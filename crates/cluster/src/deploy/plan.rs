@@ -11,6 +11,7 @@ use rheos_runtime::deploy::task_deployment::{
     InputDeployment, OperatorDeployment, TargetDeployment, TaskDeployment, TaskEnvironment,
 };
 use rheos_runtime::metrics::checkpoints::CheckpointStats;
+use rheos_runtime::metrics::growth::StateGrowths;
 use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};
 use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::metrics::user::UserMetric;
@@ -30,6 +31,8 @@ pub struct JobMetrics {
     pub tasks: Vec<TaskHandle>,
     /// What became of its checkpoints, over all attempts.
     pub checkpoints: CheckpointStats,
+    /// How fast its states grow, over all attempts.
+    pub growth: StateGrowths,
 }
 
 impl JobMetrics {
@@ -245,6 +248,9 @@ pub fn deploy(
     let metrics = JobMetrics {
         graph: Arc::new(graph.clone()),
         tasks: handles,
+        growth: before
+            .map(|before| before.growth.clone())
+            .unwrap_or_default(),
         checkpoints: before
             .map(|before| before.checkpoints.clone())
             .unwrap_or_default(),

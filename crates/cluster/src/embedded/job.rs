@@ -19,6 +19,7 @@ use crate::checkpoint::log::Ending;
 use crate::checkpoint::writer::Written;
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
+use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
 
 /// What a job did.
@@ -69,6 +70,7 @@ pub struct JobHandle {
     pub(super) strategy: RestartStrategy,
     pub(super) started_micros: i64,
     pub(super) cancellation_timeout: Duration,
+    pub(super) memory: MemoryWatch,
 }
 
 /// How often the coordinators are looked after when nothing happens.
@@ -175,6 +177,9 @@ impl JobHandle {
                 );
                 cause = checkpoints.tick(&self.attempt);
             }
+            if cause.is_none() && cancelled_at.is_none() {
+                cause = self.memory.look(&self.metrics);
+            }
             if let Some(cause) = cause
                 && cancelled_at.is_none()
             {
@@ -267,8 +272,10 @@ impl JobHandle {
         let mut failure = failure;
         loop {
             let superseded = CheckpointError::Superseded { own: 0, newer: 0 };
-            let fatal = matches!(&failure, JobError::Checkpoint(error)
+            let superseded = matches!(&failure, JobError::Checkpoint(error)
                 if std::mem::discriminant(error) == std::mem::discriminant(&superseded));
+            // What had no room will have none again.
+            let fatal = superseded || matches!(failure, JobError::OutOfMemory { .. });
             let decision = self.strategy.failed(self.clock.monotonic_micros() / 1000);
             if fatal || asked.cancel || asked.stop.is_some() || !decision.can_restart {
                 return Err(failure);

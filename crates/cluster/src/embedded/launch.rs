@@ -23,6 +23,7 @@ use super::job::JobHandle;
 use crate::checkpoint::job_store::{Begun, JobStore};
 use crate::deploy::{DeployedTask, JobMetrics, deploy};
 use crate::error::JobError;
+use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
 
 /// Which tasks share a thread.
@@ -92,6 +93,7 @@ impl EmbeddedCluster {
             Rng::new(self.environment.seed),
         )
         .map_err(|error| JobError::Configuration(error.to_string()))?;
+        let memory = MemoryWatch::new(&self.environment.configuration, clock.clone())?;
         let events = Arc::new(Events::default());
         let job_id = match &store {
             Some((_, begun)) => begun.lineage.clone(),
@@ -129,6 +131,7 @@ impl EmbeddedCluster {
             strategy,
             started_micros,
             cancellation_timeout: self.cancellation_timeout,
+            memory,
         })
     }
 }
@@ -208,7 +211,10 @@ impl Launcher {
             deployment.metrics.tasks.clone(),
             environment.clock.clone(),
         );
-        registration.show_checkpoints(deployment.metrics.checkpoints.clone());
+        registration.show(
+            deployment.metrics.checkpoints.clone(),
+            deployment.metrics.growth.clone(),
+        );
         let listener: Arc<dyn WorkerListener> = events.clone();
         let mut tasks = Vec::new();
         let mut by_thread: BTreeMap<ThreadKey, Vec<(usize, Place, TaskBuilder)>> = BTreeMap::new();

@@ -6,8 +6,9 @@ use rheos_core::config::{Configuration, MemoryBudget};
 use rheos_runtime::metrics::metric::Metric;
 use rheos_runtime::metrics::sample::{Sample, Value};
 
+use super::ReporterError;
 use super::cpu::CpuMeter;
-use super::{ReporterError, memory};
+use crate::memory::system;
 
 /// What the process may use, and what it has used.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn of(configuration: &Configuration) -> Result<Self, ReporterError> {
         let divide = |available| MemoryBudget::divide(configuration, available);
-        let budget = memory::available().map(divide).transpose();
+        let budget = system::available().map(divide).transpose();
         let budget = budget.map_err(|error| ReporterError::Configuration(error.to_string()))?;
         Ok(Self {
             budget,
@@ -64,7 +65,7 @@ impl Process {
             values.push((Metric::NetworkMemoryRequested, requested));
         }
         if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-            if let Some(bytes) = memory::kilobytes(&status, "VmRSS:") {
+            if let Some(bytes) = system::kilobytes(&status, "VmRSS:") {
                 values.push((Metric::ResidentMemory, bytes as f64));
             }
             let threads = status.lines().find_map(|l| l.strip_prefix("Threads:"));

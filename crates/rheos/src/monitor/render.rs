@@ -29,6 +29,9 @@ pub fn frame(view: &View) -> Vec<String> {
         Some(bottleneck) => format!("   {bottleneck}"),
         None => "   nothing holds it up".to_owned(),
     });
+    if let Some(growth) = &view.growth {
+        lines.push(format!("   {growth}"));
+    }
     lines
 }
 
@@ -38,6 +41,9 @@ pub fn line(view: &View) -> String {
     if let Some(bottleneck) = &view.bottleneck {
         // Writing to a string can't fail.
         let _ = write!(line, "; {bottleneck}");
+    }
+    if let Some(growth) = &view.growth {
+        let _ = write!(line, "; {growth}");
     }
     line
 }
@@ -144,6 +150,7 @@ mod tests {
                 cause: Cause::Sink,
                 holds_up: true,
             }),
+            growth: Some("state 'seen' of 'session' grows".to_owned()),
         }
     }
 
@@ -162,6 +169,7 @@ mod tests {
                  back-pressured        1,000/s",
                 "   'postgres-sink' limits the job to 1,000 rows/s: busy 998 ms/s writing, and what \
                  feeds it is back-pressured; the sink, or the system behind it, sets the pace",
+                "   state 'seen' of 'session' grows",
             ]
         );
     }

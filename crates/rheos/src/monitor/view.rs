@@ -2,6 +2,7 @@
 
 use rheos_cluster::bottleneck::{Bottleneck, TaskLoad, bottleneck};
 use rheos_cluster::deploy::{JobMetrics, TaskHandle};
+use rheos_cluster::memory::soonest;
 use rheos_core::clock::SharedClock;
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 use rheos_runtime::metrics::sampler::{Sampler, TaskRates};
@@ -56,6 +57,8 @@ pub struct View {
     pub vertices: Vec<VertexView>,
     /// What holds it up.
     pub bottleneck: Option<Bottleneck>,
+    /// Which state will have no room, and when, if one grows towards that.
+    pub growth: Option<String>,
 }
 
 /// Totals that need one look only.
@@ -166,6 +169,7 @@ impl Viewer {
             late: totals.late,
             vertices: vertices.collect(),
             bottleneck: bottleneck(graph, &loads),
+            growth: soonest(&self.metrics.growth.get()),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod async_io;
 pub mod checkpoints;
+pub mod growth;
 pub mod handle;
 pub mod metric;
 pub mod operator;

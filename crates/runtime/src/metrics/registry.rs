@@ -15,6 +15,7 @@ use rheos_core::id::OperatorId;
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
 use super::checkpoints::CheckpointStats;
+use super::growth::StateGrowths;
 use super::handle::{JobIdentity, OperatorHandle, TaskHandle};
 use super::metric::{Kind, Metric, Scope};
 use super::sample::{Sample, Value};
@@ -34,6 +35,7 @@ struct JobEntry {
     status: StatusTimes,
     sampler: Sampler,
     checkpoints: CheckpointStats,
+    growth: StateGrowths,
 }
 
 #[derive(Default)]
@@ -65,12 +67,13 @@ impl Registration {
         }
     }
 
-    /// Shows what becomes of the job's checkpoints, too.
-    pub fn show_checkpoints(&self, checkpoints: CheckpointStats) {
+    /// Shows what becomes of the job's checkpoints and how its states grow, too.
+    pub fn show(&self, checkpoints: CheckpointStats, growth: StateGrowths) {
         if let Some(jobs) = self.jobs.upgrade()
             && let Some(job) = lock(&jobs).entries.get_mut(&self.number)
         {
             job.checkpoints = checkpoints;
+            job.growth = growth;
         }
     }
 }
@@ -112,6 +115,7 @@ impl MetricRegistry {
                 status: StatusTimes::running_since(now),
                 sampler,
                 checkpoints: CheckpointStats::default(),
+                growth: StateGrowths::default(),
             },
         );
         Registration {
@@ -133,6 +137,7 @@ impl MetricRegistry {
             };
             out.job(&job.status, now);
             out.checkpoints(&job.checkpoints);
+            out.growth(&job.growth);
             for (task, rates) in job.tasks.iter().zip(rates) {
                 out.task(task, rates, now);
                 for (operator, rates) in task.operators.iter().zip(&rates.operators) {
@@ -228,6 +233,24 @@ impl Out<'_> {
             (M::TotalNumberOfCheckpoints, integer(total)),
         ] {
             self.push(Scope::JobManagerJob, &labels, metric, value);
+        }
+    }
+
+    fn growth(&mut self, growth: &StateGrowths) {
+        for state in growth.get() {
+            let mut labels = self.job_labels().to_vec();
+            labels.extend([
+                text("operator_id", state.operator_id),
+                text("operator_name", &state.operator),
+                text("state", &state.state),
+            ]);
+            let scope = Scope::JobManagerJob;
+            let rate = Value::Number(state.per_second);
+            self.push(scope, &labels, Metric::StateGrowthPerSecond, rate);
+            if let Some(left) = state.seconds_to_limit {
+                let left = Value::Number(left);
+                self.push(scope, &labels, Metric::StateSecondsToLimit, left);
+            }
         }
     }
 

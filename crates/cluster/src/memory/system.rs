@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Bytes that the process can have, where the system tells.
-pub(super) fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok();
     let machine = machine.and_then(|text| kilobytes(&text, "MemTotal:"));
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -11,8 +11,14 @@ pub(super) fn available() -> Option<u64> {
     [machine, group].into_iter().flatten().min()
 }
 
+/// Bytes that the process has in memory.
+pub(crate) fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    kilobytes(&status, "VmRSS:")
+}
+
 /// A value of `/proc/meminfo` or `/proc/self/status`, which are in kilobytes.
-pub(super) fn kilobytes(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn kilobytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let number = line.trim().trim_end_matches("kB").trim();
     number.parse::<u64>().ok()?.checked_mul(1024)

@@ -1,0 +1,12 @@
+//! The memory of the process: what it may have, what its states come to, and when that ends.
+//!
+//! Life of a [`MemoryWatch`]: made when a job starts → looks once a second, tells how fast states grow
+//! and when they will have no room ([`forecast`]) → says that the job must end, while there is still
+//! room to end it in good order ([`limit`]).
+
+pub mod forecast;
+pub mod limit;
+pub(crate) mod system;
+mod watch;
+
+pub use watch::{MemoryWatch, soonest};

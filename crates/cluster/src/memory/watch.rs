@@ -1,0 +1,217 @@
+//! Looks at states and at the process once a second. See the [module](super).
+
+use std::collections::BTreeMap;
+
+use rheos_core::clock::SharedClock;
+use rheos_core::config::{Configuration, MemoryBudget};
+use rheos_core::id::OperatorId;
+use rheos_runtime::metrics::growth::StateGrowth;
+
+use super::forecast::{History, in_words, magnitude, seconds_to};
+use super::limit::{self, Resident};
+use super::system;
+use crate::bottleneck::grouped;
+use crate::deploy::JobMetrics;
+use crate::error::JobError;
+
+/// Microseconds between two looks.
+const PERIOD: i64 = 1_000_000;
+/// What is further away than this many seconds is not told in the log.
+const FAR: f64 = 1_000.0 * 3_600.0;
+/// States that an error names.
+const NAMED: usize = 3;
+/// Settings by which the process is bounded.
+const BOUNDS: &str = "taskmanager.memory.process.size, the control group or the machine";
+
+/// An operator's state.
+type StateKey = (OperatorId, String);
+
+struct Watched {
+    operator: String,
+    bytes: u64,
+    history: History,
+    /// The magnitude of its forecast when that was last told.
+    told: Option<i32>,
+}
+
+/// See the [module](super).
+pub struct MemoryWatch {
+    clock: SharedClock,
+    /// What the process may have; none where the system does not tell.
+    limit: Option<u64>,
+    next: i64,
+    resident: Option<Resident>,
+    states: BTreeMap<StateKey, Watched>,
+}
+
+impl MemoryWatch {
+    /// A watch over a job in this process.
+    ///
+    /// # Errors
+    /// If the configured memory can't be divided.
+    pub fn new(configuration: &Configuration, clock: SharedClock) -> Result<Self, JobError> {
+        let divide = |available| MemoryBudget::divide(configuration, available);
+        let budget = system::available().map(divide).transpose();
+        let budget = budget.map_err(|error| JobError::Configuration(error.to_string()))?;
+        Ok(Self {
+            next: clock.monotonic_micros(),
+            clock,
+            limit: budget.map(|budget| budget.total),
+            resident: None,
+            states: BTreeMap::new(),
+        })
+    }
+
+    /// Looks, if it is time to, and tells; the reason that the job must end.
+    pub fn look(&mut self, metrics: &JobMetrics) -> Option<JobError> {
+        let now = self.clock.monotonic_micros();
+        // Under a clock that is moved by hand memory has nothing to do with time.
+        if now < self.next || !self.clock.is_real() {
+            return None;
+        }
+        self.next = now + PERIOD;
+        let resident = system::resident()?;
+        self.judge(metrics, now as f64 / 1e6, resident)
+    }
+
+    fn judge(&mut self, metrics: &JobMetrics, seconds: f64, resident: u64) -> Option<JobError> {
+        self.sample(metrics, seconds);
+        let limit = self.limit?;
+        let seen = Resident {
+            at: seconds,
+            bytes: resident as f64,
+        };
+        let before = self.resident.replace(seen);
+        let room = limit::threshold(limit) - seen.bytes;
+        metrics.growth.set(self.growths(room));
+        self.tell(room);
+        limit::is_reached(before, seen, limit).then(|| JobError::OutOfMemory {
+            resident: mebibytes(resident),
+            limit: mebibytes(limit),
+            bounds: BOUNDS,
+            states: self.largest(),
+        })
+    }
+
+    fn sample(&mut self, metrics: &JobMetrics, seconds: f64) {
+        for watched in self.states.values_mut() {
+            watched.bytes = 0;
+        }
+        for operator in metrics.tasks.iter().flat_map(|task| &task.operators) {
+            for state in operator.metrics.states() {
+                let watched = self.states.entry((operator.id, state.name));
+                let watched = watched.or_insert_with(|| Watched {
+                    operator: operator.name.clone(),
+                    bytes: 0,
+                    history: History::default(),
+                    told: None,
+                });
+                watched.bytes += state.estimated_bytes as u64;
+            }
+        }
+        for watched in self.states.values_mut() {
+            watched.history.push(seconds, watched.bytes as f64);
+        }
+    }
+
+    fn growths(&self, room: f64) -> Vec<StateGrowth> {
+        let known = self.states.iter().filter_map(|((id, state), watched)| {
+            let per_second = watched.history.rate()?;
+            Some(StateGrowth {
+                operator_id: *id,
+                operator: watched.operator.clone(),
+                state: state.clone(),
+                bytes: watched.bytes,
+                per_second,
+                seconds_to_limit: seconds_to(room, per_second),
+            })
+        });
+        known.collect()
+    }
+
+    /// Says in the log what is coming, each time it has come nearer by an order of magnitude.
+    fn tell(&mut self, room: f64) {
+        for ((_, state), watched) in &mut self.states {
+            let Some(rate) = watched.history.rate() else {
+                continue;
+            };
+            let left = seconds_to(room, rate).filter(|left| *left < FAR);
+            let Some(left) = left else {
+                watched.told = None;
+                continue;
+            };
+            let magnitude = magnitude(left);
+            if watched.told.is_some_and(|told| told <= magnitude) {
+                continue;
+            }
+            watched.told = Some(magnitude);
+            tracing::warn!(
+                operator = %watched.operator,
+                state = %state,
+                bytes = watched.bytes,
+                bytes_per_second = rate.round() as u64,
+                seconds_to_limit = left.round() as u64,
+                "{}; give it a time-to-live, or the process more memory",
+                sentence(&watched.operator, state, watched.bytes, rate, left)
+            );
+        }
+    }
+
+    /// The largest states, for an error.
+    fn largest(&self) -> String {
+        let mut states: Vec<_> = self.states.iter().collect();
+        states.sort_by_key(|(_, watched)| std::cmp::Reverse(watched.bytes));
+        let named = states.iter().take(NAMED).map(|((_, state), watched)| {
+            format!(
+                "'{state}' of '{}' {}",
+                watched.operator,
+                mebibytes(watched.bytes)
+            )
+        });
+        let named: Vec<String> = named.collect();
+        if named.is_empty() {
+            "it has no states".to_owned()
+        } else {
+            named.join(", ")
+        }
+    }
+}
+
+/// Of states that grow, the one that has no room first, in words; none where that is far away.
+pub fn soonest(growths: &[StateGrowth]) -> Option<String> {
+    let growing = growths.iter().filter_map(|growth| {
+        let left = growth.seconds_to_limit.filter(|left| *left < FAR)?;
+        Some((left, growth))
+    });
+    let (left, growth) = growing.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    let (operator, state) = (&growth.operator, &growth.state);
+    Some(sentence(
+        operator,
+        state,
+        growth.bytes,
+        growth.per_second,
+        left,
+    ))
+}
+
+/// What is coming, in words.
+fn sentence(operator: &str, state: &str, bytes: u64, rate: f64, left: f64) -> String {
+    format!(
+        "state '{state}' of '{operator}' holds {} and grows by {} a minute: it reaches the limit in {}",
+        mebibytes(bytes),
+        mebibytes((rate * 60.0) as u64),
+        in_words(left)
+    )
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let mebibytes = bytes as f64 / 1_048_576.0;
+    if mebibytes >= 10.0 {
+        format!("{} MiB", grouped(mebibytes.round() as u64))
+    } else {
+        format!("{mebibytes:.1} MiB")
+    }
+}
+
+#[cfg(test)]
+mod tests;
