@@ -174,12 +174,29 @@ fn json_lines_say_where() {
         .iter()
         .find(|line| line["message"] == "opened")
         .unwrap();
-    assert_eq!(opened["span"]["job"], "numbers");
-    assert_eq!(opened["span"]["subtask"], 0);
+    assert_eq!(opened["job"], "numbers");
+    assert_eq!(opened["subtask"], 0);
+    assert_eq!(opened["attempt"], 0);
     assert!(
-        opened["span"]["operator"].as_str().unwrap().contains("odd"),
+        opened["operator"].as_str().unwrap().contains("odd"),
         "{opened}"
     );
+    // A shipper needs no filter: a time by its name, and no value that holds values.
+    for line in &lines {
+        let time = line["@timestamp"].as_str().unwrap();
+        assert!(time.ends_with('Z') && time.contains('T'), "{line}");
+        assert!(
+            line["log.level"].is_string() && line["message"].is_string(),
+            "{line}"
+        );
+        let fields = line.as_object().unwrap().values();
+        assert!(
+            fields
+                .clone()
+                .all(|value| !value.is_object() && !value.is_array()),
+            "{line}"
+        );
+    }
 }
 
 fn sigterm_drains() {

@@ -1,11 +1,13 @@
-//! Logs: lines for people, or a JSON object a line for a log shipper. To stderr, so that stdout is
-//! the job's.
+//! Logs: lines for people, or a JSON object a line for a log shipper ([`json_log`](super::json_log)).
+//! To stderr, so that stdout is the job's.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
 
 use super::arguments::LogFormat;
+use super::json_log::JsonLines;
 
 /// Installs the log of the process, unless there is one. `RUST_LOG` says what is in it; else
 /// `verbose`, the number of `-v`s.
@@ -21,11 +23,9 @@ pub(super) fn install(format: LogFormat, verbose: u8) {
         .with_writer(std::io::stderr);
     // A log that is there already stays: the program has its own.
     let _installed = match format {
-        // What a line's thread works on (job, operator, subtask, attempt) is in its `span`.
         LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
+            .fmt_fields(JsonFields::new())
+            .event_format(JsonLines)
             .try_init(),
         LogFormat::Text => builder
             .with_target(false)

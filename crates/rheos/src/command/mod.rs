@@ -10,6 +10,7 @@
 
 mod arguments;
 mod failure;
+mod json_log;
 mod logging;
 mod plan;
 mod resume;
@@ -22,6 +23,7 @@ use clap::Args;
 use rheos_runtime::BoxError;
 
 pub use plan::draw;
+pub use resume::time_in_utc;
 pub use run::{Finished, RunOptions, run_job};
 
 use crate::env::StreamEnv;

@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Resume, BoxError> {
     if let Ok(number) = text.parse() {
         return Ok(Resume::Number(number));
     }
-    if let Some(time) = time(text) {
+    if let Some(time) = time_in_utc(text) {
         return Ok(Resume::Time(time));
     }
     let folder = PathBuf::from(text);
@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Resume, BoxError> {
 
 /// Milliseconds since the epoch of a time in UTC: `2026-11-23T07:30:00Z`, with or without seconds
 /// and their fraction.
-fn time(text: &str) -> Option<i64> {
+pub fn time_in_utc(text: &str) -> Option<i64> {
     let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.splitn(3, '-');
     let year: i64 = date.next()?.parse().ok()?;
@@ -83,13 +83,16 @@ mod tests {
 
     #[test]
     fn times_are_those_of_the_calendar() {
-        assert_eq!(time("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(time("1970-01-01T00:01Z"), Some(60_000));
-        assert_eq!(time("2000-02-29T12:00:00.250Z"), Some(951_825_600_250));
-        assert_eq!(time("2026-11-23T07:30:00Z"), Some(1_795_419_000_000));
-        assert_eq!(time("1969-12-31T23:59:59Z"), Some(-1000));
+        assert_eq!(time_in_utc("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(time_in_utc("1970-01-01T00:01Z"), Some(60_000));
+        assert_eq!(
+            time_in_utc("2000-02-29T12:00:00.250Z"),
+            Some(951_825_600_250)
+        );
+        assert_eq!(time_in_utc("2026-11-23T07:30:00Z"), Some(1_795_419_000_000));
+        assert_eq!(time_in_utc("1969-12-31T23:59:59Z"), Some(-1000));
         for wrong in ["2026-13-01T00:00Z", "2026-11-23", "2026-11-23T24:00Z", "x"] {
-            assert_eq!(time(wrong), None, "{wrong}");
+            assert_eq!(time_in_utc(wrong), None, "{wrong}");
         }
     }
 

@@ -119,9 +119,16 @@ pub fn run(
     signal.attach();
     ON_WORKER.with(|on| on.set(true));
     let mut tasks = Vec::new();
+    let alone = builders.len() == 1;
     for (index, place, builder) in builders {
-        match guard(|| place, builder) {
-            Ok(task) => tasks.push((index, task)),
+        // The log lines of a thread that has one task say which by the thread's own span.
+        let span = if alone {
+            tracing::Span::none()
+        } else {
+            tracing::info_span!("task", operator = %place.operator, subtask = place.subtask)
+        };
+        match span.in_scope(|| guard(|| place, builder)) {
+            Ok(task) => tasks.push((index, task, span)),
             Err(error) => listener.task_ended(index, Err(error)),
         }
     }
@@ -129,8 +136,11 @@ pub fn run(
         let mut worked = false;
         let mut until: Option<i64> = None;
         let mut position = 0;
-        while let Some((index, task)) = tasks.get_mut(position) {
-            match guarded_step(task) {
+        while let Some((index, task, span)) = tasks.get_mut(position) {
+            let entered = span.enter();
+            let step = guarded_step(task);
+            drop(entered);
+            match step {
                 Ok(Step::Worked) => worked = true,
                 Ok(Step::Blocked { until: due, .. }) => {
                     until = [until, due].into_iter().flatten().min();
