@@ -28,6 +28,12 @@ impl From<String> for Secret {
     }
 }
 
+impl From<&String> for Secret {
+    fn from(text: &String) -> Self {
+        Self(text.clone())
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
@@ -76,7 +82,13 @@ fn lookup(name: &str) -> Result<String, ConnectorError> {
 }
 
 /// An address without its user and password, for messages.
-#[cfg(any(test, feature = "http", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    test,
+    feature = "http",
+    feature = "kafka",
+    feature = "postgres",
+    feature = "redis"
+))]
 pub(crate) fn without_user(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     let (authority, path) = match rest.find(['/', '?']) {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::error::KafkaError;
+use crate::secret::Secret;
 
 /// Properties as they were given.
 #[derive(Clone, Default)]
@@ -80,6 +81,23 @@ impl Properties {
     /// Sets one.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.values.insert(name.into(), value.into());
+    }
+
+    /// The properties with what their values name by `${env:NAME}` and `${file:PATH}`.
+    ///
+    /// # Errors
+    /// What is not there, by its name; never what was found.
+    pub fn revealed(&self) -> Result<Self, KafkaError> {
+        let revealed = self.values.iter().map(|(name, value)| {
+            let value = Secret::from(value.as_str()).reveal();
+            let value = value.map_err(|error| {
+                KafkaError::setting(format!("the Kafka property '{name}': {error}"))
+            })?;
+            Ok((name.clone(), value))
+        });
+        Ok(Self {
+            values: revealed.collect::<Result<_, KafkaError>>()?,
+        })
     }
 
     /// Refuses what is not in `known`.

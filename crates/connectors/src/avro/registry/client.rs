@@ -13,6 +13,7 @@ use super::http::{Answer, Endpoint};
 use crate::error::ConnectorError;
 use crate::format::base64;
 use crate::net::{self, ConnectOptions, Tls, Trust};
+use crate::secret::{Secret, without_user};
 
 /// The first pause before an unreachable registry is asked again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -26,8 +27,8 @@ const MAX_REPEATED: u32 = 10_000;
 /// Where the registry is, and who we are there.
 #[derive(Clone)]
 pub struct RegistrySettings {
-    url: String,
-    login: Option<(String, String)>,
+    url: Secret,
+    login: Option<(Secret, Secret)>,
     certificates: Option<Vec<u8>>,
 }
 
@@ -41,8 +42,9 @@ impl fmt::Debug for RegistrySettings {
 
 impl RegistrySettings {
     /// The registry at this URL, with the base path of its interface if it has one:
-    /// `http://localhost:8081`, `https://registry.example/apis/ccompat/v7`.
-    pub fn new(url: impl Into<String>) -> Self {
+    /// `http://localhost:8081`, `https://registry.example/apis/ccompat/v7`. `${env:NAME}` and
+    /// `${file:PATH}` in it are replaced.
+    pub fn new(url: impl Into<Secret>) -> Self {
         Self {
             url: url.into(),
             login: None,
@@ -50,9 +52,10 @@ impl RegistrySettings {
         }
     }
 
-    /// A user and the password, or an API key and its secret.
+    /// A user and the password, or an API key and its secret; `${env:NAME}` and `${file:PATH}` in them
+    /// are replaced.
     #[must_use]
-    pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+    pub fn basic_auth(mut self, user: impl Into<Secret>, password: impl Into<Secret>) -> Self {
         self.login = Some((user.into(), password.into()));
         self
     }
@@ -65,11 +68,12 @@ impl RegistrySettings {
     }
 
     fn endpoint(&self) -> Result<Endpoint, ConnectorError> {
+        let url = self.url.reveal()?;
         let wrong = |what: &str| {
-            ConnectorError::Setting(format!("the schema registry's URL '{}' {what}", self.url))
+            let shown = without_user(&url);
+            ConnectorError::Setting(format!("the schema registry's URL '{shown}' {what}"))
         };
-        let (scheme, rest) = self
-            .url
+        let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| wrong("has no scheme: http:// or https://"))?;
         let port = match scheme {
@@ -96,6 +100,15 @@ impl RegistrySettings {
             None
         };
         let path = path.trim_end_matches('/');
+        let authorization = match &self.login {
+            None => None,
+            Some((user, password)) => {
+                let mut text = b"Basic ".to_vec();
+                let login = format!("{}:{}", user.reveal()?, password.reveal()?);
+                base64::encode(login.as_bytes(), &mut text);
+                Some(String::from_utf8_lossy(&text).into_owned())
+            }
+        };
         Ok(Endpoint {
             host: host.to_owned(),
             port,
@@ -105,11 +118,7 @@ impl RegistrySettings {
                 format!("/{path}")
             },
             tls,
-            authorization: self.login.as_ref().map(|(user, password)| {
-                let mut text = b"Basic ".to_vec();
-                base64::encode(format!("{user}:{password}").as_bytes(), &mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            }),
+            authorization,
             options: ConnectOptions {
                 timeout: Some(TIMEOUT),
                 ..ConnectOptions::default()

@@ -1,8 +1,11 @@
 //! What every connection needs to know, out of the properties.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::time::Duration;
+
+use rheos_core::rng::splitmix64;
 
 use super::sasl::Credentials;
 use crate::kafka::error::KafkaError;
@@ -53,6 +56,8 @@ pub struct ClientSettings {
     pub backoff: Duration,
     /// The longest such pause.
     pub max_backoff: Duration,
+    /// What the pauses of this client differ by from those of others.
+    pub seed: u64,
     /// Sockets.
     pub connect: ConnectOptions,
     /// TLS, if it is used.
@@ -99,11 +104,12 @@ fn read(name: &str, path: &str) -> Result<Vec<u8>, KafkaError> {
 }
 
 impl ClientSettings {
-    /// What the properties say.
+    /// What the properties say; `${env:NAME}` and `${file:PATH}` in their values are replaced.
     ///
     /// # Errors
     /// The property that can't be used.
     pub fn new(properties: &Properties) -> Result<Self, KafkaError> {
+        let properties = &properties.revealed()?;
         let buffer = |name| -> Result<Option<u32>, KafkaError> {
             match properties.parse(name, -1i32, "a number of bytes")? {
                 -1 => Ok(None),
@@ -126,6 +132,7 @@ impl ClientSettings {
             max_backoff: properties
                 .millis("retry.backoff.max.ms", 1000)?
                 .max(backoff),
+            seed: RandomState::new().hash_one(std::process::id()),
             connect: ConnectOptions {
                 timeout: Some(properties.millis("socket.connection.setup.timeout.ms", 10_000)?),
                 receive_buffer: buffer("receive.buffer.bytes")?,
@@ -144,10 +151,13 @@ impl ClientSettings {
         })
     }
 
-    /// The pause before the `attempt`-th repetition, from 0.
+    /// The pause before the `attempt`-th repetition, from 0: as Kafka's own clients do, longer or
+    /// shorter by up to a fifth, so that many do not come back at once.
     pub fn pause(&self, attempt: u32) -> Duration {
         let factor = 1u32 << attempt.min(16);
-        self.backoff.saturating_mul(factor).min(self.max_backoff)
+        let pause = self.backoff.saturating_mul(factor).min(self.max_backoff);
+        let drawn = splitmix64(self.seed ^ u64::from(attempt)) >> 11;
+        pause.mul_f64(0.8 + 0.4 * (drawn as f64 / (1u64 << 53) as f64))
     }
 }
 
