@@ -1,27 +1,30 @@
 //! The `rheos` command: what can be done without a job.
 //!
-//! Exit status: 0 when all is well, 1 when a configuration is not or can't be read, 2 when the
-//! command line is wrong.
+//! Exit status: 0 when all is well, 1 when a configuration is not or can't be read, or what was asked
+//! for could not be done; 2 when the command line is wrong.
 
 mod config;
+mod dead_letters;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 /// Stream processing with Flink's semantics. A job is a program of its own: `my-job run`.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "rheos", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Reads configurations.
     #[command(subcommand)]
     Config(config::Command),
+    /// Looks at messages that a job could not read, and sends them back.
+    DeadLetters(dead_letters::Command),
     /// Shows the version.
     Version,
 }
@@ -29,6 +32,7 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Config(command) => command.run(),
+        Command::DeadLetters(command) => command.run(),
         Command::Version => {
             println!("rheos {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

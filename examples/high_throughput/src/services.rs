@@ -249,6 +249,7 @@ pub fn write_dead_letters(events: &DataStream<Event>, arguments: &Arguments) -> 
                     timestamp: -1,
                     key: None,
                     value: Some(line.bytes),
+                    headers: None,
                     error: format!("line {}: {}", line.line, line.error),
                 })
                 .name("dead-letters")

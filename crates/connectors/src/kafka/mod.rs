@@ -17,5 +17,5 @@ pub use sink::{
 };
 pub use source::{
     Decoded, KafkaDeadLetter, KafkaRecord, KafkaSource, KafkaSplit, Offsets, RecordDecoder,
-    RecordFormat, Values, kafka_dead_letters,
+    RecordFormat, Values, dead_letter_headers, kafka_dead_letters,
 };

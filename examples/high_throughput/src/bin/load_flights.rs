@@ -10,7 +10,7 @@ use high_throughput::event::Event;
 use high_throughput::services::events_into;
 use rheos::prelude::*;
 use rheos_connectors::avro::RegistrySettings;
-use rheos_connectors::kafka::{KafkaSink, OutRecord};
+use rheos_connectors::kafka::{KafkaSink, OutRecord, RecordSerializer, RowSerializer};
 use rheos_connectors::{Csv, DataGeneratorSource, FileSource};
 
 #[global_allocator]
@@ -30,6 +30,10 @@ struct Arguments {
     /// A flights file (CSV) instead of the one that comes with the job
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Frames events under this number of a schema instead of the one that the registry gives: until it
+    /// has been given out, no event can be read from them
+    #[arg(long, value_name = "ID")]
+    schema_id: Option<u32>,
     /// Messages that no event can be read from
     #[arg(long, value_name = "N", default_value_t = 0)]
     bad: u64,
@@ -49,6 +53,35 @@ fn spoilt(number: u64) -> Vec<u8> {
     }
 }
 
+/// Records whose values name another schema than they were written by.
+struct Reframed<S> {
+    records: S,
+    schema: Option<u32>,
+}
+
+impl<T, S: RecordSerializer<T>> RecordSerializer<T> for Reframed<S> {
+    type Serializer = Reframed<S::Serializer>;
+
+    fn serializer(&self, context: &WriterContext) -> Result<Self::Serializer, BoxError> {
+        Ok(Reframed {
+            records: self.records.serializer(context)?,
+            schema: self.schema,
+        })
+    }
+}
+
+impl<T, S: RowSerializer<T>> RowSerializer<T> for Reframed<S> {
+    fn serialize(&mut self, row: &T, timestamp: Millis) -> Result<Option<OutRecord>, BoxError> {
+        let mut record = self.records.serialize(row, timestamp)?;
+        let value = record.as_mut().and_then(|record| record.value.as_mut());
+        // Behind the zero that begins the framing.
+        if let (Some(id), Some(place)) = (self.schema, value.and_then(|v| v.get_mut(1..5))) {
+            place.copy_from_slice(&id.to_be_bytes());
+        }
+        Ok(record)
+    }
+}
+
 fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
     env.name("load-flights");
     env.parallelism(1);
@@ -61,6 +94,10 @@ fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
         "flights",
     );
     let records = events_into(&arguments.topic, RegistrySettings::new(arguments.registry));
+    let records = Reframed {
+        records,
+        schema: arguments.schema_id,
+    };
     events
         .sink_to(KafkaSink::new(records).bootstrap_servers(arguments.kafka.as_str()))
         .name("events");

@@ -3,25 +3,14 @@
 //! A compacted topic of one partition. The record of a fence is part of the transaction that applies
 //! the epoch: key `lineage/sink/writer`, value the epoch in digits.
 
-use std::time::Duration;
-
 use rheos_runtime::sink::committer::Fence;
 
 use super::epoch::StagedBatch;
-use crate::kafka::batch::{self, BatchBuilder, Buffers, Compression, RecordCursor};
-use crate::kafka::client::Cluster;
+use crate::kafka::batch::{BatchBuilder, Compression, Record};
+use crate::kafka::client::{Cluster, PartitionScan};
 use crate::kafka::error::KafkaError;
 use crate::kafka::protocol::error_code::ErrorCode;
-use crate::kafka::protocol::fetch::{FetchPartition, FetchRequest};
-use crate::kafka::protocol::offsets::{EARLIEST, LATEST};
 use crate::kafka::protocol::topics::NewTopic;
-use crate::kafka::source::aborted::AbortedTransactions;
-
-/// How long a broker may wait for an open transaction to end before it answers.
-const MAX_WAIT: Duration = Duration::from_millis(100);
-
-/// Bytes of an answer.
-const MAX_BYTES: i32 = 8 << 20;
 
 /// The key of a writer's fence.
 pub(super) fn key(fence: &Fence) -> String {
@@ -72,101 +61,26 @@ pub(super) async fn read(
     topic: &str,
     fence: &Fence,
 ) -> Result<Option<u64>, KafkaError> {
-    let of = |time| [(topic.to_owned(), 0, time)];
-    let place = (topic.to_owned(), 0);
-    let at = |found: std::collections::BTreeMap<_, i64>| found.get(&place).copied().unwrap_or(0);
-    let end = at(cluster.offsets(false, &of(LATEST)).await?);
-    let mut next = at(cluster.offsets(false, &of(EARLIEST)).await?);
     let key = key(fence);
     let mut last = None;
-    let mut waited = Duration::ZERO;
-    let buffers = Buffers::default();
-    while next < end {
-        let fetched = fetch(cluster, topic, next).await?;
-        let mut aborted = AbortedTransactions::new(fetched.aborted);
-        let mut records = fetched.records;
-        let before = next;
-        let broken = |what: String| KafkaError::Corrupt {
-            topic: topic.to_owned(),
-            partition: 0,
-            offset: before,
-            what,
-        };
-        while let Some(found) = batch::decode(&mut records, true, &buffers).map_err(broken)? {
-            next = next.max(found.last_offset + 1);
-            if !aborted.admits(&found) {
-                continue;
-            }
-            let mut cursor = RecordCursor::new(found);
-            while let Some(record) = cursor.record().map_err(broken)? {
-                if record.key == Some(key.as_bytes()) {
-                    let text = record
-                        .value
-                        .and_then(|value| std::str::from_utf8(value).ok());
-                    let epoch = text.and_then(|text| text.parse::<u64>().ok());
-                    let epoch = epoch.ok_or_else(|| {
-                        KafkaError::setting(format!(
-                            "{topic}, offset {}: no fence of '{key}'; nothing but sinks may write \
-                             to this topic",
-                            record.offset
-                        ))
-                    })?;
-                    last = last.max(Some(epoch));
-                }
-                cursor.advance();
-            }
+    let mut scan = PartitionScan::open(cluster, topic, 0).await?;
+    let mut visit = |record: Record<'_>| {
+        if record.key == Some(key.as_bytes()) {
+            let text = record
+                .value
+                .and_then(|value| std::str::from_utf8(value).ok());
+            let epoch = text.and_then(|text| text.parse::<u64>().ok());
+            let epoch = epoch.ok_or_else(|| {
+                KafkaError::setting(format!(
+                    "{topic}, offset {}: no fence of '{key}'; nothing but sinks may write to this \
+                     topic",
+                    record.offset
+                ))
+            })?;
+            last = last.max(Some(epoch));
         }
-        if next == before {
-            if fetched.last_stable_offset >= end {
-                // What followed has been compacted away.
-                break;
-            }
-            // Another writer's transaction is open in front of what may be ours.
-            waited += MAX_WAIT;
-            if waited > cluster.settings().api_timeout {
-                return Err(KafkaError::broker(
-                    format!(
-                        "the fences in '{topic}': a transaction at offset {} is still open",
-                        fetched.last_stable_offset
-                    ),
-                    ErrorCode::CONCURRENT_TRANSACTIONS,
-                ));
-            }
-            crate::net::pause(MAX_WAIT).await;
-        }
-    }
-    Ok(last)
-}
-
-async fn fetch(
-    cluster: &mut Cluster,
-    topic: &str,
-    offset: i64,
-) -> Result<crate::kafka::protocol::fetch::FetchedPartition, KafkaError> {
-    let leader = cluster.leader(topic, 0).await?;
-    let request = FetchRequest {
-        max_wait_millis: 0,
-        min_bytes: 1,
-        max_bytes: MAX_BYTES,
-        read_committed: true,
-        partitions: vec![FetchPartition {
-            topic: topic.to_owned(),
-            partition: 0,
-            leader_epoch: -1,
-            offset,
-            max_bytes: MAX_BYTES,
-        }],
+        Ok::<(), KafkaError>(())
     };
-    let what = || format!("the fences in '{topic}'");
-    let (error, fetched) = cluster.call(leader, &request).await?;
-    error
-        .check()
-        .map_err(|code| KafkaError::broker(what(), code))?;
-    // A broker that wants to be asked less often answers without any partition.
-    let fetched = fetched.into_iter().next();
-    let fetched = fetched.ok_or_else(|| KafkaError::broker(what(), ErrorCode(7)))?;
-    match fetched.error.check() {
-        Ok(()) => Ok(fetched),
-        Err(code) => Err(KafkaError::broker(what(), code)),
-    }
+    while scan.step(cluster, &mut visit).await? {}
+    Ok(last)
 }

@@ -21,6 +21,7 @@ mod staging;
 mod writer;
 
 pub use builder::KafkaSink;
+pub use partitioner::of_key as partition_of_key;
 pub use serializer::{
-    AvroRecords, OutRecord, RecordSerializer, RowSerializer, dead_letter_records,
+    AvroRecords, OWN_HEADER, OutRecord, RecordSerializer, RowSerializer, dead_letter_records,
 };

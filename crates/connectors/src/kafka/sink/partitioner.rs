@@ -2,7 +2,7 @@
 //! whose turn it is.
 
 /// The partition of a key, of `count`.
-pub(super) fn of_key(key: &[u8], count: i32) -> i32 {
+pub fn of_key(key: &[u8], count: i32) -> i32 {
     (murmur2(key) & 0x7fff_ffff).cast_signed() % count.max(1)
 }
 

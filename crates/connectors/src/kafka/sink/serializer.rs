@@ -8,7 +8,7 @@ use rheos_runtime::error::BoxError;
 use rheos_runtime::sink::writer::WriterContext;
 
 use crate::avro::{AvroEncoder, RegistrySettings, SubjectNames};
-use crate::kafka::source::KafkaDeadLetter;
+use crate::kafka::source::{KafkaDeadLetter, dead_letter_headers};
 
 /// A record to be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,26 +64,37 @@ impl<T, F: Fn(&T) -> OutRecord> RowSerializer<T> for F {
     }
 }
 
+/// In front of the names of a bad record's own headers, in its dead letter.
+pub const OWN_HEADER: &str = "header.";
+
 /// Dead letters as records of `topic`: key and value as they came, and where from in the headers
-/// `topic`, `partition`, `offset`, `timestamp` and `error`.
+/// `topic`, `partition`, `offset`, `timestamp` and `error`; the record's own headers behind
+/// [`OWN_HEADER`].
 pub fn dead_letter_records(
     topic: impl Into<String>,
 ) -> impl Fn(&KafkaDeadLetter) -> OutRecord + Clone + Send + Sync + 'static {
     let topic = topic.into();
     move |letter| {
         let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+        let own = letter.headers.as_deref().and_then(dead_letter_headers);
+        let mut headers = vec![
+            header("topic", letter.topic.to_string()),
+            header("partition", letter.partition.to_string()),
+            header("offset", letter.offset.to_string()),
+            header("timestamp", letter.timestamp.to_string()),
+            header("error", letter.error.clone()),
+        ];
+        headers.extend(
+            own.unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| (format!("{OWN_HEADER}{name}"), value)),
+        );
         OutRecord {
             topic: topic.clone(),
             partition: None,
             key: letter.key.clone(),
             value: letter.value.clone(),
-            headers: vec![
-                header("topic", letter.topic.to_string()),
-                header("partition", letter.partition.to_string()),
-                header("offset", letter.offset.to_string()),
-                header("timestamp", letter.timestamp.to_string()),
-                header("error", letter.error.clone()),
-            ],
+            headers,
             timestamp: Some(letter.timestamp.max(0)),
         }
     }

@@ -9,6 +9,7 @@ use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::source::reader::ReaderContext;
 
 use super::decoder::KafkaRecord;
+use super::headers;
 use crate::bad_records::BadRecords;
 use crate::error::ConnectorError;
 use crate::kafka::error::KafkaError;
@@ -28,6 +29,9 @@ pub struct KafkaDeadLetter {
     pub key: Option<Vec<u8>>,
     /// Its value.
     pub value: Option<Vec<u8>>,
+    /// Its headers as a JSON list of names and values in base64, `[["trace","MQ=="]]`, so that every
+    /// sink has a place for them; none if it had none.
+    pub headers: Option<String>,
     /// What is wrong with it.
     pub error: String,
 }
@@ -93,6 +97,7 @@ impl BadRecordHandler {
                 timestamp: record.timestamp,
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
+                headers: headers::to_text(record.headers),
                 error: error.to_string(),
             };
             letters.emit(letter, record.timestamp.max(0));
