@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use rheos::core::clock::{Clock, SharedClock};
+use rheos::core::clock::SharedClock;
 use rheos::runtime::BoxError;
 use rheos_connectors::kafka::KafkaError;
 use rheos_connectors::kafka::batch::{BatchBuilder, Compression};
