@@ -1,6 +1,6 @@
 //! The memory of the process: what it may have, what its states come to, and when that ends.
 //!
-//! Life of a [`MemoryWatch`]: made when a job starts → looks once a second, tells how fast states grow
+//! Life of a [`MemoryWatch`]: made when a job starts → looks at states and process, tells how fast states grow
 //! and when they will have no room ([`forecast`]) → says that the job must end, while there is still
 //! room to end it in good order ([`limit`]).
 

@@ -1,4 +1,4 @@
-//! Looks at states and at the process once a second. See the [module](super).
+//! Looks at the process four times a second, and at its states once. See the [module](super).
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,10 @@ use crate::bottleneck::grouped;
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 
-/// Microseconds between two looks.
-const PERIOD: i64 = 1_000_000;
+/// Microseconds between two looks at the process.
+const PERIOD: i64 = 250_000;
+/// Seconds between two looks at the states, whose sizes are told about as often.
+const STATES: f64 = 1.0;
 /// What is further away than this many seconds is not told in the log.
 const FAR: f64 = 1_000.0 * 3_600.0;
 /// States that an error names.
@@ -40,6 +42,7 @@ pub struct MemoryWatch {
     /// What the process may have; none where the system does not tell.
     limit: Option<u64>,
     next: i64,
+    sampled: Option<f64>,
     resident: Option<Resident>,
     states: BTreeMap<StateKey, Watched>,
 }
@@ -57,6 +60,7 @@ impl MemoryWatch {
             next: clock.monotonic_micros(),
             clock,
             limit: budget.map(|budget| budget.total),
+            sampled: None,
             resident: None,
             states: BTreeMap::new(),
         })
@@ -75,7 +79,11 @@ impl MemoryWatch {
     }
 
     fn judge(&mut self, metrics: &JobMetrics, seconds: f64, resident: u64) -> Option<JobError> {
-        self.sample(metrics, seconds);
+        let due = self.sampled.is_none_or(|at| seconds - at >= STATES);
+        if due {
+            self.sampled = Some(seconds);
+            self.sample(metrics, seconds);
+        }
         let limit = self.limit?;
         let seen = Resident {
             at: seconds,
@@ -83,8 +91,10 @@ impl MemoryWatch {
         };
         let before = self.resident.replace(seen);
         let room = limit::threshold(limit) - seen.bytes;
-        metrics.growth.set(self.growths(room));
-        self.tell(room);
+        if due {
+            metrics.growth.set(self.growths(room));
+            self.tell(room);
+        }
         limit::is_reached(before, seen, limit).then(|| JobError::OutOfMemory {
             resident: mebibytes(resident),
             limit: mebibytes(limit),

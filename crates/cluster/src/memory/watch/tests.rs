@@ -78,9 +78,9 @@ fn growth_is_summed_over_subtasks_and_told_with_the_time_that_is_left() {
         (growth.bytes, growth.per_second),
         (58 * MIB, 2.0 * MIB as f64)
     );
-    // 950 MiB may be used, 100 are.
+    // 900 MiB may be used, 100 are.
     let left = growth.seconds_to_limit.unwrap();
-    assert!((left - 425.0).abs() < 1e-3, "{left}");
+    assert!((left - 400.0).abs() < 1e-3, "{left}");
     let told = watch.states.values().next().unwrap().told;
     assert_eq!(told, Some(2));
 }
