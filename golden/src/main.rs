@@ -28,6 +28,9 @@ struct Arguments {
     /// After every so many items jobs take a checkpoint and crash, and go on from it.
     #[arg(long, value_name = "ITEMS")]
     crash_every: Option<usize>,
+    /// With --crash-every: the checkpoint is unaligned, and taken while the item is in flight.
+    #[arg(long, requires = "crash_every")]
+    unaligned: bool,
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         prefix: arguments.only,
         parallelism: arguments.parallelism,
         crash_every: arguments.crash_every,
+        unaligned: arguments.unaligned,
     };
     let report = match Suite::read(&arguments.dir) {
         Ok(suite) => suite.run(&selection),

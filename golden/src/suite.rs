@@ -45,6 +45,8 @@ pub struct Selection {
     pub parallelism: Vec<u32>,
     /// After every so many items a job takes a checkpoint and crashes, and goes on from it.
     pub crash_every: Option<usize>,
+    /// The checkpoint is unaligned, and taken while the item is in flight.
+    pub unaligned: bool,
 }
 
 impl Selection {
@@ -102,7 +104,7 @@ impl Suite {
     /// Runs what is selected. A line that cannot be read fails, whatever is selected.
     pub fn run(&self, selection: &Selection) -> Report {
         let mut report = Report::default();
-        crash::set_every(selection.crash_every);
+        crash::set_every(selection.crash_every, selection.unaligned);
         for (file, number, line) in &self.lines {
             let place = format!("{file}:{number}");
             match parse(line) {

@@ -13,6 +13,7 @@ fn windows_and_process_functions_give_what_flink_gave() {
             prefix: kind.to_owned(),
             parallelism: vec![1, 3],
             crash_every: None,
+            unaligned: false,
         };
         let report = suite.run(&selection);
         // "windowJoin" begins with "window" too.

@@ -12,6 +12,19 @@ pub enum SnapshotKind {
     Savepoint,
 }
 
+/// Whether a barrier waits for the rows before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alignment {
+    /// Until they are processed.
+    Aligned,
+    /// Until so many milliseconds after its trigger; from then on it overtakes them, on exchanges
+    /// that can put them back, and they become part of the checkpoint.
+    Unaligned {
+        /// 0 where it never waits.
+        after_millis: Millis,
+    },
+}
+
 /// A barrier. It never overtakes a row of its channel unless its checkpoint is unaligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Barrier {
@@ -23,4 +36,41 @@ pub struct Barrier {
     pub triggered_at: Millis,
     /// Checkpoint or savepoint.
     pub kind: SnapshotKind,
+    /// Whether it may overtake rows; that of a savepoint never does.
+    pub alignment: Alignment,
+}
+
+impl Barrier {
+    /// From when on it overtakes rows, by the coordinator's clock; never, where there is no time.
+    pub fn overtakes_at(&self) -> Option<Millis> {
+        match (self.kind, self.alignment) {
+            (SnapshotKind::Checkpoint, Alignment::Unaligned { after_millis }) => {
+                Some(self.triggered_at.saturating_add(after_millis))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_savepoint_waits_whatever_its_barrier_says() {
+        let barrier = |kind, alignment| Barrier {
+            checkpoint: CheckpointId(1),
+            generation: Generation(1),
+            triggered_at: 500,
+            kind,
+            alignment,
+        };
+        let unaligned = Alignment::Unaligned { after_millis: 20 };
+        let checkpoint = barrier(SnapshotKind::Checkpoint, unaligned);
+        assert_eq!(checkpoint.overtakes_at(), Some(520));
+        let aligned = barrier(SnapshotKind::Checkpoint, Alignment::Aligned);
+        assert_eq!(aligned.overtakes_at(), None);
+        let savepoint = barrier(SnapshotKind::Savepoint, unaligned);
+        assert_eq!(savepoint.overtakes_at(), None);
+    }
 }

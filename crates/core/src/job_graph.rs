@@ -153,6 +153,25 @@ impl JobGraph {
             .position(|vertex| vertex.operators.contains(&operator))
     }
 
+    /// A name of an edge that is the same in every start of the job: by who emits, by which output, and
+    /// its number among those that lead from there to the same input.
+    pub fn edge_id(&self, edge: &OperatorEdge) -> u64 {
+        let alike = |other: &&OperatorEdge| {
+            let ends = |edge: &OperatorEdge| (edge.from, edge.to, edge.input);
+            ends(other) == ends(edge) && other.side_output == edge.side_output
+        };
+        let mut before = self.edges.iter().filter(alike);
+        let number = before.position(|other| std::ptr::eq(other, edge));
+        let from = self.operators.get(edge.from);
+        let name = format!(
+            "{}\n{}\n{}",
+            from.map_or("", |from| from.uid.as_str()),
+            edge.side_output.as_deref().unwrap_or(""),
+            number.unwrap_or(0)
+        );
+        crate::key_group::hash_bytes(name.as_bytes())
+    }
+
     /// Whether an edge stays within a chain.
     pub fn is_chained(&self, edge: &OperatorEdge) -> bool {
         self.vertex_of(edge.from) == self.vertex_of(edge.to)

@@ -90,13 +90,49 @@ fn check<T: Row + Ord + std::fmt::Debug>(
     expected
 }
 
-/// At the same parallelism, and with one change after the other.
+/// As [`check`], with barriers that overtake what the source has made of each step: it is in flight when
+/// the job crashes.
+fn check_in_flight<T: Row + Ord + std::fmt::Debug>(
+    steps: &[Step],
+    parallelism: u32,
+    describe: &dyn Fn(&DataStream<Keyed>, u32) -> DataStream<T>,
+    expected: &[T],
+) {
+    let mut got = Vec::new();
+    let mut kept: Option<TestCheckpoint> = None;
+    for crash in 0..=steps.len() {
+        let mut now = life(parallelism, describe);
+        let read = (crash + 1).min(steps.len());
+        steps[..read]
+            .iter()
+            .for_each(|step| feed(&mut now.input, *step));
+        let mut job = match &kept {
+            Some(checkpoint) => now.harness.restore(checkpoint).unwrap(),
+            None => now.harness.start().unwrap(),
+        };
+        if crash == steps.len() {
+            now.input.end();
+            job.settle().unwrap();
+            assert!(job.is_finished());
+            got.extend(now.output.take_rows());
+        } else {
+            job.step_sources().unwrap();
+            kept = Some(job.unaligned_checkpoint().unwrap());
+            got.extend(now.output.take_before(1));
+        }
+    }
+    assert_eq!(sorted(got), expected, "in flight at {parallelism}");
+}
+
+/// At the same parallelism, with rows in flight and without, and with one change after the other.
 fn check_all<T: Row + Ord + std::fmt::Debug>(
     steps: &[Step],
     describe: &dyn Fn(&DataStream<Keyed>, u32) -> DataStream<T>,
 ) -> Vec<T> {
-    check(steps, &[1], describe);
-    check(steps, &[3], describe);
+    for parallelism in [1, 3] {
+        let expected = check(steps, &[parallelism], describe);
+        check_in_flight(steps, parallelism, describe, &expected);
+    }
     check(steps, &[2, 3, 1, 5], describe)
 }
 

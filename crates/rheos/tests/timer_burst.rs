@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rheos::core::barrier::{Barrier, SnapshotKind};
+use rheos::core::barrier::{Alignment, Barrier, SnapshotKind};
 use rheos::core::id::{CheckpointId, Generation, Place};
 use rheos::execute::{StartOptions, start_with};
 use rheos::prelude::*;
@@ -170,6 +170,7 @@ fn a_barrier_gets_through_a_burst_of_ten_million_timers() {
             generation: Generation(1),
             triggered_at: 0,
             kind: SnapshotKind::Checkpoint,
+            alignment: Alignment::Aligned,
         });
         let at = || {
             let passed = passed.0.lock().unwrap();

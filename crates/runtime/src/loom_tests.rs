@@ -16,6 +16,8 @@ use crate::chain::inbox::Inbox;
 use crate::exchange::channel::{ChannelReceiver, channel};
 use crate::exchange::debloat::WindowLimits;
 use crate::exchange::gate::{Feed, Gate, Polled};
+use crate::exchange::lane::{LaneEnd, LaneId};
+use crate::exchange::partitioner::Partitioning;
 use crate::task::mailbox::{Mail, mailbox};
 use crate::task::signal::Signal;
 
@@ -168,7 +170,15 @@ fn loom_a_gate_merges_two_senders() {
         for first in [10, 20] {
             let sending = signal();
             let (sender, receiver) = channel::<i64>(sending.clone(), receiving.clone(), 1);
-            receivers.push(receiver);
+            receivers.push(LaneEnd {
+                id: LaneId {
+                    edge: 1,
+                    sender: 0,
+                    senders: 1,
+                },
+                partitioning: Partitioning::Rebalance,
+                receiver,
+            });
             threads.push(thread::spawn(move || {
                 sending.attach();
                 sender.send(batch(first), 1);
@@ -177,7 +187,7 @@ fn loom_a_gate_merges_two_senders() {
             }));
         }
         let inbox = Rc::new(Inbox::default());
-        let mut gate = Gate::new(receivers, inbox.clone(), WindowLimits::default(), 0);
+        let mut gate = Gate::new(0, receivers, inbox.clone(), WindowLimits::default(), 0);
         let rows = RefCell::new(Vec::new());
         let mut watermarks = Vec::new();
         loop {

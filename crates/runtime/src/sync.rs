@@ -6,7 +6,7 @@ pub(crate) use std::sync::Arc;
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 #[cfg(not(loom))]
 pub(crate) use std::thread::{self, Thread};
@@ -14,7 +14,7 @@ pub(crate) use std::thread::{self, Thread};
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 #[cfg(loom)]
 pub(crate) use thread::Thread;

@@ -1,5 +1,8 @@
 //! Crashes in the middle of a scenario: after some items the job takes a checkpoint, is thrown away, and
 //! another goes on from the checkpoint. What comes out must be the same.
+//!
+//! With unaligned checkpoints it crashes before an item has been processed: what the sources have made
+//! of it is in flight then, and in the checkpoint.
 
 use std::cell::Cell;
 
@@ -8,11 +11,40 @@ use rheos::harness::{Harness, HarnessError, TestJob};
 thread_local! {
     /// After how many items; jobs of scenarios run on the thread that asked for them.
     static EVERY: Cell<Option<usize>> = const { Cell::new(None) };
+    static UNALIGNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// After how many items jobs crash from now on; never without a number.
-pub(crate) fn set_every(items: Option<usize>) {
+/// After how many items jobs crash from now on, never without a number; and whether from unaligned
+/// checkpoints.
+pub(crate) fn set_every(items: Option<usize>, unaligned: bool) {
     EVERY.set(items.filter(|items| *items > 0));
+    UNALIGNED.set(unaligned);
+}
+
+fn is_due(index: usize) -> bool {
+    EVERY
+        .get()
+        .is_some_and(|every| (index + 1).is_multiple_of(every))
+}
+
+/// Whether jobs that crash have gone on behind their checkpoint, and forget that.
+pub(super) fn forgets() -> bool {
+    EVERY.get().is_some() && UNALIGNED.get()
+}
+
+/// Lets the job crash if it is time, when the item of this index is in flight.
+pub(super) fn within(
+    index: usize,
+    harness: &Harness,
+    mut job: TestJob,
+) -> Result<TestJob, HarnessError> {
+    if !is_due(index) || !UNALIGNED.get() {
+        return Ok(job);
+    }
+    job.step_sources()?;
+    let kept = job.unaligned_checkpoint()?;
+    drop(job);
+    harness.restore(&kept)
 }
 
 /// Lets the job crash if it is time, after the item of this index.
@@ -21,10 +53,7 @@ pub(super) fn after(
     harness: &Harness,
     mut job: TestJob,
 ) -> Result<TestJob, HarnessError> {
-    let due = EVERY
-        .get()
-        .is_some_and(|every| (index + 1).is_multiple_of(every));
-    if !due || job.is_finished() {
+    if !is_due(index) || UNALIGNED.get() || job.is_finished() {
         return Ok(job);
     }
     let kept = job.checkpoint()?;

@@ -35,6 +35,9 @@ pub(super) fn drive(
                 input.end();
             }
         }
+        if item.is_some() {
+            job = crash::within(i, harness, job).map_err(failed)?;
+        }
         job.settle().map_err(failed)?;
         for text in take() {
             let mut record: Value =
@@ -69,6 +72,7 @@ pub(super) fn drive_both(
     for i in 0..left_items.len().max(right_items.len()) {
         feed(&mut left, left_items.get(i));
         feed(&mut right, right_items.get(i));
+        job = crash::within(i, harness, job).map_err(failed)?;
         job.settle().map_err(failed)?;
         job = crash::after(i, harness, job).map_err(failed)?;
     }

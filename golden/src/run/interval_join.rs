@@ -102,6 +102,7 @@ impl Runner<IntervalJoinLockstep> for Lockstep {
                 LockstepItem::LeftWatermark(watermark) => left.watermark(watermark.0),
                 LockstepItem::RightWatermark(watermark) => right.watermark(watermark.0),
             }
+            job = crash::within(i, &harness, job).map_err(failed)?;
             job.settle().map_err(failed)?;
             for (pair, ts) in joined.pairs.take() {
                 let mut record = record(pair, ts);

@@ -13,7 +13,7 @@ use rheos::prelude::*;
 use serde_json::{Value, json};
 
 use super::drive::{Event, drive};
-use super::{Outcome, RunError, Runner};
+use super::{Outcome, RunError, Runner, crash};
 use crate::scenario::stream::Time;
 use crate::scenario::window as spec;
 use crate::scenario::window::{Assigner, Function, WindowSpec};
@@ -370,7 +370,9 @@ where
     A: WindowAssigner<Event>,
     A::Window: Bounds,
 {
-    let (merging, stated) = (running.merging, running.parallelism == 1);
+    // What a job has counted outside of its state it does not forget when it crashes.
+    let stated = running.parallelism == 1 || crash::forgets();
+    let merging = running.merging;
     let counts = Counts::<A::Window>::default();
     let records = match function {
         Function::Aggregate => windowed.aggregate_with(Summing, move |open| {

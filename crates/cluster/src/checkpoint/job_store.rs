@@ -49,6 +49,8 @@ pub struct Begun {
     pub restored: Option<RestoredJob>,
     /// How long the job had run by then, in milliseconds.
     pub run_millis: i64,
+    /// When that was triggered: what is triggered from here on is later, whatever the clock says.
+    pub triggered_at: i64,
 }
 
 /// What there is to do about a job that is started.
@@ -209,6 +211,7 @@ impl JobStore {
                 next_checkpoint: self.highest + 1,
                 restored: None,
                 run_millis: 0,
+                triggered_at: 0,
             };
             let chosen = self.choose(resume)?;
             if let Some((storage, folder, number)) = &chosen {
@@ -219,12 +222,14 @@ impl JobStore {
                     lineage,
                     checkpoint,
                     run_millis,
+                    triggered_at,
                     ..
                 } = checkpoint.manifest;
                 begun.lineage = lineage;
                 begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
                 begun.restored = Some(restored);
                 begun.run_millis = run_millis;
+                begun.triggered_at = triggered_at;
             }
             let from = chosen
                 .as_ref()
@@ -274,6 +279,7 @@ impl JobStore {
             next_checkpoint,
             restored: None,
             run_millis: 0,
+            triggered_at: 0,
         };
         let own = self
             .latest
@@ -285,6 +291,7 @@ impl JobStore {
             let older = self.older(checkpoint.manifest.checkpoint);
             begun.restored = Some(checkpoint.load(graph, self.settings.ignore_unclaimed, older)?);
             begun.run_millis = checkpoint.manifest.run_millis;
+            begun.triggered_at = checkpoint.manifest.triggered_at;
         }
         let from = source.map(|(storage, folder)| format!("{}/{folder}", storage.location()));
         self.append_generation(&begun, from)?;

@@ -69,6 +69,18 @@ pub struct TaskManifest {
     pub alignment_micros: i64,
     /// How long the task stood still, in microseconds.
     pub sync_micros: i64,
+    /// From the trigger to the first input's barrier, in microseconds.
+    #[serde(default)]
+    pub start_delay_micros: i64,
+    /// Bytes of rows that the task took in during alignment.
+    #[serde(default)]
+    pub bytes_processed: u64,
+    /// Bytes of elements in flight that are in the checkpoint.
+    #[serde(default)]
+    pub bytes_persisted: u64,
+    /// Whether the barrier overtook what was in flight.
+    #[serde(default)]
+    pub unaligned: bool,
     /// From the trigger until its part was written, in microseconds.
     pub end_to_end_micros: i64,
     /// Bytes written.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use rheos_core::clock::SharedClock;
 use rheos_core::id::OperatorId;
 use rheos_core::spawn::SharedSpawner;
-use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
+use rheos_runtime::checkpoint::snapshot::{TaskCost, TaskSnapshot};
 
 use super::error::CheckpointError;
 use super::job_store::JobStore;
@@ -33,10 +33,8 @@ pub struct WrittenOperator {
 pub struct WrittenTask {
     /// By operator.
     pub operators: Vec<WrittenOperator>,
-    /// See [`TaskSnapshot`].
-    pub alignment_micros: i64,
-    /// See [`TaskSnapshot`].
-    pub sync_micros: i64,
+    /// What it cost the task.
+    pub cost: TaskCost,
     /// Bytes written.
     pub bytes: u64,
     /// When, in monotonic microseconds.
@@ -180,15 +178,13 @@ fn carry_out(order: Order, store: &Mutex<JobStore>, clock: &SharedClock, tell: &
             task,
             name,
             snapshot,
-        } => tell(
-            match write_task(store, checkpoint, task, &name, &snapshot) {
-                Ok(mut written) => {
-                    written.written_micros = clock.monotonic_micros();
-                    Written::Task(checkpoint, task, written)
-                }
-                Err(error) => Written::Failed(checkpoint, error),
-            },
-        ),
+        } => tell(match write_task(store, checkpoint, task, &name, snapshot) {
+            Ok(mut written) => {
+                written.written_micros = clock.monotonic_micros();
+                Written::Task(checkpoint, task, written)
+            }
+            Err(error) => Written::Failed(checkpoint, error),
+        }),
         Order::Close(mut manifest, enumerators) => {
             let checkpoint = manifest.checkpoint;
             tell(match close(store, &mut manifest, &enumerators) {
@@ -213,19 +209,19 @@ fn write_task(
     checkpoint: u64,
     task: usize,
     name: &str,
-    snapshot: &TaskSnapshot,
+    mut snapshot: TaskSnapshot,
 ) -> Result<WrittenTask, CheckpointError> {
+    let unwritable = |error| CheckpointError::Unwritable {
+        checkpoint,
+        task: name.to_owned(),
+        error,
+    };
+    snapshot.settle().map_err(unwritable)?;
     let file = format!("task-{task:04}.snap");
     let mut bytes = Vec::new();
     let mut operators = Vec::new();
     for (id, operator) in &snapshot.operators {
-        let written = operator
-            .to_bytes()
-            .map_err(|error| CheckpointError::Unwritable {
-                checkpoint,
-                task: name.to_owned(),
-                error,
-            })?;
+        let written = operator.to_bytes().map_err(unwritable)?;
         operators.push(WrittenOperator {
             id: *id,
             has_state: operator.has_state(),
@@ -240,8 +236,7 @@ fn write_task(
     storage.put(&format!("{folder}/{file}"), &bytes)?;
     Ok(WrittenTask {
         operators,
-        alignment_micros: snapshot.alignment_micros,
-        sync_micros: snapshot.sync_micros,
+        cost: snapshot.cost,
         bytes: bytes.len() as u64,
         written_micros: 0,
     })

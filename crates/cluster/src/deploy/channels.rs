@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rheos_runtime::deploy::edge_builder::{AnyEnd, EdgeBuilder};
+use rheos_runtime::exchange::lane::LaneId;
 use rheos_runtime::task::signal::Signal;
 
 /// Ends of the channels of one edge: by subtask, in the order of the subtasks of the other side.
@@ -14,9 +15,9 @@ pub(super) struct EdgeChannels {
 }
 
 impl EdgeChannels {
-    /// Makes the channels between the subtasks of two vertices.
+    /// Makes the channels between the subtasks of two vertices; `id` names the edge, see [`LaneId`].
     pub fn new(
-        edge: &Arc<dyn EdgeBuilder>,
+        (edge, id): (&Arc<dyn EdgeBuilder>, u64),
         senders: &[Arc<Signal>],
         receivers: &[Arc<Signal>],
         window: usize,
@@ -26,7 +27,12 @@ impl EdgeChannels {
         for (from, sender) in (0u32..).zip(senders) {
             for (to, receiver) in (0u32..).zip(receivers) {
                 if edge.connects(from, from_count, to, to_count) {
-                    let (out, into) = edge.channel(sender.clone(), receiver.clone(), window);
+                    let lane = LaneId {
+                        edge: id,
+                        sender: from,
+                        senders: from_count,
+                    };
+                    let (out, into) = edge.channel(lane, sender.clone(), receiver.clone(), window);
                     channels.senders.entry(from).or_default().push(out);
                     channels.receivers.entry(to).or_default().push(into);
                 }

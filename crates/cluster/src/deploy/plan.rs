@@ -117,7 +117,8 @@ pub fn deploy(
             EdgeChannels::default()
         } else {
             let window = environment.windows.initial;
-            EdgeChannels::new(builder, signals_of(from), signals_of(to), window)
+            let edge = (builder, graph.edge_id(edge));
+            EdgeChannels::new(edge, signals_of(from), signals_of(to), window)
         });
     }
     let mut coordinators: Vec<SourceDeployment> = Vec::new();

@@ -34,6 +34,9 @@ pub(super) struct Checkpoints {
     lineage: String,
     /// How long the job had run when the attempt began.
     run_millis: i64,
+    /// When the last checkpoint was triggered. Sinks tell by the time of a trigger what is newer: it
+    /// rises, whatever becomes of the clock.
+    triggered_at: i64,
     began_micros: i64,
     /// What tasks that have ended left: their parts of later checkpoints.
     left: BTreeMap<usize, TaskSnapshot>,
@@ -85,6 +88,7 @@ impl Checkpoints {
             generation: begun.generation,
             lineage: begun.lineage.clone(),
             run_millis: begun.run_millis,
+            triggered_at: begun.triggered_at,
             began_micros: now,
             left: BTreeMap::new(),
             enumerators: BTreeMap::new(),
@@ -107,6 +111,7 @@ impl Checkpoints {
         );
         self.generation = begun.generation;
         self.run_millis = begun.run_millis;
+        self.triggered_at = self.triggered_at.max(begun.triggered_at);
         self.began_micros = now;
         // What was under way in the attempt before came to nothing.
         self.count_failed(lost);
@@ -152,7 +157,8 @@ impl Checkpoints {
         if !self.coordinator.is_due(now) {
             return None;
         }
-        let wall = self.clock.wall_millis();
+        let wall = self.clock.wall_millis().max(self.triggered_at + 1);
+        self.triggered_at = wall;
         let checkpoint = self.coordinator.begin(now, wall);
         self.count_failed(0);
         let barrier = Barrier {
@@ -160,6 +166,7 @@ impl Checkpoints {
             generation: Generation(self.generation),
             triggered_at: wall,
             kind: SnapshotKind::Checkpoint,
+            alignment: self.settings.alignment(),
         };
         let mut enumerators = Vec::new();
         for source in &attempt.sources {
@@ -376,8 +383,12 @@ fn describe(manifest: &mut Manifest, pending: &Pending, graph: &JobGraph, metric
         if let Some(written) = written {
             manifest.tasks.push(TaskManifest {
                 task: task.place.to_string(),
-                alignment_micros: written.alignment_micros,
-                sync_micros: written.sync_micros,
+                alignment_micros: written.cost.alignment_micros,
+                sync_micros: written.cost.sync_micros,
+                start_delay_micros: written.cost.start_delay_micros,
+                bytes_processed: written.cost.bytes_processed,
+                bytes_persisted: written.cost.bytes_persisted,
+                unaligned: written.cost.unaligned,
                 end_to_end_micros: written.written_micros - pending.triggered_micros,
                 bytes: written.bytes,
             });

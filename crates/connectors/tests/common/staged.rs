@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rheos::prelude::*;
-use rheos_core::barrier::{Barrier, SnapshotKind};
+use rheos_core::barrier::{Alignment, Barrier, SnapshotKind};
 use rheos_core::clock::SystemClock;
 use rheos_core::id::{CheckpointId, Generation, OperatorId, Place};
 use rheos_runtime::metrics::operator::OperatorMetrics;
@@ -82,8 +82,9 @@ impl Staged {
         let barrier = Barrier {
             checkpoint: CheckpointId(number),
             generation: Generation(1),
-            triggered_at: 0,
+            triggered_at: triggered_at(number),
             kind: SnapshotKind::Checkpoint,
+            alignment: Alignment::Aligned,
         };
         StagedEpoch {
             fence: Fence {
@@ -92,15 +93,30 @@ impl Staged {
                 writer: 0,
                 epoch: number,
             },
-            triggered_at: 0,
+            triggered_at: triggered_at(number),
             handle: writer.stage(&barrier).unwrap().unwrap(),
         }
     }
 }
 
+/// Triggers rise with the numbers of checkpoints.
+fn triggered_at(number: u64) -> i64 {
+    1_000 + 10 * number as i64
+}
+
 /// Runs a job from numbers to a sink, which fails at some rows, and is stopped and started at other
 /// parallelisms, until all rows are through; `meanwhile` is done in its first life.
 pub fn run_through_trouble<S: Sink<u64>>(
+    sink: impl Fn() -> S,
+    count: u64,
+    meanwhile: impl FnOnce(&dyn Fn() -> u64),
+) {
+    run_rows_through_trouble(|n| n, sink, count, meanwhile);
+}
+
+/// As [`run_through_trouble`], of rows that numbers are made into.
+pub fn run_rows_through_trouble<T: Row, S: Sink<T>>(
+    row: fn(u64) -> T,
     sink: impl Fn() -> S,
     count: u64,
     meanwhile: impl FnOnce(&dyn Fn() -> u64),
@@ -134,6 +150,7 @@ pub fn run_through_trouble<S: Sink<u64>>(
                 }
                 Ok(n)
             })
+            .map(row)
             .rebalance()
             .sink_to(sink())
             .uid("sink");

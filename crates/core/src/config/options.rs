@@ -198,6 +198,20 @@ pub const CHECKPOINTING_MAX_CONCURRENT: ConfigOption<u32> = ConfigOption::new(
 )
 .default("1");
 
+/// Whether barriers may overtake rows.
+pub const CHECKPOINTING_UNALIGNED: ConfigOption<bool> = ConfigOption::new(
+    "execution.checkpointing.unaligned.enabled",
+    "Whether the barriers of checkpoints may overtake rows, which are then part of the checkpoint.",
+)
+.default("true");
+
+/// How long a barrier waits for the rows before it until it overtakes them.
+pub const CHECKPOINTING_ALIGNED_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
+    "execution.checkpointing.aligned-checkpoint-timeout",
+    "After its trigger, how long a barrier waits for the rows before it until it overtakes them.",
+)
+.default("1 s");
+
 /// Checkpoints that may fail in a row before the job does.
 pub const CHECKPOINTING_TOLERABLE_FAILURES: ConfigOption<u32> = ConfigOption::new(
     "execution.checkpointing.tolerable-failed-checkpoints",

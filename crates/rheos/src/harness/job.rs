@@ -1,12 +1,13 @@
 //! The job of a test: its tasks, stepped one after the other until all of them wait.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rheos_cluster::deploy::{Deployment, JobMetrics, SourceDeployment, deploy};
 use rheos_core::Row;
-use rheos_core::barrier::{Barrier, SnapshotKind};
+use rheos_core::barrier::{Alignment, Barrier, SnapshotKind};
 use rheos_core::clock::{Clock, ManualClock};
 use rheos_core::config::Configuration;
 use rheos_core::id::{CheckpointId, Generation, OperatorId, Place};
@@ -38,6 +39,12 @@ pub enum HarnessError {
     /// A task failed.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// No checkpoint is under way that could end.
+    #[error("no checkpoint is under way: call begin_checkpoint first")]
+    NoCheckpoint,
+    /// A row can't be in a checkpoint.
+    #[error("a row in flight: {0}")]
+    Row(rheos_core::row::RowError),
     /// A source's coordinator failed.
     #[error("source: {0}")]
     Source(String),
@@ -48,6 +55,9 @@ pub struct Harness {
     env: StreamEnv,
     clock: Arc<ManualClock>,
     io: Option<tokio::runtime::Handle>,
+    windows: WindowLimits,
+    /// What outputs do when their job has crashed.
+    undo: RefCell<Vec<Box<dyn Fn()>>>,
 }
 
 impl Default for Harness {
@@ -68,7 +78,20 @@ impl Harness {
             env: StreamEnv::new(configuration),
             clock: ManualClock::at(0),
             io: None,
+            windows: WindowLimits::default(),
+            undo: RefCell::default(),
         }
+    }
+
+    /// Grants every channel so many bytes, always.
+    pub fn with_credit(mut self, bytes: usize) -> Self {
+        self.windows = WindowLimits {
+            initial: bytes,
+            min: bytes,
+            max: bytes,
+            ..self.windows
+        };
+        self
     }
 
     /// Runs futures of the job on this runtime.
@@ -100,6 +123,7 @@ impl Harness {
     /// A sink that the test reads.
     pub fn output<T: Row>(&self, stream: &DataStream<T>) -> TestOutput<T> {
         let (output, sink) = TestOutput::new();
+        self.undo.borrow_mut().push(output.undo());
         stream.sink_to(sink);
         output
     }
@@ -113,11 +137,13 @@ impl Harness {
     }
 
     /// Starts the job anew from a checkpoint of an earlier one, as after a crash: inputs are read
-    /// again from where they were at it.
+    /// again from where they were at it, and outputs of this harness forget what came behind the first
+    /// barrier of the job before.
     ///
     /// # Errors
     /// As [`Harness::start`], or if the checkpoint does not fit the job.
     pub fn restore(&self, checkpoint: &TestCheckpoint) -> Result<TestJob, HarnessError> {
+        self.undo.borrow().iter().for_each(|undo| undo());
         self.deploy(Some(&checkpoint.job))
     }
 
@@ -131,7 +157,7 @@ impl Harness {
             io: self.io.clone(),
             configuration: Arc::new(self.env.configuration()),
             batches: BatchLimits::default(),
-            windows: WindowLimits::default(),
+            windows: self.windows,
             listener: listener.clone(),
             checkpointing: None,
             seed: 0,
@@ -163,6 +189,7 @@ impl Harness {
             signal,
             passed: listener,
             next_checkpoint: restored.map_or(1, |job| job.checkpoint.0 + 1),
+            begun: None,
         })
     }
 }
@@ -212,6 +239,8 @@ pub struct TestJob {
     signal: Arc<Signal>,
     passed: Arc<Passed>,
     next_checkpoint: u64,
+    /// A checkpoint under way, with what the enumerators remember.
+    begun: Option<TestCheckpoint>,
 }
 
 impl TestJob {
@@ -237,21 +266,50 @@ impl TestJob {
                 .map_err(|error| HarnessError::Source(format!("{}: {error}", source.name)))?;
         }
         let mut worked = false;
-        for slot in &mut self.tasks {
-            let Some(task) = slot else { continue };
-            match guarded_step(task)? {
-                Step::Worked => worked = true,
-                Step::Blocked { .. } => {}
-                Step::Finished => {
-                    task.close();
-                    *slot = None;
-                    worked = true;
-                }
-            }
+        for task in 0..self.tasks.len() {
+            worked |= self.step_task(task)?;
         }
         // A task may have worked in a step that it ended blocked; what that means for the others,
         // rows or credit, has raised the signal.
         Ok(self.signal.take() || worked)
+    }
+
+    /// How many tasks there are, upstream first.
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Steps one task; whether it got something done.
+    ///
+    /// # Errors
+    /// See [`TestJob::settle`].
+    pub fn step_task(&mut self, task: usize) -> Result<bool, HarnessError> {
+        let Some(slot) = self.tasks.get_mut(task) else {
+            return Ok(false);
+        };
+        let Some(task) = slot else { return Ok(false) };
+        match guarded_step(task)? {
+            Step::Worked => Ok(true),
+            Step::Blocked { .. } => Ok(false),
+            Step::Finished => {
+                task.close();
+                *slot = None;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Steps the tasks that read sources: what they emit is then in flight.
+    ///
+    /// # Errors
+    /// See [`TestJob::settle`].
+    pub fn step_sources(&mut self) -> Result<(), HarnessError> {
+        let sources = self.mails.iter().map(|(_, is_source)| *is_source);
+        let sources: Vec<bool> = sources.collect();
+        for (task, _) in sources.iter().enumerate().filter(|(_, is)| **is) {
+            while self.step_task(task)? {}
+        }
+        Ok(())
     }
 
     /// Moves the clock, and lets what is due happen.
@@ -268,12 +326,13 @@ impl TestJob {
         self.tasks.iter().all(Option::is_none)
     }
 
-    fn barrier(&self, checkpoint: CheckpointId) -> Barrier {
+    fn barrier(&self, checkpoint: CheckpointId, alignment: Alignment) -> Barrier {
         Barrier {
             checkpoint,
             generation: Generation(1),
             triggered_at: self.clock.wall_millis(),
             kind: SnapshotKind::Checkpoint,
+            alignment,
         }
     }
 
@@ -281,29 +340,52 @@ impl TestJob {
     pub fn trigger_barrier(&mut self) -> CheckpointId {
         let checkpoint = CheckpointId(self.next_checkpoint);
         self.next_checkpoint += 1;
-        let barrier = self.barrier(checkpoint);
+        let barrier = self.barrier(checkpoint, Alignment::Aligned);
         self.send_to_sources(|| Mail::Checkpoint(barrier));
         checkpoint
     }
 
-    /// Takes a checkpoint: lets a barrier through, and keeps what every task remembers. What a test
-    /// output has received is not undone by going back to it.
+    /// Takes a checkpoint: lets a barrier through, and keeps what every task remembers.
     ///
     /// # Errors
     /// See [`TestJob::settle`]; or if a source takes part in no checkpoint.
     pub fn checkpoint(&mut self) -> Result<TestCheckpoint, HarnessError> {
-        let lock = |passed: &Passed| -> BTreeMap<usize, TaskSnapshot> {
-            std::mem::take(
-                &mut *passed
-                    .snapshots
-                    .lock()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
-            )
-        };
-        drop(lock(&self.passed));
+        self.take_checkpoint(Alignment::Aligned)
+    }
+
+    /// Takes a checkpoint whose barrier overtakes what is in flight, wherever it may.
+    ///
+    /// # Errors
+    /// See [`TestJob::checkpoint`].
+    pub fn unaligned_checkpoint(&mut self) -> Result<TestCheckpoint, HarnessError> {
+        self.take_checkpoint(Alignment::Unaligned { after_millis: 0 })
+    }
+
+    fn take_checkpoint(&mut self, alignment: Alignment) -> Result<TestCheckpoint, HarnessError> {
+        self.begin_checkpoint(alignment)?;
+        self.settle()?;
+        let taken = self.end_checkpoint()?;
+        self.settle()?;
+        Ok(taken)
+    }
+
+    fn snapshots(&self) -> MutexGuard<'_, BTreeMap<usize, TaskSnapshot>> {
+        let snapshots = &self.passed.snapshots;
+        snapshots
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Begins a checkpoint, in place of one that is under way: tells the sources. It goes on as the
+    /// tasks are stepped.
+    ///
+    /// # Errors
+    /// If a source takes part in no checkpoint.
+    pub fn begin_checkpoint(&mut self, alignment: Alignment) -> Result<(), HarnessError> {
+        self.snapshots().clear();
         let checkpoint = CheckpointId(self.next_checkpoint);
         self.next_checkpoint += 1;
-        let barrier = self.barrier(checkpoint);
+        let barrier = self.barrier(checkpoint, alignment);
         self.passed.wanted.store(true, Ordering::Relaxed);
         let mut operators: BTreeMap<OperatorId, RestoredOperator> = BTreeMap::new();
         for source in &self.coordinators {
@@ -317,11 +399,42 @@ impl TestJob {
             let operator = operators.entry(source.id).or_default();
             operator.enumerator = Some(Arc::new(snapshot.map_err(failed)?));
         }
-        self.settle()?;
+        let operators = operators.into_iter();
+        self.begun = Some(TestCheckpoint {
+            job: RestoredJob {
+                checkpoint,
+                operators: operators.map(|(id, kept)| (id, Arc::new(kept))).collect(),
+            },
+        });
+        Ok(())
+    }
+
+    /// Whether the barrier of the checkpoint under way has passed every task.
+    pub fn checkpoint_is_taken(&self) -> bool {
+        let snapshots = self.snapshots();
+        let mut tasks = self.tasks.iter().enumerate();
+        self.begun.is_some()
+            && tasks.all(|(index, task)| task.is_none() || snapshots.contains_key(&index))
+    }
+
+    /// Ends the checkpoint under way, and tells the tasks.
+    ///
+    /// # Errors
+    /// If none is under way, or something can't be written.
+    pub fn end_checkpoint(&mut self) -> Result<TestCheckpoint, HarnessError> {
         self.passed.wanted.store(false, Ordering::Relaxed);
-        let mut snapshots = lock(&self.passed);
+        let mut snapshots = std::mem::take(&mut *self.snapshots());
+        let Some(TestCheckpoint { job }) = self.begun.take() else {
+            return Err(HarnessError::NoCheckpoint);
+        };
+        let begun = job.operators.into_iter();
+        let mut operators: BTreeMap<OperatorId, RestoredOperator> = begun
+            .map(|(id, kept)| (id, RestoredOperator::clone(&kept)))
+            .collect();
         for (task, handle) in self.metrics.tasks.iter().enumerate() {
-            let mut taken = snapshots.remove(&task).unwrap_or_default().operators;
+            let mut taken = snapshots.remove(&task).unwrap_or_default();
+            taken.settle().map_err(HarnessError::Row)?;
+            let mut taken = taken.operators;
             for watched in &handle.operators {
                 let at = taken.iter().position(|(id, _)| *id == watched.id);
                 let part = at.map(|at| Arc::new(taken.swap_remove(at).1));
@@ -329,13 +442,12 @@ impl TestJob {
             }
         }
         for (mail, _) in &self.mails {
-            mail.send(Mail::CheckpointCompleted(checkpoint));
+            mail.send(Mail::CheckpointCompleted(job.checkpoint));
         }
-        self.settle()?;
         let operators = operators.into_iter();
         Ok(TestCheckpoint {
             job: RestoredJob {
-                checkpoint,
+                checkpoint: job.checkpoint,
                 operators: operators.map(|(id, kept)| (id, Arc::new(kept))).collect(),
             },
         })

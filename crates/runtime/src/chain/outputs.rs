@@ -105,6 +105,15 @@ impl<T: Row> Outputs<T> {
         true
     }
 
+    /// See [`ExchangeWriter::hurry`].
+    pub fn hurry(&mut self, on: bool) {
+        for target in &mut self.targets {
+            if let Target::Exchange(writer) = target {
+                writer.hurry(on);
+            }
+        }
+    }
+
     /// Hands the buffer to the targets.
     pub fn flush(&mut self, now_micros: i64) {
         if self.buffer.is_empty() {

@@ -76,6 +76,8 @@ impl<T: Row> SideOutput<T> {
 pub trait AnyOutputs {
     /// See [`Outputs::ready`].
     fn ready(&self) -> bool;
+    /// See [`Outputs::hurry`].
+    fn hurry(&self, on: bool);
     /// See [`Outputs::flush`].
     fn flush(&self, now_micros: i64);
     /// See [`Outputs::control`].
@@ -91,6 +93,9 @@ pub trait AnyOutputs {
 impl<T: Row> AnyOutputs for RefCell<Outputs<T>> {
     fn ready(&self) -> bool {
         self.borrow_mut().ready()
+    }
+    fn hurry(&self, on: bool) {
+        self.borrow_mut().hurry(on);
     }
     fn flush(&self, now_micros: i64) {
         self.borrow_mut().flush(now_micros);

@@ -49,6 +49,14 @@ pub trait Stage {
     /// Whether something waits in the stage that a barrier must not pass: rows, or the end of the data,
     /// behind which there is no other barrier that what it brings about could belong to.
     fn holds_barrier(&self) -> bool;
+    /// Whether the end of the data waits in it.
+    fn holds_end(&self) -> bool;
+    /// Whether something has been begun with that a barrier must not overtake, though it overtakes the
+    /// rows behind that.
+    fn unfinished(&self) -> bool;
+    /// A barrier that may overtake rows waits for those in the chain: its exchanges take them on whatever
+    /// their credit. With `freeze`, of a head, no further row is begun with.
+    fn hurry(&mut self, on: bool, freeze: bool);
     /// Whether it can be given another element: nothing waits in it.
     fn takes_input(&self) -> bool;
     /// Whether something waits in it for a system outside: an asynchronous request, a sink.
@@ -128,6 +136,8 @@ pub struct StageContext {
     pub ended: bool,
     /// Whether what passed was the end of data of a job that is stopped without draining.
     pub stopped: Cell<bool>,
+    /// No row or control element of the inputs is begun with: a barrier is about to overtake them.
+    pub frozen: bool,
 }
 
 impl StageContext {
@@ -204,6 +214,15 @@ impl StageContext {
             side.control(control, now);
         }
         self.metrics.set_records_out(out.emitted());
+    }
+
+    /// See [`Stage::hurry`].
+    pub fn hurry<T: Row>(&mut self, out: &mut Outputs<T>, on: bool, freeze: bool) {
+        self.frozen = freeze;
+        out.hurry(on);
+        for side in &self.sides {
+            side.hurry(on);
+        }
     }
 
     /// Sends a barrier past the chain.
@@ -348,7 +367,8 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     }
 
     fn has_work(&self, _now_micros: i64) -> bool {
-        (!self.inbox.is_empty() && (self.burst || self.operator.accepts()))
+        let input = !self.inbox.is_empty() && !self.context.frozen;
+        (input && (self.burst || self.operator.accepts()))
             || self.operator.has_completions()
             || self.deadline_passed()
     }
@@ -378,7 +398,9 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
             self.operator
                 .processing_time(&mut self.out, &self.context.operator)?;
         }
-        if self.inbox.has_rows() {
+        if self.context.frozen {
+            // What has been begun with goes on; nothing else.
+        } else if self.inbox.has_rows() {
             if self.operator.accepts() && !self.out.is_full() {
                 self.run_rows()?;
             }
@@ -398,6 +420,18 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
 
     fn holds_barrier(&self) -> bool {
         self.inbox.has_rows() || self.inbox.has_end() || self.operator.unfinished()
+    }
+
+    fn holds_end(&self) -> bool {
+        self.inbox.has_end()
+    }
+
+    fn unfinished(&self) -> bool {
+        self.operator.unfinished()
+    }
+
+    fn hurry(&mut self, on: bool, freeze: bool) {
+        self.context.hurry(&mut self.out, on, freeze);
     }
 
     fn hasten(&mut self) -> Result<(), BoxError> {

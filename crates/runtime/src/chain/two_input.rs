@@ -99,6 +99,9 @@ impl<Left: Row, Right: Row, Out: Row> TwoInputStage<Left, Right, Out> {
                 .processing_time(&mut self.out, &self.context.operator)?;
         }
         let context = &self.context;
+        if context.frozen {
+            return Ok(());
+        }
         if self.left.has_rows() {
             self.records_in += run_rows(context, &self.left, |rows| {
                 self.operator
@@ -197,12 +200,11 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     }
 
     fn has_work(&self, _now_micros: i64) -> bool {
-        !self.left.is_empty()
+        let input = !self.left.is_empty()
             || !self.right.is_empty()
             || !self.controls.is_empty()
-            || !self.ready.is_empty()
-            || self.operator.unfinished()
-            || self.deadline_passed()
+            || !self.ready.is_empty();
+        (input && !self.context.frozen) || self.operator.unfinished() || self.deadline_passed()
     }
 
     fn outputs_ready(&mut self) -> bool {
@@ -232,12 +234,20 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     }
 
     fn holds_barrier(&self) -> bool {
+        self.left.has_rows() || self.right.has_rows() || self.unfinished() || self.holds_end()
+    }
+
+    fn holds_end(&self) -> bool {
         let is_end = |control: &Control| matches!(control, Control::EndOfData { .. });
-        self.left.has_rows()
-            || self.right.has_rows()
-            || self.operator.unfinished()
-            || self.ready.iter().any(is_end)
-            || self.controls.iter().any(|(_, control)| is_end(control))
+        self.ready.iter().any(is_end) || self.controls.iter().any(|(_, control)| is_end(control))
+    }
+
+    fn unfinished(&self) -> bool {
+        self.operator.unfinished()
+    }
+
+    fn hurry(&mut self, on: bool, freeze: bool) {
+        self.context.hurry(&mut self.out, on, freeze);
     }
 
     fn takes_input(&self) -> bool {

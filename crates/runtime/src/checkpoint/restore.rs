@@ -19,6 +19,7 @@ use rheos_state::{
 
 use super::floors::Floors;
 use super::snapshot::{Counts, Deal, ListEntry, OperatorSnapshot};
+use crate::exchange::in_flight::input_of;
 
 /// What an operator remembered, of all its subtasks.
 #[derive(Debug, Clone, Default)]
@@ -231,7 +232,8 @@ impl OperatorRestore {
             .flatten()
             .flat_map(|part| &part.lists)
         {
-            if !known.contains(&list.name.as_str()) {
+            let in_flight = input_of(&list.name).is_some();
+            if !in_flight && !known.contains(&list.name.as_str()) {
                 return Err(StateError::UnknownState {
                     name: list.name.clone(),
                     kind: "operator state".to_owned(),

@@ -1,12 +1,15 @@
 //! What one subtask of an operator remembers at a barrier, in its canonical form: every backend
 //! writes it and reads it.
 
+use std::sync::Arc;
+
 use rheos_core::Row;
 use rheos_core::id::OperatorId;
 use rheos_core::row::{Reader, RowError, Writer};
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 use rheos_state::{KeyedImage, OperatorBackend, OperatorEntry, Redistribution, StateError};
 
+use crate::exchange::in_flight::{InFlightRows, input_of};
 use crate::metrics::operator::OperatorMetrics;
 use crate::metrics::user::UserMetric;
 
@@ -242,7 +245,12 @@ impl OperatorSnapshot {
             .keyed
             .as_ref()
             .is_some_and(|keyed| !keyed.body.is_empty());
-        keyed || self.lists.iter().any(|list| !list.entries.is_empty())
+        // Of what was in flight there is an entry for each channel, also of one that had nothing.
+        let is_state = |list: &ListImage| match input_of(&list.name) {
+            Some(_) => list.entries.iter().any(|entry| !entry.value.is_empty()),
+            None => !list.entries.is_empty(),
+        };
+        keyed || self.lists.iter().any(is_state)
     }
 
     /// Its binary form.
@@ -269,12 +277,58 @@ impl OperatorSnapshot {
 }
 
 /// What one task remembers, and what it took.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct TaskSnapshot {
     /// By operator, upstream first.
     pub operators: Vec<(OperatorId, OperatorSnapshot)>,
+    /// What was in flight before the inputs of the first of them, until it is encoded.
+    pub in_flight: Vec<Arc<dyn InFlightRows>>,
+    /// What it took.
+    pub cost: TaskCost,
+}
+
+/// What a checkpoint cost one task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskCost {
+    /// From the trigger to the first input's barrier, in microseconds.
+    pub start_delay_micros: i64,
     /// From the first input's barrier to the last one's, in microseconds.
     pub alignment_micros: i64,
     /// How long the task stood still for it, in microseconds.
     pub sync_micros: i64,
+    /// Bytes of rows that the task took in during alignment.
+    pub bytes_processed: u64,
+    /// Bytes of elements in flight that are in the checkpoint.
+    pub bytes_persisted: u64,
+    /// Whether the barrier overtook what was in flight.
+    pub unaligned: bool,
+}
+
+impl TaskSnapshot {
+    /// Writes what was in flight into the snapshot of the first operator. For whoever stores it, off
+    /// the task's thread.
+    ///
+    /// # Errors
+    /// If a row can't be written.
+    pub fn settle(&mut self) -> Result<(), RowError> {
+        for in_flight in std::mem::take(&mut self.in_flight) {
+            let list = in_flight.encode()?;
+            let bytes = list.entries.iter().map(|entry| entry.value.len() as u64);
+            self.cost.bytes_persisted += bytes.sum::<u64>();
+            if let Some((_, head)) = self.operators.first_mut() {
+                head.lists.push(list);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for TaskSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskSnapshot")
+            .field("operators", &self.operators)
+            .field("inputs_in_flight", &self.in_flight.len())
+            .field("cost", &self.cost)
+            .finish()
+    }
 }

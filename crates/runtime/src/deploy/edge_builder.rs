@@ -9,9 +9,10 @@ use rheos_core::Row;
 
 use crate::chain::inbox::Inbox;
 use crate::error::BoxError;
-use crate::exchange::channel::{ChannelReceiver, ChannelSender, channel};
+use crate::exchange::channel::{ChannelSender, channel};
 use crate::exchange::debloat::WindowLimits;
 use crate::exchange::gate::{Feed, Gate};
+use crate::exchange::lane::{LaneEnd, LaneId};
 use crate::exchange::partitioner::Partitioning;
 use crate::exchange::writer::{BatchLimits, ExchangeWriter, LocalWriter};
 use crate::task::signal::Signal;
@@ -29,6 +30,7 @@ pub trait EdgeBuilder: Send + Sync {
     /// Sending and receiving end of a local channel.
     fn channel(
         &self,
+        id: LaneId,
         sender: Arc<Signal>,
         receiver: Arc<Signal>,
         window: usize,
@@ -43,12 +45,13 @@ pub trait EdgeBuilder: Send + Sync {
         seed: u64,
         limits: BatchLimits,
     ) -> Result<Box<dyn Any>, BoxError>;
-    /// The gate of a subtask, before the inbox of its head.
+    /// The gate of a subtask before the inbox of its head, for this input of it.
     ///
     /// # Errors
     /// If an end or the inbox is of another type.
     fn gate(
         &self,
+        input: usize,
         receivers: Vec<AnyEnd>,
         inbox: &dyn Any,
         limits: WindowLimits,
@@ -93,12 +96,19 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
 
     fn channel(
         &self,
+        id: LaneId,
         sender: Arc<Signal>,
         receiver: Arc<Signal>,
         window: usize,
     ) -> (AnyEnd, AnyEnd) {
         let (sender, receiver) = channel::<T>(sender, receiver, window);
-        (Box::new(sender), Box::new(receiver))
+        let partitioning = self.partitioning.clone();
+        let end = LaneEnd {
+            id,
+            partitioning,
+            receiver,
+        };
+        (Box::new(sender), Box::new(end))
     }
 
     fn writer(
@@ -122,6 +132,7 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
 
     fn gate(
         &self,
+        input: usize,
         receivers: Vec<AnyEnd>,
         inbox: &dyn Any,
         limits: WindowLimits,
@@ -129,13 +140,14 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
     ) -> Result<Box<dyn Feed>, BoxError> {
         let receivers = receivers
             .into_iter()
-            .map(|end| end.downcast::<ChannelReceiver<T>>().map(|end| *end))
+            .map(|end| end.downcast::<LaneEnd<T>>().map(|end| *end))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| type_mismatch::<T>("a channel"))?;
         let inbox = inbox
             .downcast_ref::<Rc<Inbox<T>>>()
             .ok_or_else(|| type_mismatch::<T>("the input of the operator"))?;
         Ok(Box::new(Gate::new(
+            input,
             receivers,
             inbox.clone(),
             limits,

@@ -132,6 +132,7 @@ impl BuildContext {
             reporter: StateReporter::default(),
             ended: false,
             stopped: Cell::new(false),
+            frozen: false,
         }
     }
 

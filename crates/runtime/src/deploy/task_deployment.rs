@@ -15,6 +15,7 @@ use crate::checkpoint::Checkpointing;
 use crate::checkpoint::restore::OperatorRestore;
 use crate::error::{BoxError, TaskError};
 use crate::exchange::debloat::WindowLimits;
+use crate::exchange::restored::check_inputs;
 use crate::exchange::writer::BatchLimits;
 use crate::metrics::operator::OperatorMetrics;
 use crate::metrics::task::TaskTimes;
@@ -125,6 +126,7 @@ impl TaskDeployment {
             operators: operators.iter().map(|operator| operator.id).collect(),
         };
         let mut inboxes: BTreeMap<usize, Vec<Box<dyn Any>>> = BTreeMap::new();
+        let restored = operators.first().and_then(|head| head.restore.clone());
         for (index, operator) in operators.into_iter().enumerate().rev() {
             let here = Place {
                 operator: operator.name.clone(),
@@ -180,6 +182,8 @@ impl TaskDeployment {
             let mut built = operator.builder.build(&mut context).map_err(located)?;
             if let Some(restore) = &operator.restore {
                 built.stage.restore(restore).map_err(located)?;
+                let fed = if index == 0 { inputs.len() } else { 0 };
+                check_inputs(restore, fed).map_err(located)?;
             }
             inboxes.insert(index, built.inboxes);
             stages.push(built.stage);
@@ -188,14 +192,22 @@ impl TaskDeployment {
         let heads = inboxes.remove(&0).unwrap_or_default();
         let now = environment.clock.monotonic_micros();
         let mut feeds = Vec::new();
-        for (input, inbox) in inputs.into_iter().zip(&heads) {
-            let feed = input
+        for (index, (input, inbox)) in inputs.into_iter().zip(&heads).enumerate() {
+            let (ends, windows) = (input.receivers, environment.windows);
+            let mut feed = input
                 .edge
-                .gate(input.receivers, inbox.as_ref(), environment.windows, now)
+                .gate(index, ends, inbox.as_ref(), windows, now)
                 .map_err(|error| TaskError::Graph {
                     place: place.clone(),
                     message: error.to_string(),
                 })?;
+            if let Some(restored) = &restored {
+                let fed = feed.restore(restored);
+                fed.map_err(|error| TaskError::User {
+                    place: place.clone(),
+                    error,
+                })?;
+            }
             feeds.push(feed);
         }
         Ok(Task::new(

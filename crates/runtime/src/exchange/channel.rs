@@ -4,21 +4,36 @@
 //! whose available credit is used up stops before its next batch, so at most one batch lies beyond
 //! the window. Control elements need no credit. Memory of emptied batches goes back to the sender.
 //!
+//! A barrier goes in at the end like everything else; that it has is seen from the other end at once
+//! ([`ChannelReceiver::announced`]), and an unaligned checkpoint takes what lies before it
+//! ([`ChannelReceiver::overtake`]) without taking it out: the batches are then the checkpoint's too.
+//!
 //! Invariants: elements come out in the order they went in; `available = window − queued`; a sender
 //! that has announced that it waits is woken once half of the window is free again.
 
 use std::collections::VecDeque;
 
+use rheos_core::barrier::Barrier;
 use rheos_core::element::{Batch, Control, Element};
+use rheos_core::id::CheckpointId;
 
-use crate::sync::{Arc, AtomicBool, AtomicI64, Mutex, Ordering, lock};
+use super::in_flight::{Item, SharedBatch};
+use crate::sync::{Arc, AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering, lock};
 use crate::task::signal::Signal;
 
 /// How many emptied batches a channel keeps for its sender.
 const SPARES: usize = 4;
 
+/// An element in the queue.
+enum Queued<T> {
+    Batch(Batch<T>),
+    /// A batch that a checkpoint holds too.
+    Shared(SharedBatch<T>),
+    Control(Control),
+}
+
 struct State<T> {
-    queue: VecDeque<(Element<T>, usize)>,
+    queue: VecDeque<(Queued<T>, usize)>,
     spares: Vec<Batch<T>>,
 }
 
@@ -27,6 +42,8 @@ struct Shared<T> {
     window: AtomicI64,
     available: AtomicI64,
     filled: AtomicBool,
+    /// The checkpoint of the last barrier that went in; 0 before the first.
+    announced: AtomicU64,
     sender_waits: AtomicBool,
     sender: Arc<Signal>,
     receiver: Arc<Signal>,
@@ -57,6 +74,7 @@ pub fn channel<T>(
         window: AtomicI64::new(window),
         available: AtomicI64::new(window),
         filled: AtomicBool::new(false),
+        announced: AtomicU64::new(0),
         sender_waits: AtomicBool::new(false),
         sender,
         receiver,
@@ -102,7 +120,7 @@ impl<T> ChannelSender<T> {
         self.shared.available.fetch_sub(charge, Ordering::SeqCst);
         let spare = {
             let mut state = lock(&self.shared.state);
-            state.queue.push_back((Element::Batch(batch), bytes));
+            state.queue.push_back((Queued::Batch(batch), bytes));
             self.shared.filled.store(true, Ordering::SeqCst);
             state.spares.pop()
         };
@@ -114,14 +132,18 @@ impl<T> ChannelSender<T> {
     pub fn send_control(&self, control: Control) {
         {
             let mut state = lock(&self.shared.state);
-            state.queue.push_back((Element::Control(control), 0));
+            state.queue.push_back((Queued::Control(control), 0));
             self.shared.filled.store(true, Ordering::SeqCst);
+            if let Control::Barrier(barrier) = control {
+                let announced = &self.shared.announced;
+                announced.store(barrier.checkpoint.0, Ordering::SeqCst);
+            }
         }
         self.shared.receiver.raise();
     }
 }
 
-impl<T> ChannelReceiver<T> {
+impl<T: Clone> ChannelReceiver<T> {
     /// Takes the oldest element and its weight.
     pub fn poll(&self) -> Option<(Element<T>, usize)> {
         if !self.shared.filled.load(Ordering::SeqCst) {
@@ -142,16 +164,79 @@ impl<T> ChannelReceiver<T> {
             self.shared.available.fetch_add(freed, Ordering::SeqCst);
             self.wake_sender();
         }
-        taken
+        taken.map(|(queued, bytes)| match queued {
+            Queued::Batch(batch) => (Element::Batch(batch), bytes),
+            // Outside of the lock: it may have to be copied.
+            Queued::Shared(batch) => (Element::Batch(batch.take()), bytes),
+            Queued::Control(control) => (Element::Control(control), bytes),
+        })
+    }
+
+    /// The checkpoint of the last barrier that the sender has put in; 0 before the first.
+    pub fn announced(&self) -> u64 {
+        self.shared.announced.load(Ordering::SeqCst)
+    }
+
+    /// The barrier of this checkpoint, if it is queued and may overtake what is queued before it:
+    /// rows, but never the end of the data, which no later barrier of its channel would stand behind.
+    pub fn barrier_behind(&self, checkpoint: CheckpointId) -> Option<Barrier> {
+        let state = lock(&self.shared.state);
+        for (queued, _) in &state.queue {
+            match queued {
+                Queued::Control(Control::Barrier(barrier)) if barrier.checkpoint == checkpoint => {
+                    return Some(*barrier);
+                }
+                Queued::Control(Control::EndOfData { .. } | Control::EndOfPartition) => {
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Takes the barrier of this checkpoint out of the queue, with older ones, and adds what is queued
+    /// before it to `items`. The rows stay queued, and are now shared with who has the items.
+    pub fn overtake(&self, checkpoint: CheckpointId, items: &mut Vec<Item<T>>) {
+        let mut state = lock(&self.shared.state);
+        let of_this = |queued: &(Queued<T>, usize)| {
+            matches!(&queued.0, Queued::Control(Control::Barrier(barrier))
+                if barrier.checkpoint == checkpoint)
+        };
+        let Some(at) = state.queue.iter().position(of_this) else {
+            return;
+        };
+        let behind = state.queue.split_off(at + 1);
+        let before = std::mem::take(&mut state.queue);
+        for (queued, bytes) in before {
+            let batch = match queued {
+                Queued::Control(Control::Barrier(_)) => continue,
+                Queued::Control(control) => {
+                    if let Control::Watermark(watermark) = control {
+                        items.push(Item::Watermark(watermark));
+                    }
+                    state.queue.push_back((Queued::Control(control), bytes));
+                    continue;
+                }
+                Queued::Batch(batch) => SharedBatch::new(batch),
+                Queued::Shared(batch) => batch,
+            };
+            items.push(Item::Rows(batch.clone()));
+            state.queue.push_back((Queued::Shared(batch), bytes));
+        }
+        state.queue.extend(behind);
+        if state.queue.is_empty() {
+            self.shared.filled.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Takes the oldest element if it is a barrier.
-    pub fn poll_barrier(&self) -> Option<rheos_core::barrier::Barrier> {
+    pub fn poll_barrier(&self) -> Option<Barrier> {
         if !self.shared.filled.load(Ordering::SeqCst) {
             return None;
         }
         let mut state = lock(&self.shared.state);
-        let Some((Element::Control(Control::Barrier(barrier)), _)) = state.queue.front() else {
+        let Some((Queued::Control(Control::Barrier(barrier)), _)) = state.queue.front() else {
             return None;
         };
         let barrier = *barrier;

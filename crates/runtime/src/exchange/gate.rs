@@ -3,18 +3,31 @@
 //! The gate merges: watermarks and idleness by Flink's valve, barriers by alignment, ends by
 //! counting. While a barrier is being aligned, channels that have delivered it are not read.
 //!
+//! A barrier of an unaligned checkpoint counts as soon as it is anywhere in a channel's queue, where the
+//! edge allows that ([`super::partitioner::Partitioning::may_be_overtaken`]) and no end of data lies
+//! before it. What it overtakes stays where it is and is shared with the checkpoint; the rows that the
+//! task had already taken in come back to the gate, to be read first.
+//!
 //! Life cycle: `Open` → all channels have sent end of data → all have sent end of partition.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use std::sync::Arc;
+
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
-use rheos_core::element::{Control, Element, StreamStatus};
+use rheos_core::element::{Batch, Control, Element, StreamStatus};
+use rheos_core::id::CheckpointId;
+use rheos_core::time::MIN_TIMESTAMP;
 
-use super::channel::ChannelReceiver;
 use super::debloat::{Debloat, WindowLimits};
+use super::in_flight::{ChannelHeader, InFlight, InFlightRows, Item, SharedBatch};
+use super::lane::LaneEnd;
+use super::restored;
 use crate::chain::inbox::Inbox;
+use crate::checkpoint::restore::OperatorRestore;
+use crate::error::BoxError;
 use crate::time::valve::StatusWatermarkValve;
 
 /// What a poll of an input brought.
@@ -35,6 +48,23 @@ pub trait Feed {
     /// Takes a barrier that stands at the head of a channel, past nothing; the barrier once it is
     /// aligned.
     fn poll_barrier(&mut self) -> Option<Barrier>;
+    /// The newest barrier that every channel has delivered or, where it may overtake what is before it
+    /// there, holds.
+    fn overtaking(&self) -> Option<Barrier>;
+    /// Whether what the task has taken in but not begun with came from channels whose rows may be
+    /// overtaken.
+    fn inbox_may_be_overtaken(&self) -> bool;
+    /// Lets a barrier that [`Feed::overtaking`] gave, or that is aligned, pass what is in the channels
+    /// before it and in the inbox: that is the checkpoint's too from here on, and what is in the inbox
+    /// is read again. Rows, if `keep`.
+    fn overtake(&mut self, barrier: &Barrier, keep: bool) -> Option<Arc<dyn InFlightRows>>;
+    /// Goes on from a checkpoint; before anything else.
+    ///
+    /// # Errors
+    /// If what was in flight does not fit the input.
+    fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError>;
+    /// Bytes of rows that have been taken.
+    fn taken_bytes(&self) -> u64;
     /// Reads the channels that alignment had closed.
     fn release(&mut self);
     /// Bytes queued, and bytes granted.
@@ -44,14 +74,31 @@ pub trait Feed {
 }
 
 struct Lane<T> {
-    receiver: ChannelReceiver<T>,
+    end: LaneEnd<T>,
+    may_be_overtaken: bool,
     aligned: bool,
     data_ended: bool,
     ended: bool,
 }
 
+/// An element that is read before those of the channels.
+enum First<T> {
+    /// Rows.
+    Rows(SharedBatch<T>),
+    /// A watermark.
+    Control(Control),
+}
+
 /// The channels of one input.
 pub struct Gate<T> {
+    /// Which input of the task.
+    input: usize,
+    /// What is read first, with its lane: what was restored, and rows that a barrier overtook in the
+    /// inbox.
+    first: VecDeque<(usize, First<T>)>,
+    /// The last checkpoint whose barrier was aligned, or has overtaken what was before it.
+    passed: u64,
+    taken_bytes: u64,
     lanes: Vec<Lane<T>>,
     inbox: Rc<Inbox<T>>,
     next: usize,
@@ -67,22 +114,28 @@ pub struct Gate<T> {
 impl<T: Row> Gate<T> {
     /// A gate that puts rows into `inbox`.
     pub fn new(
-        receivers: Vec<ChannelReceiver<T>>,
+        input: usize,
+        ends: Vec<LaneEnd<T>>,
         inbox: Rc<Inbox<T>>,
         limits: WindowLimits,
         now_micros: i64,
     ) -> Self {
-        let channels = receivers.len();
-        let lanes = receivers
+        let channels = ends.len();
+        let lanes = ends
             .into_iter()
-            .map(|receiver| Lane {
-                receiver,
+            .map(|end| Lane {
+                may_be_overtaken: end.partitioning.may_be_overtaken(),
+                end,
                 aligned: false,
                 data_ended: false,
                 ended: false,
             })
             .collect();
         Self {
+            input,
+            first: VecDeque::new(),
+            passed: 0,
+            taken_bytes: 0,
             lanes,
             inbox,
             next: 0,
@@ -105,12 +158,49 @@ impl<T: Row> Gate<T> {
             if lane.aligned || lane.ended {
                 continue;
             }
-            if let Some((element, bytes)) = lane.receiver.poll() {
+            if let Some((element, bytes)) = lane.end.receiver.poll() {
                 self.next = (index + 1) % lanes;
                 return Some((index, element, bytes));
             }
         }
         None
+    }
+
+    /// Puts a batch into the inbox; its emptied memory goes back to the channel that it came from.
+    fn put(&mut self, index: usize, batch: Batch<T>) {
+        let memory = self.inbox.put(batch);
+        if memory.rows.capacity() > 0
+            && let Some(lane) = self.lanes.get(self.last)
+        {
+            lane.end.receiver.recycle(memory);
+        }
+        self.last = index;
+    }
+
+    fn may_be_overtaken(&self, index: usize) -> bool {
+        let lane = self.lanes.get(index);
+        lane.is_some_and(|lane| lane.may_be_overtaken)
+    }
+
+    /// What of the first elements and the inbox is in flight, by lane.
+    fn taken_in(&mut self) -> Vec<Vec<Item<T>>> {
+        let mut items: Vec<Vec<Item<T>>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        if self.inbox.has_rows() {
+            let rows = SharedBatch::new(self.inbox.rows().take_memory());
+            self.first.push_front((self.last, First::Rows(rows)));
+        }
+        for (lane, first) in &self.first {
+            if let Some(items) = items.get_mut(*lane) {
+                match first {
+                    First::Rows(rows) => items.push(Item::Rows(rows.clone())),
+                    First::Control(Control::Watermark(watermark)) => {
+                        items.push(Item::Watermark(*watermark));
+                    }
+                    First::Control(_) => {}
+                }
+            }
+        }
+        items
     }
 
     /// Whether every channel that still runs has delivered the barrier.
@@ -139,6 +229,7 @@ impl<T: Row> Gate<T> {
         let barrier = self.aligning?;
         if self.lanes.iter().all(|lane| lane.aligned || lane.ended) {
             self.aligning = None;
+            self.passed = barrier.checkpoint.0;
             return Some(barrier);
         }
         None
@@ -197,20 +288,28 @@ impl<T: Row> Feed for Gate<T> {
         if let Some(control) = self.ready.pop_front() {
             return Polled::Control(control);
         }
+        while let Some((index, first)) = self.first.pop_front() {
+            match first {
+                First::Rows(rows) => {
+                    self.put(index, rows.take());
+                    return Polled::Rows;
+                }
+                First::Control(control) => {
+                    if let Some(control) = self.control(index, control) {
+                        return Polled::Control(control);
+                    }
+                }
+            }
+        }
         while let Some((index, element, bytes)) = self.take() {
             match element {
                 Element::Batch(batch) => {
-                    let memory = self.inbox.put(batch);
-                    if memory.rows.capacity() > 0
-                        && let Some(lane) = self.lanes.get(self.last)
-                    {
-                        lane.receiver.recycle(memory);
-                    }
-                    self.last = index;
+                    self.put(index, batch);
+                    self.taken_bytes += bytes as u64;
                     let lanes = self.lanes.len();
                     if let Some(window) = self.debloat.take(bytes, lanes, now_micros) {
                         for lane in &self.lanes {
-                            lane.receiver.grant(window);
+                            lane.end.receiver.grant(window);
                         }
                     }
                     return Polled::Rows;
@@ -226,6 +325,9 @@ impl<T: Row> Feed for Gate<T> {
     }
 
     fn poll_barrier(&mut self) -> Option<Barrier> {
+        if !self.first.is_empty() {
+            return None;
+        }
         for index in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get(index) else {
                 continue;
@@ -233,13 +335,93 @@ impl<T: Row> Feed for Gate<T> {
             if lane.aligned || lane.ended {
                 continue;
             }
-            if let Some(barrier) = lane.receiver.poll_barrier()
+            if let Some(barrier) = lane.end.receiver.poll_barrier()
                 && let Some(barrier) = self.align(index, barrier)
             {
                 return Some(barrier);
             }
         }
         None
+    }
+
+    fn overtaking(&self) -> Option<Barrier> {
+        let mut newest = u64::MAX;
+        for lane in self.lanes.iter().filter(|lane| !lane.ended) {
+            let aligning = self.aligning.filter(|_| lane.aligned);
+            let mut known = aligning.map_or(0, |barrier| barrier.checkpoint.0);
+            if lane.may_be_overtaken {
+                known = known.max(lane.end.receiver.announced());
+            }
+            if known <= self.passed {
+                return None;
+            }
+            newest = newest.min(known);
+        }
+        let checkpoint = CheckpointId(newest);
+        let mut found = None;
+        for lane in self.lanes.iter().filter(|lane| !lane.ended) {
+            let delivered = self
+                .aligning
+                .filter(|barrier| lane.aligned && barrier.checkpoint == checkpoint);
+            found = match delivered {
+                Some(barrier) => Some(barrier),
+                None if lane.may_be_overtaken => {
+                    Some(lane.end.receiver.barrier_behind(checkpoint)?)
+                }
+                None => return None,
+            };
+        }
+        let mut first = self.first.iter();
+        found.filter(|_| first.all(|(lane, _)| self.may_be_overtaken(*lane)))
+    }
+
+    fn inbox_may_be_overtaken(&self) -> bool {
+        !self.inbox.has_rows() || self.may_be_overtaken(self.last)
+    }
+
+    fn overtake(&mut self, barrier: &Barrier, keep: bool) -> Option<Arc<dyn InFlightRows>> {
+        self.passed = barrier.checkpoint.0;
+        let taken_in = self.taken_in();
+        let output = self.valve.last_output();
+        let mut channels = Vec::new();
+        for (index, (lane, mut items)) in self.lanes.iter().zip(taken_in).enumerate() {
+            if lane.may_be_overtaken {
+                let receiver = &lane.end.receiver;
+                receiver.overtake(barrier.checkpoint, &mut items);
+            }
+            let watermark = self.valve.of_channel(index);
+            channels.push((ChannelHeader::new(lane.end.id, watermark, output), items));
+        }
+        self.aligning = None;
+        self.release();
+        let input = self.input;
+        let keep = keep && self.lanes.iter().any(|lane| lane.may_be_overtaken);
+        keep.then(|| Arc::new(InFlight { input, channels }) as Arc<dyn InFlightRows>)
+    }
+
+    fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
+        let lanes = self.lanes.iter();
+        let lanes: Vec<_> = lanes
+            .map(|lane| (lane.end.id, lane.end.partitioning.clone()))
+            .collect();
+        let restored = restored::share::<T>(from, self.input, &lanes)?;
+        self.valve.restore(&restored.watermarks, restored.output);
+        if restored.output > MIN_TIMESTAMP {
+            // The operator may not have come so far: it lay before the rows that follow.
+            let control = Control::Watermark(restored.output);
+            self.ready.push_back(control);
+        }
+        let elements = restored.elements.into_iter();
+        self.first
+            .extend(elements.map(|(lane, element)| match element {
+                Element::Batch(batch) => (lane, First::Rows(SharedBatch::new(batch))),
+                Element::Control(control) => (lane, First::Control(control)),
+            }));
+        Ok(())
+    }
+
+    fn taken_bytes(&self) -> u64 {
+        self.taken_bytes
     }
 
     fn release(&mut self) {
@@ -251,7 +433,7 @@ impl<T: Row> Feed for Gate<T> {
     fn usage(&self) -> (usize, usize) {
         self.lanes
             .iter()
-            .map(|lane| lane.receiver.usage())
+            .map(|lane| lane.end.receiver.usage())
             .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 

@@ -68,6 +68,25 @@ impl<T> Partitioning<T> {
         }
     }
 
+    /// Whether rows of the edge can be put back by its rule, whatever the parallelism is then: only
+    /// then may a barrier overtake them. Between a sender and the one receiver that it belongs to, and
+    /// where every receiver gets every row, order is relied upon across channels; and what a user's
+    /// function says of a row may change with the number of subtasks.
+    pub fn may_be_overtaken(&self) -> bool {
+        match self {
+            Self::Hash(_) | Self::Rebalance | Self::Shuffle | Self::Global => true,
+            Self::Forward | Self::Rescale | Self::Broadcast | Self::Custom(_) => false,
+        }
+    }
+
+    /// Gives a batch the hashes of its keys, if the edge is keyed.
+    pub fn add_hashes(&self, batch: &mut rheos_core::element::Batch<T>) {
+        batch.hashes.clear();
+        if let Self::Hash(hash) = self {
+            hash(&batch.rows, &mut batch.hashes);
+        }
+    }
+
     /// The partitioner of one sending subtask.
     pub fn partitioner(&self, seed: u64) -> Partitioner<T>
     where

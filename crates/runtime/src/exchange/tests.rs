@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rheos_core::barrier::{Barrier, SnapshotKind};
+use rheos_core::barrier::{Alignment, Barrier, SnapshotKind};
 use rheos_core::element::{Batch, Control};
 use rheos_core::id::{CheckpointId, Generation};
 use rheos_core::row::Row;
@@ -14,6 +14,7 @@ use rheos_core::row::Row;
 use super::channel::channel;
 use super::debloat::WindowLimits;
 use super::gate::{Feed, Gate, Polled};
+use super::lane::{LaneEnd, LaneId};
 use super::partitioner::Partitioning;
 use super::writer::{BatchLimits, ExchangeWriter, LocalWriter};
 use crate::chain::inbox::Inbox;
@@ -152,6 +153,7 @@ fn barrier(checkpoint: u64) -> Control {
         generation: Generation(1),
         triggered_at: 0,
         kind: SnapshotKind::Checkpoint,
+        alignment: Alignment::Aligned,
     })
 }
 
@@ -165,7 +167,16 @@ impl World {
             for receivers in &mut ends {
                 let (lane, end) = channel(signal.clone(), signal.clone(), shape.windows.initial);
                 lanes.push(lane);
-                receivers.push(end);
+                let id = LaneId {
+                    edge: 1,
+                    sender: sender as u32,
+                    senders: shape.senders as u32,
+                };
+                receivers.push(LaneEnd {
+                    id,
+                    partitioning: shape.way.partitioning(),
+                    receiver: end,
+                });
             }
             let partitioner = shape.way.partitioning().partitioner(sender as u64);
             let writer = LocalWriter::new(lanes, partitioner, shape.batches);
@@ -179,7 +190,7 @@ impl World {
             .into_iter()
             .map(|ends| {
                 let inbox = Rc::new(Inbox::default());
-                let gate = Gate::new(ends, inbox.clone(), shape.windows, 0);
+                let gate = Gate::new(0, ends, inbox.clone(), shape.windows, 0);
                 let (watermark, checkpoint) = (i64::MIN, 0);
                 Receiver {
                     gate,

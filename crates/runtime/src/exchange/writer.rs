@@ -17,6 +17,9 @@ use super::partitioner::{Partitioner, Route};
 pub trait ExchangeWriter<T> {
     /// Rows that can be taken on before the stage should stop; 0 while there is no credit.
     fn room(&mut self) -> usize;
+    /// A barrier waits for the rows in the chain before the exchange: they are taken on whatever the
+    /// credit, up to a bound, and go into the checkpoint with it.
+    fn hurry(&mut self, on: bool);
     /// Writes all rows of a batch and leaves it empty.
     fn write(&mut self, batch: &mut Batch<T>, now_micros: i64);
     /// Writes all rows of a batch that others read too.
@@ -61,6 +64,10 @@ struct Lane<T> {
     overdrawn: bool,
 }
 
+/// How many full batches a channel takes on beyond its credit while a barrier waits for rows. One row
+/// may become more than that; it then waits for credit as usual.
+const HURRIED_BATCHES: usize = 16;
+
 /// An exchange to subtasks of the same process: rows move, nothing is serialised.
 pub struct LocalWriter<T> {
     lanes: Vec<Lane<T>>,
@@ -68,6 +75,7 @@ pub struct LocalWriter<T> {
     limits: BatchLimits,
     row_limit: usize,
     hashes: Vec<u64>,
+    hurried: bool,
     /// Where latency markers go next: to one channel each, in turn.
     marker: usize,
 }
@@ -96,6 +104,7 @@ impl<T: Row> LocalWriter<T> {
             limits,
             row_limit,
             hashes: Vec::new(),
+            hurried: false,
             marker: 0,
         }
     }
@@ -187,6 +196,12 @@ impl<T: Row> Lane<T> {
 impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
     fn room(&mut self) -> usize {
         let mut room = self.row_limit;
+        if self.hurried {
+            let most = self.row_limit * HURRIED_BATCHES;
+            if self.lanes.iter().all(|lane| lane.staged.len() < most) {
+                return room;
+            }
+        }
         for lane in &mut self.lanes {
             let limit = lane_limit(&lane.sender, self.row_limit);
             if lane.overdrawn || lane.staged.len() >= limit {
@@ -198,6 +213,10 @@ impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
             room = room.min(limit);
         }
         room
+    }
+
+    fn hurry(&mut self, on: bool) {
+        self.hurried = on;
     }
 
     fn write(&mut self, batch: &mut Batch<T>, now_micros: i64) {

@@ -405,6 +405,9 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         if self.context.ended {
             return false;
         }
+        if self.context.frozen {
+            return !self.held_runs.is_empty();
+        }
         !self.controls.is_empty()
             || !self.held_runs.is_empty()
             || (self.stop.is_some() && !self.ending)
@@ -420,7 +423,7 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
         self.context.set_now(now_micros);
         let now = self.context.operator.now_millis;
         if self.controls.is_empty() {
-            if self.held_runs.is_empty() {
+            if self.held_runs.is_empty() && !self.context.frozen {
                 self.finish_splits();
                 if let Some(drain) = self.stop
                     && !self.ending
@@ -463,6 +466,18 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
 
     fn holds_barrier(&self) -> bool {
         !self.held_runs.is_empty()
+    }
+
+    fn holds_end(&self) -> bool {
+        false
+    }
+
+    fn unfinished(&self) -> bool {
+        self.holds_barrier()
+    }
+
+    fn hurry(&mut self, on: bool, freeze: bool) {
+        self.context.hurry(&mut self.out, on, freeze);
     }
 
     fn takes_input(&self) -> bool {

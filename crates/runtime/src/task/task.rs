@@ -17,12 +17,16 @@ use std::sync::Arc;
 
 use rheos_core::time::MAX_WATERMARK;
 
+use self::overtaking::Overtaking;
 use super::mailbox::{Mail, Mailbox};
 use crate::chain::stage::Stage;
 use crate::checkpoint::snapshot::{OperatorSnapshot, TaskSnapshot};
 use crate::error::{BoxError, TaskError};
 use crate::exchange::gate::{Feed, Polled};
+use crate::exchange::in_flight::InFlightRows;
 use crate::metrics::task::{TaskActivity, TaskTimes};
+
+mod overtaking;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,8 +120,8 @@ pub struct Task {
     barrier: Option<Barrier>,
     /// When the first input delivered the barrier that is being aligned.
     aligning_since: Option<i64>,
-    /// How long the aligned barrier took to align.
-    alignment_micros: i64,
+    /// How far a barrier is in overtaking what lies before it, and what that costs.
+    overtaking: Overtaking,
     /// Mail that came behind a barrier that has not passed: it must not overtake it.
     deferred: VecDeque<Mail>,
     /// The task's index in the deployment, and the identities of its stages.
@@ -175,7 +179,7 @@ impl Task {
             cancelled: false,
             barrier: None,
             aligning_since: None,
-            alignment_micros: 0,
+            overtaking: Overtaking::default(),
             deferred: VecDeque::new(),
             identity,
             end_told: false,
@@ -271,7 +275,10 @@ impl Task {
             if self.pass_barrier(now)? {
                 ran = true;
             }
-            let takes_input = self.stages.first().is_some_and(|head| head.takes_input());
+            // Nothing is taken behind a barrier that has overtaken the rows before it.
+            let overtaken = self.overtaking.is_under_way();
+            let takes_input =
+                !overtaken && self.stages.first().is_some_and(|head| head.takes_input());
             if !ran && !waits_for_output && takes_input {
                 ran = self.take_input(now)?;
             }
@@ -315,7 +322,8 @@ impl Task {
                     input.feed.idle();
                 }
             }
-            let until = self.stages.iter().filter_map(|stage| stage.due()).min();
+            let due = self.stages.iter().filter_map(|stage| stage.due());
+            let until = due.chain(self.overtaking_due(now)).min();
             return Ok(Step::Blocked { on, until });
         }
     }
@@ -345,6 +353,7 @@ impl Task {
         match mail {
             Mail::Cancel => self.cancelled = true,
             Mail::Checkpoint(barrier) if self.inputs.is_empty() => {
+                self.barrier_arrives(&barrier);
                 self.barrier = Some(barrier);
                 self.pass_barrier(now)?;
             }
@@ -390,14 +399,17 @@ impl Task {
         Ok(())
     }
 
-    /// Hands what the stages remember to the listener.
-    fn take_snapshot(&mut self, barrier: &Barrier) -> Result<(), BoxError> {
-        let started = self.clock.monotonic_micros();
-        let age = self.clock.wall_millis() - barrier.triggered_at;
-        self.times
-            .set_barrier(self.alignment_micros, age - self.alignment_micros / 1_000);
+    /// Hands what the stages remember to the listener, with what was in flight before the first of
+    /// them; the task has stood still since `started`.
+    fn take_snapshot(
+        &mut self,
+        barrier: &Barrier,
+        in_flight: Vec<Arc<dyn InFlightRows>>,
+        started: i64,
+    ) -> Result<(), BoxError> {
         let mut snapshot = TaskSnapshot {
-            alignment_micros: self.alignment_micros,
+            in_flight,
+            cost: self.overtaking.cost(),
             ..TaskSnapshot::default()
         };
         for index in 0..self.stages.len() {
@@ -407,92 +419,10 @@ impl Task {
                 snapshot.operators.push((operator, stage.snapshot()?));
             }
         }
-        snapshot.sync_micros = self.clock.monotonic_micros() - started;
+        snapshot.cost.sync_micros = self.clock.monotonic_micros() - started;
         self.listener
             .snapshot_taken(self.identity.index, barrier, snapshot);
         Ok(())
-    }
-
-    /// Passes an aligned barrier once no rows are pending in the chain.
-    fn pass_barrier(&mut self, now: i64) -> Result<bool, BoxError> {
-        let rows_pending = self.stages.iter().any(|stage| stage.holds_barrier());
-        if self.barrier.is_none() && !rows_pending && self.stages.iter().any(|s| s.in_burst()) {
-            // A burst of timers may last: let a barrier that waits behind it through.
-            for input in &mut self.inputs {
-                if input.barrier.is_none()
-                    && let Some(barrier) = input.feed.poll_barrier()
-                {
-                    input.barrier = Some(barrier);
-                }
-            }
-            self.align();
-        }
-        if rows_pending {
-            if self.barrier.is_some() {
-                for index in 0..self.stages.len() {
-                    self.current = index;
-                    if let Some(stage) = self.stages.get_mut(index) {
-                        stage.hasten()?;
-                    }
-                }
-            }
-            return Ok(false);
-        }
-        let Some(barrier) = self.barrier.take() else {
-            return Ok(false);
-        };
-        for index in 0..self.stages.len() {
-            self.current = index;
-            if let Some(stage) = self.stages.get_mut(index) {
-                stage.barrier(&barrier, now)?;
-            }
-        }
-        for input in &mut self.inputs {
-            input.feed.release();
-        }
-        if self.listener.takes_snapshots() {
-            self.take_snapshot(&barrier)?;
-        }
-        self.listener.barrier_passed(&self.place, &barrier);
-        while self.barrier.is_none()
-            && let Some(mail) = self.deferred.pop_front()
-        {
-            self.act_on(mail, now)?;
-        }
-        Ok(true)
-    }
-
-    /// Whether every input that still runs has aligned the same barrier.
-    fn align(&mut self) {
-        let now = self.clock.monotonic_micros();
-        let newest = self
-            .inputs
-            .iter()
-            .filter_map(|input| input.barrier)
-            .max_by_key(|b| b.checkpoint);
-        let Some(newest) = newest else { return };
-        let since = *self.aligning_since.get_or_insert(now);
-        for input in &mut self.inputs {
-            if input
-                .barrier
-                .is_some_and(|barrier| barrier.checkpoint < newest.checkpoint)
-            {
-                input.barrier = None;
-                input.feed.release();
-            }
-        }
-        if self
-            .inputs
-            .iter()
-            .all(|input| input.barrier.is_some() || input.ended)
-        {
-            for input in &mut self.inputs {
-                input.barrier = None;
-            }
-            self.barrier = Some(newest);
-            self.aligning_since = None;
-            self.alignment_micros = now - since;
-        }
     }
 
     /// Takes one element from the inputs; whether there was one.

@@ -50,6 +50,31 @@ impl StatusWatermarkValve {
         }
     }
 
+    /// A channel's last watermark; [`MIN_TIMESTAMP`] before the first.
+    pub fn of_channel(&self, channel: usize) -> Millis {
+        let state = self.channels.get(channel);
+        state.map_or(MIN_TIMESTAMP, |state| state.watermark)
+    }
+
+    /// Goes on, before anything else, from the watermarks that channels had and the last that went
+    /// out. All are active: idleness is told anew. One that is behind takes part when it has caught up.
+    pub fn restore(&mut self, watermarks: &[(usize, Millis)], output: Millis) {
+        self.output = output;
+        for (channel, watermark) in watermarks.iter().copied() {
+            let Some(state) = self.channels.get_mut(channel) else {
+                continue;
+            };
+            state.watermark = watermark;
+            if watermark >= output {
+                self.aligned.set(channel, watermark);
+            } else if state.aligned {
+                state.aligned = false;
+                self.aligned_count -= 1;
+                self.aligned.clear(channel);
+            }
+        }
+    }
+
     /// The last watermark that went out; [`MIN_TIMESTAMP`] before the first.
     pub fn last_output(&self) -> Millis {
         self.output

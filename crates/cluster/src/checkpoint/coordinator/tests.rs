@@ -11,6 +11,7 @@ fn settings() -> CheckpointSettings {
         min_pause: Duration::from_millis(50),
         timeout: Duration::from_secs(1),
         max_concurrent: 1,
+        aligned_timeout: None,
         tolerable_failures: 1,
         retained: 1,
         folder: None,
@@ -26,8 +27,7 @@ fn coordinator(settings: &CheckpointSettings) -> Coordinator {
 fn part() -> WrittenTask {
     WrittenTask {
         operators: Vec::new(),
-        alignment_micros: 0,
-        sync_micros: 0,
+        cost: Default::default(),
         bytes: 0,
         written_micros: 0,
     }

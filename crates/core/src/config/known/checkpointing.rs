@@ -2,12 +2,13 @@
 
 use super::Area::Checkpoints;
 use super::Kind::{Bool, Duration, Enum, Float, Int, MemorySize, Str};
-use super::Verdict::{Honoured, Later};
+use super::Verdict::{Honoured, Later, NoMeaning};
+use super::reason::{IN_FLIGHT_FILE, INTERRUPTIBLE, NO_ITERATIONS};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[KnownOption] = &[
-    opt("execution.checkpointing.aligned-checkpoint-timeout", &["execution.checkpointing.alignment-timeout"], Duration, "0 ms", Later(Checkpoints)).ours("1 s"),
+    opt("execution.checkpointing.aligned-checkpoint-timeout", &["execution.checkpointing.alignment-timeout"], Duration, "0 ms", Honoured).ours("1 s"),
     opt("execution.checkpointing.checkpoints-after-tasks-finish", &["execution.checkpointing.checkpoints-after-tasks-finish.enabled"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.cleaner.parallel-mode", &["state.checkpoint.cleaner.parallel-mode"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.create-subdir", &["state.checkpoints.create-subdir"], Bool, "true", Later(Checkpoints)),
@@ -19,7 +20,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.file-merging.max-file-size", &[], MemorySize, "32 mb", Later(Checkpoints)),
     opt("execution.checkpointing.file-merging.max-space-amplification", &[], Float, "2.0", Later(Checkpoints)),
     opt("execution.checkpointing.file-merging.pool-blocking", &[], Bool, "false", Later(Checkpoints)),
-    opt("execution.checkpointing.force-unaligned", &[], Bool, "false", Later(Checkpoints)),
+    opt("execution.checkpointing.force-unaligned", &[], Bool, "false", NoMeaning(NO_ITERATIONS)),
     opt("execution.checkpointing.incremental", &["state.backend.incremental"], Bool, "false", Later(Checkpoints)).ours("true"),
     opt("execution.checkpointing.interval", &[], Duration, "", Honoured),
     opt("execution.checkpointing.interval-during-backlog", &[], Duration, "", Later(Checkpoints)),
@@ -35,10 +36,10 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.storage", &["state.checkpoint-storage"], Str, "", Honoured),
     opt("execution.checkpointing.timeout", &[], Duration, "10 min", Honoured),
     opt("execution.checkpointing.tolerable-failed-checkpoints", &[], Int, "0", Honoured),
-    opt("execution.checkpointing.unaligned.enabled", &["execution.checkpointing.unaligned"], Bool, "false", Later(Checkpoints)).ours("true"),
-    opt("execution.checkpointing.unaligned.forced", &[], Bool, "false", Later(Checkpoints)),
-    opt("execution.checkpointing.unaligned.interruptible-timers.enabled", &[], Bool, "false", Later(Checkpoints)),
-    opt("execution.checkpointing.unaligned.max-subtasks-per-channel-state-file", &[], Int, "5", Later(Checkpoints)),
+    opt("execution.checkpointing.unaligned.enabled", &["execution.checkpointing.unaligned"], Bool, "false", Honoured).ours("true"),
+    opt("execution.checkpointing.unaligned.forced", &[], Bool, "false", NoMeaning(NO_ITERATIONS)),
+    opt("execution.checkpointing.unaligned.interruptible-timers.enabled", &[], Bool, "false", NoMeaning(INTERRUPTIBLE)),
+    opt("execution.checkpointing.unaligned.max-subtasks-per-channel-state-file", &[], Int, "5", NoMeaning(IN_FLIGHT_FILE)),
     opt("execution.checkpointing.write-buffer-size", &["state.storage.fs.write-buffer-size", "state.backend.fs.write-buffer-size"], Int, "4096", Later(Checkpoints)),
     opt("execution.state-recovery.claim-mode", &["execution.savepoint-restore-mode"], Enum(&["CLAIM", "NO_CLAIM", "LEGACY"]), "NO_CLAIM", Later(Checkpoints)),
     opt("execution.state-recovery.from-local", &["state.backend.local-recovery"], Bool, "false", Later(Checkpoints)),

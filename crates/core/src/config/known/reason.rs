@@ -7,6 +7,10 @@ pub(super) const DERIVED_CODEC: &str =
     "rows are encoded by the codec that `#[derive(Row)]` gives them: no Kryo, no reflection";
 pub(super) const FRAMES: &str =
     "a frame grows with what there is to send: it has no starting or least size";
+pub(super) const IN_FLIGHT_FILE: &str =
+    "what was in flight before a task lies in the task's own file of the checkpoint";
+pub(super) const INTERRUPTIBLE: &str =
+    "a barrier is let through in the middle of a burst of timers, always";
 pub(super) const JM_NO_JVM: &str =
     "the JobManager has no JVM heap to size: `jobmanager.memory.process.size` bounds the process";
 pub(super) const KEY_GROUPS: &str =
@@ -21,6 +25,8 @@ pub(super) const NO_FORST: &str =
 pub(super) const NO_GPU: &str = "external resources are not scheduled";
 pub(super) const NO_JAVA_CLASS: &str =
     "a Java class cannot be loaded: set the RocksDB options by their keys";
+pub(super) const NO_ITERATIONS: &str =
+    "there are no iterations, for which alone Flink would have to be forced";
 pub(super) const NO_JVM: &str = "there is no JVM to tune";
 pub(super) const NO_KERBEROS: &str = "Kerberos and Hadoop tokens are not supported";
 pub(super) const NO_NETTY: &str =
