@@ -24,7 +24,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     /// Looks at messages that a job could not read, and sends them back.
-    DeadLetters(dead_letters::Command),
+    DeadLetters(Box<dead_letters::Command>),
     /// Shows the version.
     Version,
 }

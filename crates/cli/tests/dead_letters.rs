@@ -13,8 +13,8 @@ use std::process::{Command, Output, Stdio};
 
 use rheos::prelude::*;
 use rheos_connectors::kafka::{
-    KafkaDeadLetter, KafkaRecord, KafkaSink, KafkaSource, Offsets, OutRecord, RecordDecoder,
-    RecordFormat, dead_letter_headers, dead_letter_records,
+    KafkaDeadLetter, KafkaRecord, KafkaSink, KafkaSource, Offsets, RecordDecoder, RecordFormat,
+    dead_letter_headers, dead_letter_records,
 };
 use rheos_connectors::{CollectSink, CollectionSource, PostgresSink};
 

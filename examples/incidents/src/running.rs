@@ -1,6 +1,6 @@
 //! A job that runs beside the program that watches it.
 
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use rheos::ApiError;
@@ -38,10 +38,7 @@ impl Watched {
             reason = "the program that watches has nothing else to do"
         )]
         std::thread::sleep(time);
-        match self.ended.try_recv() {
-            Ok(result) => Some(result),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.ended.try_recv().ok()
     }
 
     /// Ends the job.

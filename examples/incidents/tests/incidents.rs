@@ -27,10 +27,11 @@ fn a_breaker_with_limits_keeps_the_lag_bounded_and_the_job_recovers() {
     assert!(guarded.most("breaker") > 0.0, "{}", guarded.to_csv());
 }
 
-fn growing(variant: &str) -> (Figures, String) {
+/// Without a time-to-live it ends long before its time is up.
+fn growing(variant: &str, seconds: &str) -> (Figures, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_growing_state"))
         .args(["--variant", variant, "--memory", "192m", "--rate", "40000"])
-        .args(["--seconds", "40", "--ttl", "1"])
+        .args(["--seconds", seconds, "--ttl", "1"])
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -41,7 +42,7 @@ fn growing(variant: &str) -> (Figures, String) {
 
 #[test]
 fn state_without_a_time_to_live_is_forecast_and_the_job_ends_by_its_name() {
-    let (figures, said) = growing("none");
+    let (figures, said) = growing("none", "100");
     for part in [
         "state 'session' of 'session-aggregation' holds",
         "it reaches the limit in",
@@ -55,7 +56,7 @@ fn state_without_a_time_to_live_is_forecast_and_the_job_ends_by_its_name() {
 
 #[test]
 fn state_with_one_is_bounded() {
-    let (figures, said) = growing("ttl");
+    let (figures, said) = growing("ttl", "20");
     assert!(said.contains("ended: by the program"), "{said}");
     let halves = figures.rows.len() / 2;
     let later = figures.series("state_mib").split_off(halves);

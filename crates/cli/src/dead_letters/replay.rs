@@ -5,6 +5,7 @@
 //! ledger. Ended at any moment, it goes on where it was when it is started again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use rheos::core::clock::SharedClock;
 use rheos::runtime::BoxError;
 use rheos_connectors::kafka::KafkaError;
 use rheos_connectors::kafka::batch::{BatchBuilder, Compression};
-use rheos_connectors::kafka::client::{Cluster, Outgoing, Patience, Transactions};
+use rheos_connectors::kafka::client::{ClientSettings, Cluster, Outgoing, Patience, Transactions};
 
 use super::filter::Filter;
 use super::ledger::Ledger;
@@ -97,20 +98,14 @@ impl<'a> Replay<'a> {
         clock: SharedClock,
     ) -> Result<Self, BoxError> {
         let settings = servers.kafka()?;
-        let mut patience = Patience::new(&settings, &clock, "taking the transactional id");
         let mut counting = Cluster::new(settings.clone());
         // Who sends takes the id before it reads: what another program sends is in the ledger then.
-        let mut sender = None;
-        while !options.dry_run {
+        let sender = if options.dry_run {
+            None
+        } else {
             let id = format!("{}-sender", options.ledger);
-            match Transactions::open(&settings, &id, TRANSACTION).await {
-                Ok(opened) => {
-                    sender = Some(opened);
-                    break;
-                }
-                Err(error) => patience.wait(error).await?,
-            }
-        }
+            Some(take(&settings, &id, &clock).await?)
+        };
         let mut patience = Patience::new(&settings, &clock, "reading what was sent back");
         let ledger = loop {
             match Ledger::open(&mut counting, &options.ledger, !options.dry_run).await {
@@ -245,6 +240,21 @@ impl<'a> Replay<'a> {
         }
         eprintln!("sent {}", self.counts.sent);
         Ok(())
+    }
+}
+
+/// Becomes the only user of a transactional id.
+async fn take(
+    settings: &Arc<ClientSettings>,
+    id: &str,
+    clock: &SharedClock,
+) -> Result<Transactions, KafkaError> {
+    let mut patience = Patience::new(settings, clock, "taking the transactional id");
+    loop {
+        match Transactions::open(settings, id, TRANSACTION).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => patience.wait(error).await?,
+        }
     }
 }
 

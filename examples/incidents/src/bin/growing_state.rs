@@ -19,13 +19,13 @@ struct Arguments {
     #[arg(long, default_value = "out/incidents")]
     out: PathBuf,
     /// Sessions that begin a second.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 40_000)]
     rate: u64,
     /// `taskmanager.memory.process.size`.
-    #[arg(long, default_value = "512m")]
+    #[arg(long, default_value = "384m")]
     memory: String,
     /// Seconds that a run takes at most.
-    #[arg(long, default_value_t = 120.0)]
+    #[arg(long, default_value_t = 90.0)]
     seconds: f64,
     /// Seconds that state is kept in the variant with a time-to-live.
     #[arg(long, default_value_t = 10)]

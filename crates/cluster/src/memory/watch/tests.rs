@@ -42,7 +42,7 @@ fn job(operators: usize) -> (JobMetrics, Vec<Arc<OperatorMetrics>>) {
 
 fn watch(limit: u64) -> MemoryWatch {
     let mut configuration = Configuration::new();
-    configuration.set("taskmanager.memory.process.size", &format!("{limit} b"));
+    configuration.set("taskmanager.memory.process.size", format!("{limit} b"));
     configuration.set("taskmanager.memory.managed.size", "0 b");
     configuration.set("taskmanager.memory.network.size", "0 b");
     MemoryWatch::new(&configuration, ManualClock::at(0)).unwrap()
