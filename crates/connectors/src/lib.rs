@@ -37,7 +37,7 @@ pub mod format;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg(any(feature = "kafka", feature = "postgres"))]
+#[cfg(any(feature = "kafka", feature = "outbox"))]
 mod handle;
 #[cfg(feature = "http")]
 pub mod http;

@@ -168,7 +168,8 @@ pub fn write_results(results: &DataStream<EnrichedResult>, services: &Services) 
     if let Some(url) = &services.elasticsearch {
         let sink = ElasticsearchSink::new([url.as_str()], "category-windows")
             .id(|row: &EnrichedResult| format!("{}-{}", row.category, row.window_start))
-            .create_index(WINDOWS_INDEX);
+            .create_index(WINDOWS_INDEX)
+            .delivery_guarantee(DeliveryGuarantee::ExactlyOnce);
         results
             .sink_to(sink)
             .name("elasticsearch-sink")
@@ -202,7 +203,8 @@ pub fn write_results(results: &DataStream<EnrichedResult>, services: &Services) 
                 |row: &EnrichedResult| format!("category:{}:latest", row.category),
                 ["window_start"],
             )
-            .publish_json(|_: &EnrichedResult| "category-updates".to_owned());
+            .publish_json(|_: &EnrichedResult| "category-updates".to_owned())
+            .delivery_guarantee(DeliveryGuarantee::ExactlyOnce);
         results.sink_to(sink).name("redis-sink").uid("redis-sink");
     }
 }

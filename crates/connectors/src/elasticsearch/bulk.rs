@@ -14,10 +14,14 @@ pub(super) struct Batch {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item {
     pub from: usize,
+    /// Where something can be added to its first line.
+    pub split: usize,
     pub to: usize,
     /// Its row's place in the batch.
     pub row: usize,
     pub deletes: bool,
+    /// It has an id.
+    pub identified: bool,
     pub versioned: bool,
 }
 
@@ -116,9 +120,11 @@ mod tests {
     fn item(deletes: bool, versioned: bool) -> Item {
         Item {
             from: 0,
+            split: 0,
             to: 0,
             row: 0,
             deletes,
+            identified: true,
             versioned,
         }
     }

@@ -1,20 +1,26 @@
 //! What users describe of a sink into an index.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_core::Row;
+use rheos_core::clock::SharedClock;
+use rheos_core::id::Place;
 use rheos_runtime::BoxError;
+use rheos_runtime::sink::committer::{Committer, CommitterContext};
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
-use super::bulk::{Batch, Item};
+use super::actions::Actions;
+use super::committer::ElasticsearchCommitter;
 use super::courier::{BulkCourier, REQUEST_TIMEOUT};
+use super::epoch::Epoch;
+use crate::delivery::DeliveryGuarantee;
 use crate::error::ConnectorError;
-use crate::format::json::{JsonNesting, JsonWriter};
 use crate::http::HttpClient;
 use crate::net::Trust;
-use crate::outbox::{BatchLimits, BatchWriter, Delivery, Gather, Patience, delivery_setters};
+use crate::outbox::{
+    BatchLimits, BatchWriter, Delivery, LeftOut, Patience, StagingWriter, delivery_setters,
+};
 use crate::secret::{Secret, without_user};
 
 type Text<T> = Arc<dyn Fn(&T) -> String + Send + Sync>;
@@ -28,8 +34,9 @@ enum Credentials {
     ApiKey(Secret),
 }
 
-/// Writes rows as documents, by `_bulk`: at least once. With [`ElasticsearchSink::id`] a document that
-/// is written twice is there once. Works with Elasticsearch and OpenSearch.
+/// Writes rows as documents, by `_bulk`: at least once, or exactly once
+/// ([`ElasticsearchSink::delivery_guarantee`]). At least once, with [`ElasticsearchSink::id`], a document
+/// that is written twice is there once. Works with Elasticsearch and OpenSearch.
 ///
 /// A document is the row as JSON. One that the index does not take is a bad record; the rest of its
 /// batch is written. A server that is busy (429, for a request or for some of its documents) is waited
@@ -55,16 +62,17 @@ enum Credentials {
 #[derive(Clone)]
 pub struct ElasticsearchSink<T> {
     hosts: Vec<Secret>,
-    index: String,
-    index_by: Option<Text<T>>,
-    id: Option<Text<T>>,
-    version: Option<Arc<dyn Fn(&T) -> u64 + Send + Sync>>,
-    deletes: Option<Arc<dyn Fn(&T) -> bool + Send + Sync>>,
+    pub(super) index: String,
+    pub(super) index_by: Option<Text<T>>,
+    pub(super) id: Option<Text<T>>,
+    pub(super) version: Option<Arc<dyn Fn(&T) -> u64 + Send + Sync>>,
+    pub(super) deletes: Option<Arc<dyn Fn(&T) -> bool + Send + Sync>>,
     create: Option<String>,
     credentials: Credentials,
     username: Option<Secret>,
     trust: Trust,
     timeout: Duration,
+    guarantee: DeliveryGuarantee,
     delivery: Delivery,
 }
 
@@ -87,6 +95,7 @@ impl<T> ElasticsearchSink<T> {
             username: None,
             trust: Trust::System,
             timeout: REQUEST_TIMEOUT,
+            guarantee: DeliveryGuarantee::default(),
             delivery: Delivery::new(BatchLimits {
                 max_rows: 1_000,
                 max_bytes: 2 * 1024 * 1024,
@@ -160,12 +169,22 @@ impl<T> ElasticsearchSink<T> {
         self
     }
 
+    /// Exactly once, documents are staged in the job's checkpoint and written when it is complete, with
+    /// versions (`external`) that rise with the checkpoints: what is written again changes nothing.
+    /// At least once unless told. A job without checkpoints writes at once, whatever this says.
+    #[must_use]
+    pub fn delivery_guarantee(mut self, guarantee: DeliveryGuarantee) -> Self {
+        self.guarantee = guarantee;
+        self
+    }
+
     delivery_setters!("1,000 rows, 2 MiB or a second");
 
     /// Sets an option by the name that Flink's Elasticsearch connector has for it: `hosts`
     /// (`;` between them), `index`, `username`, `password`, `connection.request-timeout`,
     /// `sink.bulk-flush.max-actions`, `sink.bulk-flush.max-size`, `sink.bulk-flush.interval`,
-    /// `sink.bulk-flush.backoff.delay`, `sink.bulk-flush.backoff.max-retries`.
+    /// `sink.bulk-flush.backoff.delay`, `sink.bulk-flush.backoff.max-retries`,
+    /// `sink.delivery-guarantee`.
     ///
     /// # Errors
     /// If there is no such option, or the value is none of its type.
@@ -186,6 +205,7 @@ impl<T> ElasticsearchSink<T> {
                 let user = self.username.clone().unwrap_or_default();
                 self.credentials = Credentials::Basic(user, value.into());
             }
+            "sink.delivery-guarantee" => self.guarantee = value.parse()?,
             "connection.request-timeout" => self.timeout = duration(key, value)?,
             "sink.bulk-flush.max-actions" => {
                 self.delivery.limits.max_rows = bound(count(key, value)?)
@@ -208,109 +228,13 @@ impl<T> ElasticsearchSink<T> {
     }
 }
 
-/// Gathers rows as actions.
-struct Actions<T> {
-    sink: ElasticsearchSink<T>,
-    nesting: JsonNesting,
-    /// Where an id of an index is in the batch.
-    places: HashMap<String, usize>,
-    batch: Batch,
-}
-
-/// What the server takes as an id, in bytes.
-const LONGEST_ID: usize = 512;
-
-impl<T: Row> Actions<T> {
-    /// Appends the lines of a row.
-    fn lines(&mut self, row: &T, id: Option<&str>, index: &str) -> Result<(bool, bool), String> {
-        let deletes = self
-            .sink
-            .deletes
-            .as_ref()
-            .is_some_and(|deletes| deletes(row));
-        let text = &mut self.batch.text;
-        let string = |value: &str| serde_json::Value::from(value).to_string();
-        let verb = if deletes { "delete" } else { "index" };
-        text.extend_from_slice(format!("{{\"{verb}\":{{\"_index\":{}", string(index)).as_bytes());
-        if let Some(id) = id {
-            text.extend_from_slice(format!(",\"_id\":{}", string(id)).as_bytes());
-        }
-        let version = self.sink.version.as_ref().map(|version| version(row));
-        if let Some(version) = version {
-            let version = format!(",\"version\":{version},\"version_type\":\"external\"");
-            text.extend_from_slice(version.as_bytes());
-        }
-        text.extend_from_slice(b"}}\n");
-        if !deletes {
-            let mut writer = JsonWriter::new(text, &mut self.nesting);
-            row.visit(&mut writer).map_err(|error| error.to_string())?;
-            text.push(b'\n');
-        }
-        Ok((deletes, version.is_some()))
-    }
-}
-
-impl<T: Row> Gather<T> for Actions<T> {
-    type Batch = Batch;
-
-    fn put(&mut self, row: &T) -> Result<usize, String> {
-        let id = self.sink.id.as_ref().map(|id| id(row));
-        if let Some(id) = &id
-            && !(1..=LONGEST_ID).contains(&id.len())
-        {
-            return Err(format!(
-                "its _id has {} bytes, and may have 1 to {LONGEST_ID}: '{}'",
-                id.len(),
-                id.chars().take(80).collect::<String>()
-            ));
-        }
-        let index = match &self.sink.index_by {
-            Some(index) => index(row),
-            None => self.sink.index.clone(),
-        };
-        let from = self.batch.text.len();
-        let (deletes, versioned) = match self.lines(row, id.as_deref(), &index) {
-            Ok(lines) => lines,
-            Err(error) => {
-                self.batch.text.truncate(from);
-                return Err(error);
-            }
-        };
-        let next = self.batch.items.len();
-        let mut place = next;
-        // Versions settle which of two holds; without them the order would be lost where one of two
-        // is retried and the other is not.
-        if let Some(id) = id
-            && !versioned
-        {
-            place = *self.places.entry(format!("{index}/{id}")).or_insert(next);
-        }
-        let item = Item {
-            from,
-            to: self.batch.text.len(),
-            row: place,
-            deletes,
-            versioned,
-        };
-        match self.batch.items.get_mut(place) {
-            Some(replaced) => *replaced = item,
-            None => self.batch.items.push(item),
-        }
-        Ok(place)
-    }
-
-    fn bytes(&self) -> usize {
-        self.batch.text.len()
-    }
-
-    fn take(&mut self) -> Batch {
-        self.places.clear();
-        std::mem::take(&mut self.batch)
-    }
-}
-
-impl<T: Row> Sink<T> for ElasticsearchSink<T> {
-    fn writer(&self, context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError> {
+impl<T> ElasticsearchSink<T> {
+    /// What brings batches to the index, for a subtask; and where that is, for messages.
+    fn courier(
+        &self,
+        place: &Place,
+        clock: &SharedClock,
+    ) -> Result<(BulkCourier, String), ConnectorError> {
         let wrong = |message: String| ConnectorError::Setting(message);
         let mut hosts = Vec::new();
         for host in &self.hosts {
@@ -320,16 +244,17 @@ impl<T: Row> Sink<T> for ElasticsearchSink<T> {
                 return Err(wrong(format!(
                     "'{}' is no address of a search server: it begins with http:// or https://",
                     without_user(&host)
-                ))
-                .into());
+                )));
             }
             hosts.push(host);
         }
         if hosts.is_empty() {
-            return Err(wrong("the Elasticsearch sink has no hosts".to_owned()).into());
+            return Err(wrong("the Elasticsearch sink has no hosts".to_owned()));
         }
         if self.id.is_none() && (self.version.is_some() || self.deletes.is_some()) {
-            return Err(wrong("versions and deletions need an id: give `id`".to_owned()).into());
+            return Err(wrong(
+                "versions and deletions need an id: give `id`".to_owned(),
+            ));
         }
         let mut client = HttpClient::new(&self.trust, self.timeout)?;
         match &self.credentials {
@@ -346,23 +271,48 @@ impl<T: Row> Sink<T> for ElasticsearchSink<T> {
         let create = self.create.clone();
         let courier = BulkCourier {
             client,
-            host: context.place.subtask as usize,
+            host: place.subtask as usize,
             hosts,
             create: create.map(|settings| (self.index.clone(), settings)),
-            patience: Patience::new(
-                target.clone(),
-                self.delivery.backoff(&context.place, &context.clock),
-            ),
-            clock: context.clock.clone(),
+            patience: Patience::new(target.clone(), self.delivery.backoff(place, clock)),
+            clock: clock.clone(),
         };
-        let gather = Actions {
-            sink: self.clone(),
-            nesting: JsonNesting::default(),
-            places: HashMap::new(),
-            batch: Batch::default(),
-        };
+        Ok((courier, target))
+    }
+}
+
+impl<T: Row> Sink<T> for ElasticsearchSink<T> {
+    fn writer(&self, context: &WriterContext) -> Result<Box<dyn SinkWriter<T>>, BoxError> {
+        let (courier, target) = self.courier(&context.place, &context.clock)?;
+        let gather = Actions::new(self.clone());
+        if self.guarantee == DeliveryGuarantee::ExactlyOnce && context.checkpointed {
+            let writer: StagingWriter<_, Epoch> =
+                StagingWriter::open(context, &target, gather, self.delivery)?;
+            return Ok(Box::new(writer));
+        }
         let writer = BatchWriter::open(context, &target, gather, courier, self.delivery)?;
         Ok(Box::new(writer))
+    }
+
+    fn committer(
+        &self,
+        context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        if self.guarantee == DeliveryGuarantee::AtLeastOnce {
+            return Ok(None);
+        }
+        let left_out = LeftOut::new(self.delivery.bad_records, context.metrics.clone())?;
+        let Some(io) = context.io.clone() else {
+            let problem = "an Elasticsearch sink needs the runtime that I/O runs on";
+            return Err(ConnectorError::Setting(problem.to_owned()).into());
+        };
+        let (courier, target) = self.courier(&context.place, &context.clock)?;
+        Ok(Some(Box::new(ElasticsearchCommitter {
+            courier,
+            left_out,
+            target,
+            io,
+        })))
     }
 
     fn rate_limit(&self) -> Option<f64> {

@@ -10,19 +10,28 @@
 //! or rejected by the system outside and dealt with as a bad row. One batch of a subtask is on its way
 //! at a time, in order, and one waits; when a third is full the sink takes no rows, which is how a slow
 //! system shows as back-pressure. A barrier passes, and the task ends, when nothing is on its way.
+//!
+//! An exactly-once sink has no outbox: its rows are gathered into the batches of an epoch
+//! ([`staging`]), which its committer sends.
 
 mod courier;
 mod delivery;
+mod left_out;
 mod patience;
 mod retries;
+mod staging;
 mod writer;
 
 pub use retries::Retries;
 
 pub(crate) use courier::{Courier, Delivered, Rejected};
 pub(crate) use delivery::{Delivery, delivery_setters};
+pub(crate) use left_out::LeftOut;
+#[cfg(feature = "redis")]
+pub(crate) use left_out::refused;
 pub(crate) use patience::Patience;
 pub(crate) use retries::Backoff;
+pub(crate) use staging::{Epoch, StagingWriter};
 pub(crate) use writer::{BatchWriter, Gather};
 
 use std::time::Duration;

@@ -4,10 +4,7 @@
 //! work is waited for, and what it has committed is seen. So whatever was lost on the way, the same is
 //! done again.
 
-use std::sync::Arc;
-
 use rheos_runtime::BoxError;
-use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::sink::committer::{Committer, Fence, StagedEpoch};
 use tokio_postgres::types::ToSql;
 
@@ -17,6 +14,7 @@ use super::epoch::Epoch;
 use super::fault::Fault;
 use super::statement::quoted_table;
 use crate::error::ConnectorError;
+use crate::outbox::LeftOut;
 
 /// The committer of one subtask.
 pub(super) struct PostgresCommitter {
@@ -24,10 +22,8 @@ pub(super) struct PostgresCommitter {
     /// The table of fences, in quotes.
     fences: String,
     fences_are_there: bool,
-    /// Whether rows that the table refuses are left out and counted.
-    skip: bool,
-    skipped: u64,
-    metrics: Arc<OperatorMetrics>,
+    /// Rows that the table refuses.
+    left_out: LeftOut,
     io: tokio::runtime::Handle,
 }
 
@@ -36,17 +32,14 @@ impl PostgresCommitter {
     pub fn open(
         courier: PostgresCourier,
         fence_table: &str,
-        skip: bool,
-        metrics: Arc<OperatorMetrics>,
+        left_out: LeftOut,
         io: tokio::runtime::Handle,
     ) -> Result<Self, ConnectorError> {
         let mut committer = Self {
             courier,
             fences: quoted_table(fence_table),
             fences_are_there: false,
-            skip,
-            skipped: 0,
-            metrics,
+            left_out,
             io: io.clone(),
         };
         match io.block_on(committer.ready()) {
@@ -120,7 +113,7 @@ impl PostgresCommitter {
             // The parts that are still to be written, the first last; as in the courier.
             let mut parts = vec![(0, batch.rows)];
             while let Some((from, to)) = parts.pop() {
-                if !self.skip {
+                if !self.left_out.skips() {
                     insert(&self.courier, batch, from, to).await?;
                     continue;
                 }
@@ -169,7 +162,11 @@ impl PostgresCommitter {
             match self.attempt(&staged.fence, &batches).await {
                 Ok(left_out) => {
                     self.courier.patience.answered();
-                    self.count(left_out);
+                    let table = format!("table {}", self.courier.target.table);
+                    for message in left_out {
+                        let refused = self.left_out.refused(&table, &message);
+                        refused.map_err(|message| self.courier.patience.failed(&message))?;
+                    }
                     return Ok(());
                 }
                 // Its session is ended before the next begins.
@@ -179,30 +176,15 @@ impl PostgresCommitter {
                 }
                 Err(Fault::Row(message)) => {
                     self.courier.give_up_connection();
-                    let message = format!(
-                        "{message}; the epoch stays in the checkpoint. Mend the table, or start the \
-                         job again with bad records skipped"
-                    );
+                    let table = format!("table {}", self.courier.target.table);
+                    let refused = self.left_out.refused(&table, &message);
+                    let message = refused.err().unwrap_or(message);
                     return Err(self.courier.patience.failed(&message));
                 }
                 Err(Fault::Fatal(message)) => {
                     self.courier.give_up_connection();
                     return Err(self.courier.patience.failed(&message));
                 }
-            }
-        }
-    }
-
-    fn count(&mut self, left_out: Vec<String>) {
-        for message in left_out {
-            self.skipped += 1;
-            self.metrics.add_records_out_errors(1);
-            if self.skipped.is_power_of_two() {
-                let table = &self.courier.target.table;
-                tracing::warn!(
-                    so_far = self.skipped,
-                    "bad record, table {table}: {message}"
-                );
             }
         }
     }

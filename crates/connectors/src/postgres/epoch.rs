@@ -4,7 +4,7 @@ use rheos_core::Row;
 
 use super::cell::Column;
 use super::courier::Batch;
-use crate::handle;
+use crate::{handle, outbox};
 
 /// The first byte of a handle: how the rest is to be read.
 const VERSION: u8 = 1;
@@ -22,18 +22,26 @@ pub(super) struct Epoch {
     batches: Vec<StagedBatch>,
 }
 
-impl Epoch {
-    pub fn push(&mut self, batch: Batch) {
+impl outbox::Epoch for Epoch {
+    type Batch = Batch;
+
+    fn push(&mut self, batch: Batch) {
         self.batches.push(StagedBatch {
             rows: batch.rows as u64,
             columns: batch.columns,
         });
     }
 
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
 
+    fn to_handle(&self) -> Vec<u8> {
+        handle::to_handle(VERSION, self)
+    }
+}
+
+impl Epoch {
     pub fn into_batches(self) -> Vec<Batch> {
         let batches = self.batches.into_iter().map(|batch| Batch {
             columns: batch.columns,
@@ -41,10 +49,6 @@ impl Epoch {
             bytes: 0,
         });
         batches.collect()
-    }
-
-    pub fn to_handle(&self) -> Vec<u8> {
-        handle::to_handle(VERSION, self)
     }
 
     pub fn from_handle(handle: &[u8]) -> Result<Self, String> {
@@ -55,6 +59,7 @@ impl Epoch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::Epoch as _;
     use crate::postgres::cell::{Cell, CellType};
 
     #[test]

@@ -7,7 +7,7 @@
 //! | `connection` | a connection, and what becomes of one that was lost |
 //! | `fault` | which failures pass, which are a row's, and which end the job |
 //! | `courier` | a batch on its way |
-//! | `epoch`, `staging`, `committer` | exactly once: rows in the checkpoint, and out of it |
+//! | `epoch`, `committer` | exactly once: rows in the checkpoint, and out of it |
 //! | `sink` | what users describe |
 //! | `lookup` | the client for look-ups |
 
@@ -19,7 +19,6 @@ mod epoch;
 mod fault;
 mod lookup;
 mod sink;
-mod staging;
 mod statement;
 
 pub use cell::{CellType, IntoCell, Json, Timestamp};

@@ -16,13 +16,13 @@ use super::committer::PostgresCommitter;
 use super::connection::PostgresOptions;
 use super::courier::{Batch, PostgresCourier};
 use super::epoch::Epoch;
-use super::staging::StagingWriter;
 use super::statement::{Mode, Target};
-use crate::bad_records::{BadRecordHandler, BadRecords, Direction};
 use crate::delivery::DeliveryGuarantee;
 use crate::error::ConnectorError;
 use crate::net::Trust;
-use crate::outbox::{BatchLimits, BatchWriter, Delivery, Gather, Patience, delivery_setters};
+use crate::outbox::{
+    BatchLimits, BatchWriter, Delivery, Gather, LeftOut, Patience, StagingWriter, delivery_setters,
+};
 use crate::secret::Secret;
 
 type Read<T> = Arc<dyn Fn(&T) -> Cell + Send + Sync>;
@@ -334,22 +334,9 @@ impl<T: Row> Sink<T> for PostgresSink<T> {
         };
         gather.begin();
         if self.guarantee == DeliveryGuarantee::ExactlyOnce && context.checkpointed {
-            let bad_records = BadRecordHandler::new(
-                self.delivery.bad_records,
-                Direction::Out,
-                &context.side_outputs,
-                context.metrics.clone(),
-                context.clock.clone(),
-            )?;
-            return Ok(Box::new(StagingWriter {
-                gather,
-                limits: self.delivery.limits,
-                bad_records,
-                sink: format!("{} into {target}", context.place),
-                rows: 0,
-                count: 0,
-                epoch: Epoch::default(),
-            }));
+            let writer: StagingWriter<_, Epoch> =
+                StagingWriter::open(context, &target, gather, self.delivery)?;
+            return Ok(Box::new(writer));
         }
         let writer = BatchWriter::open(context, &target, gather, courier, self.delivery)?;
         Ok(Box::new(writer))
@@ -362,22 +349,13 @@ impl<T: Row> Sink<T> for PostgresSink<T> {
         if self.guarantee == DeliveryGuarantee::AtLeastOnce {
             return Ok(None);
         }
-        if self.delivery.bad_records == BadRecords::DeadLetter {
-            let problem = "exactly once, what the table refuses is known when its checkpoint is \
-                complete, and a dead letter would come too late for that: have bad records skipped, or \
-                fail";
-            return Err(ConnectorError::Setting(problem.to_owned()).into());
-        }
+        let left_out = LeftOut::new(self.delivery.bad_records, context.metrics.clone())?;
         let Some(io) = context.io.clone() else {
             let problem = "a PostgreSQL sink needs the runtime that I/O runs on";
             return Err(ConnectorError::Setting(problem.to_owned()).into());
         };
         let courier = self.courier(&context.place, &context.clock)?;
-        let (skip, metrics) = (
-            self.delivery.bad_records == BadRecords::Skip,
-            context.metrics.clone(),
-        );
-        let committer = PostgresCommitter::open(courier, &self.fence_table, skip, metrics, io)?;
+        let committer = PostgresCommitter::open(courier, &self.fence_table, left_out, io)?;
         Ok(Some(Box::new(committer)))
     }
 

@@ -6,6 +6,7 @@ use rheos_core::clock::SharedClock;
 
 use super::connection::Fault;
 use super::nodes::{Exchange, Nodes};
+use super::resp::Reply;
 use super::verdict::{Verdict, verdict};
 use crate::error::ConnectorError;
 use crate::outbox::{Courier, Delivered, Patience, Rejected};
@@ -41,6 +42,8 @@ pub(super) struct RedisCourier {
     pub nodes: Nodes,
     pub patience: Patience,
     pub clock: SharedClock,
+    /// What scripts have answered with a list: what was wrong with commands of a committed epoch.
+    pub told: Vec<String>,
 }
 
 /// What a round came to.
@@ -124,6 +127,9 @@ impl RedisCourier {
                     for (step, reply) in steps.into_iter().zip(replies) {
                         let Some((at, command)) = step else { continue };
                         let verdict = verdict(&reply, &to, self.nodes.cluster);
+                        if let Reply::List(wrong) = &reply {
+                            self.told.extend(wrong.iter().map(Reply::text));
+                        }
                         self.judge(&mut round, &to, at, command, verdict, rejected)?;
                     }
                 }

@@ -9,15 +9,20 @@
 //! | `nodes` | the masters of a cluster, and who has which slot |
 //! | `verdict` | what a reply means |
 //! | `courier` | a batch on its way |
+//! | `epoch`, `committer` | exactly once: commands in the checkpoint, and out of it under a fence |
 //! | `sink` | what users describe |
+//! | `commands` | rows as commands |
 //!
 //! A batch is one pipeline a server, whatever the slots of its keys. Each command's reply is judged by
 //! itself: one that must be asked again takes along all that follow it in its slot, so that of two
 //! values of a key the later one stays.
 
 mod address;
+mod commands;
+mod committer;
 mod connection;
 mod courier;
+mod epoch;
 mod nodes;
 mod resp;
 mod sink;

@@ -4,31 +4,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_core::Row;
+use rheos_core::clock::SharedClock;
+use rheos_core::id::Place;
 use rheos_runtime::BoxError;
+use rheos_runtime::sink::committer::{Committer, CommitterContext};
 use rheos_runtime::sink::writer::{Sink, SinkWriter, WriterContext};
 
+use super::commands::{Commands, NEWEST, digest_of};
+use super::committer::RedisCommitter;
 use super::connection::RedisOptions;
-use super::courier::{Batch, Command, RedisCourier};
+use super::courier::RedisCourier;
+use super::epoch::{APPLY, Epoch};
 use super::nodes::Nodes;
-use super::resp::{LONGEST_TEXT, put_command};
-use super::slot::slot;
+use crate::delivery::DeliveryGuarantee;
 use crate::error::ConnectorError;
-use crate::format::json::{JsonNesting, JsonWriter};
-use crate::outbox::{BatchLimits, BatchWriter, Delivery, Gather, Patience, delivery_setters};
+use crate::outbox::{
+    BatchLimits, BatchWriter, Delivery, LeftOut, Patience, StagingWriter, delivery_setters,
+};
 use crate::secret::Secret;
 
-type Text<T> = Arc<dyn Fn(&T) -> String + Send + Sync>;
-type Fields<T> = Arc<dyn Fn(&T) -> Vec<(String, Vec<u8>)> + Send + Sync>;
+pub(super) type Text<T> = Arc<dyn Fn(&T) -> String + Send + Sync>;
+pub(super) type Fields<T> = Arc<dyn Fn(&T) -> Vec<(String, Vec<u8>)> + Send + Sync>;
 
 /// What is written of a row under a key or to a channel.
-enum Value<T> {
+pub(super) enum Value<T> {
     /// The row as JSON.
     Json,
     Read(Arc<dyn Fn(&T) -> Vec<u8> + Send + Sync>),
 }
 
 /// What is done with each row.
-enum Action<T> {
+pub(super) enum Action<T> {
     Set(Text<T>, Value<T>),
     Newest(Text<T>, Vec<String>),
     Hash(Text<T>, Fields<T>),
@@ -36,10 +42,11 @@ enum Action<T> {
 }
 
 /// Writes rows into Redis: strings, hashes, messages to subscribers, each as often as it is said; at
-/// least once. One server, or a cluster.
+/// least once, or exactly once ([`RedisSink::delivery_guarantee`]). One server, or a cluster.
 ///
-/// A row is written in the order in which this is described, and rows of a key in their order. What is
-/// written twice under a key is there once; a message may be published twice after a failure. A row
+/// A row is written in the order in which this is described, and rows of a key in their order. At least
+/// once, what is written twice under a key is there once; a message may be published twice after a
+/// failure. A row
 /// that Redis does not take, such as one whose key holds another type, is a bad record.
 ///
 /// ```
@@ -71,6 +78,7 @@ pub struct RedisSink<T> {
     options: RedisOptions,
     actions: Arc<Vec<Action<T>>>,
     expire: Option<Duration>,
+    guarantee: DeliveryGuarantee,
     delivery: Delivery,
 }
 
@@ -86,6 +94,7 @@ impl<T: 'static> RedisSink<T> {
             options,
             actions: Arc::default(),
             expire: None,
+            guarantee: DeliveryGuarantee::default(),
             delivery: Delivery::new(BatchLimits {
                 max_rows: 1_000,
                 max_bytes: 4 * 1024 * 1024,
@@ -174,152 +183,39 @@ impl<T: 'static> RedisSink<T> {
         self
     }
 
+    /// Exactly once, commands are staged in the job's checkpoint and done when it is complete, under
+    /// fences: keys `rheos:fence:…`, of which a cluster has one a slot that the sink has written to.
+    /// At least once unless told. A job without checkpoints writes at once, whatever this says.
+    ///
+    /// A fence that is lost with what it stands for, because a master died before its replicas had
+    /// either, is not missed: see [`RedisOptions::replicas`].
+    #[must_use]
+    pub fn delivery_guarantee(mut self, guarantee: DeliveryGuarantee) -> Self {
+        self.guarantee = guarantee;
+        self
+    }
+
     delivery_setters!("1,000 rows, 4 MiB or a second");
 }
 
-/// Gathers rows as commands.
-struct Commands<T> {
-    actions: Arc<Vec<Action<T>>>,
-    /// In milliseconds; none is "0".
-    expire: Arc<str>,
-    /// The script's digest, by which servers know it.
-    digest: Arc<str>,
-    nesting: JsonNesting,
-    json: Vec<u8>,
-    batch: Batch,
-}
-
-/// Sets a key unless what is there is newer.
-const NEWEST: &str = include_str!("newest.lua");
-
-impl<T: Row> Commands<T> {
-    fn append(&mut self, slot: u16, arguments: &[&[u8]]) -> Result<(), String> {
-        let longest = arguments.iter().map(|argument| argument.len()).max();
-        if longest > Some(LONGEST_TEXT) {
-            return Err(format!(
-                "a key or value has more than the {LONGEST_TEXT} bytes that Redis takes"
-            ));
-        }
-        let from = self.batch.bytes.len();
-        put_command(&mut self.batch.bytes, arguments.iter().copied());
-        self.batch.commands.push(Command {
-            from,
-            to: self.batch.bytes.len(),
-            row: self.batch.rows,
-            slot,
-        });
-        Ok(())
-    }
-
-    fn row(&mut self, row: &T) -> Result<(), String> {
-        let actions = self.actions.clone();
-        let wants_json = |action: &Action<T>| {
-            matches!(
-                action,
-                Action::Newest(..) | Action::Set(_, Value::Json) | Action::Publish(_, Value::Json)
-            )
+impl<T> RedisSink<T> {
+    /// What brings batches to the servers, for a subtask, which know this script; and where that is,
+    /// for messages.
+    fn courier(
+        &self,
+        script: Option<&'static str>,
+        place: &Place,
+        clock: &SharedClock,
+    ) -> Result<(RedisCourier, String), ConnectorError> {
+        let (connector, address) = self.options.connector(script)?;
+        let target = format!("Redis at {}", address.hosts.join(","));
+        let courier = RedisCourier {
+            nodes: Nodes::new(connector, address),
+            patience: Patience::new(target.clone(), self.delivery.backoff(place, clock)),
+            clock: clock.clone(),
+            told: Vec::new(),
         };
-        let mut json = std::mem::take(&mut self.json);
-        json.clear();
-        if actions.iter().any(wants_json) {
-            let mut writer = JsonWriter::new(&mut json, &mut self.nesting);
-            row.visit(&mut writer).map_err(|error| error.to_string())?;
-        }
-        let expire = self.expire.clone();
-        let expires = &*expire != "0";
-        let mut before = None;
-        for action in actions.iter() {
-            match action {
-                Action::Set(key, value) => {
-                    let key = key(row);
-                    let read;
-                    let value = match value {
-                        Value::Json => &json,
-                        Value::Read(value) => {
-                            read = value(row);
-                            &read
-                        }
-                    };
-                    let at = slot(key.as_bytes());
-                    before = Some(at);
-                    let set: [&[u8]; 5] = [b"SET", key.as_bytes(), value, b"PX", expire.as_bytes()];
-                    let count = if expires { 5 } else { 3 };
-                    self.append(at, set.get(..count).unwrap_or_default())?;
-                }
-                Action::Newest(key, fields) => {
-                    let key = key(row);
-                    let at = slot(key.as_bytes());
-                    before = Some(at);
-                    let digest = self.digest.clone();
-                    let mut call: Vec<&[u8]> = vec![
-                        b"EVALSHA",
-                        digest.as_bytes(),
-                        b"1",
-                        key.as_bytes(),
-                        &json,
-                        expire.as_bytes(),
-                    ];
-                    call.extend(fields.iter().map(|field| field.as_bytes()));
-                    self.append(at, &call)?;
-                }
-                Action::Hash(key, fields) => {
-                    let (key, fields) = (key(row), fields(row));
-                    let at = slot(key.as_bytes());
-                    before = Some(at);
-                    if fields.is_empty() {
-                        return Err(format!("there are no fields for the hash '{key}'"));
-                    }
-                    let mut set: Vec<&[u8]> = vec![b"HSET", key.as_bytes()];
-                    for (name, value) in &fields {
-                        set.extend([name.as_bytes(), value.as_slice()]);
-                    }
-                    self.append(at, &set)?;
-                    if expires {
-                        self.append(at, &[b"PEXPIRE", key.as_bytes(), expire.as_bytes()])?;
-                    }
-                }
-                Action::Publish(channel, message) => {
-                    let channel = channel(row);
-                    let read;
-                    let message = match message {
-                        Value::Json => &json,
-                        Value::Read(message) => {
-                            read = message(row);
-                            &read
-                        }
-                    };
-                    // Every server of a cluster tells all others: the one that has the key, so that
-                    // the message comes behind what is written under it.
-                    let at = before.unwrap_or_else(|| slot(channel.as_bytes()));
-                    self.append(at, &[b"PUBLISH", channel.as_bytes(), message])?;
-                }
-            }
-        }
-        self.json = json;
-        Ok(())
-    }
-}
-
-impl<T: Row> Gather<T> for Commands<T> {
-    type Batch = Batch;
-
-    fn put(&mut self, row: &T) -> Result<usize, String> {
-        let (bytes, commands) = (self.batch.bytes.len(), self.batch.commands.len());
-        if let Err(message) = self.row(row) {
-            self.batch.bytes.truncate(bytes);
-            self.batch.commands.truncate(commands);
-            return Err(message);
-        }
-        self.batch.rows += 1;
-        Ok(self.batch.rows - 1)
-    }
-
-    fn bytes(&self) -> usize {
-        self.batch.bytes.len()
-    }
-
-    fn take(&mut self) -> Batch {
-        std::mem::take(&mut self.batch)
+        Ok((courier, target))
     }
 }
 
@@ -338,33 +234,37 @@ impl<T: Row> Sink<T> for RedisSink<T> {
         };
         let scripted = |action: &Action<T>| matches!(action, Action::Newest(..));
         let script = self.actions.iter().any(scripted).then_some(NEWEST);
-        let (connector, address) = self.options.connector(script)?;
-        let target = format!("Redis at {}", address.hosts.join(","));
-        let courier = RedisCourier {
-            nodes: Nodes::new(connector, address),
-            patience: Patience::new(
-                target.clone(),
-                self.delivery.backoff(&context.place, &context.clock),
-            ),
-            clock: context.clock.clone(),
-        };
-        let digest =
-            ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, NEWEST.as_bytes());
-        let digest: String = digest
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let gather = Commands {
-            actions: self.actions.clone(),
-            expire: expire.into(),
-            digest: digest.into(),
-            nesting: JsonNesting::default(),
-            json: Vec::new(),
-            batch: Batch::default(),
-        };
+        let (courier, target) = self.courier(script, &context.place, &context.clock)?;
+        let gather = Commands::new(self.actions.clone(), expire);
+        if self.guarantee == DeliveryGuarantee::ExactlyOnce && context.checkpointed {
+            let writer: StagingWriter<_, Epoch> =
+                StagingWriter::open(context, &target, gather, self.delivery)?;
+            return Ok(Box::new(writer));
+        }
         let writer = BatchWriter::open(context, &target, gather, courier, self.delivery)?;
         Ok(Box::new(writer))
+    }
+
+    fn committer(
+        &self,
+        context: &CommitterContext,
+    ) -> Result<Option<Box<dyn Committer>>, BoxError> {
+        if self.guarantee == DeliveryGuarantee::AtLeastOnce {
+            return Ok(None);
+        }
+        let left_out = LeftOut::new(self.delivery.bad_records, context.metrics.clone())?;
+        let Some(io) = context.io.clone() else {
+            let problem = "a Redis sink needs the runtime that I/O runs on";
+            return Err(ConnectorError::Setting(problem.to_owned()).into());
+        };
+        let (courier, target) = self.courier(Some(APPLY), &context.place, &context.clock)?;
+        Ok(Some(Box::new(RedisCommitter {
+            courier,
+            left_out,
+            digest: digest_of(APPLY),
+            target,
+            io,
+        })))
     }
 
     fn rate_limit(&self) -> Option<f64> {

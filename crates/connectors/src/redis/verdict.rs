@@ -1,6 +1,7 @@
 //! What a reply to a command of a batch means.
 
 use super::resp::Reply;
+use crate::outbox::refused;
 
 /// What becomes of the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub(super) fn verdict(reply: &Reply, from: &str, cluster: bool) -> Verdict {
         )),
         "MOVED" => Verdict::Moved(address(words.nth(1), from)),
         "ASK" => Verdict::Ask(address(words.nth(1), from)),
+        // What the script says that applies epochs.
+        "REFUSED" => Verdict::Fatal(refused(error.get(first.len() + 1..).unwrap_or_default())),
         _ if PASSING.contains(&first) || error.contains("max number of clients") => {
             Verdict::Again(error.clone())
         }
