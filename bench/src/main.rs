@@ -1,6 +1,6 @@
 //! Benchmarks, comparable side by side with the peer of the same name: one JSON line each.
 //!
-//! `rheos-bench pipe|count|shuffle|gen [--events N] [--parallelism P] [--rate R] …`; the work is the
+//! `rheos-bench pipe|count|shuffle|gen|pause [--events N] [--parallelism P] [--rate R] …`; the work is the
 //! very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
 //! reads the topic that the peer's `KafkaFill` makes.
 
@@ -8,6 +8,7 @@ mod jobs;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod measure;
+mod pause;
 mod report;
 mod source;
 mod stream;
@@ -34,6 +35,8 @@ enum Job {
     Shuffle,
     /// Filter and map in one chain.
     Gen,
+    /// How long checkpoints make a task stand still, at much state.
+    Pause,
     /// Five-minute counts and sums by user of a topic that the peer has filled.
     #[cfg(feature = "kafka")]
     Kafka,
@@ -49,6 +52,9 @@ struct Arguments {
     /// Subtasks of every operator.
     #[arg(long, default_value_t = 2)]
     parallelism: u32,
+    /// Of the job `pause`: keys, of some 200 bytes of state each.
+    #[arg(long, default_value_t = 5_000_000)]
+    keys: u64,
     /// State backend.
     #[arg(long, default_value = "heap", value_parser = ["heap"])]
     state: String,
@@ -138,11 +144,13 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
         warm_up_millis: arguments.warm_up_ms,
         triggers,
     };
+    let probe = pause::Probe::new()?;
     let outputs = match arguments.job {
         Job::Pipe => jobs::pipe(&env, &spec),
         Job::Count => jobs::count(&env, &spec),
         Job::Shuffle => jobs::shuffle(&env, &spec),
         Job::Gen => jobs::generate(&env, &spec),
+        Job::Pause => pause::pause(&env, arguments.keys, events, &probe),
         #[cfg(feature = "kafka")]
         Job::Kafka => kafka::count(
             &env,
@@ -157,7 +165,9 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
     let program = env.program()?;
     let cpu_before = report::cpu_micros();
     let job = rheos::execute::start(&program, configuration)?;
+    let watch = (arguments.job == Job::Pause).then(|| pause::Watch::start(&probe));
     let done = job.wait()?;
+    let pauses = watch.map(|watch| watch.end(&probe));
     let cpu_micros = report::cpu_micros() - cpu_before;
     let events = match arguments.job {
         #[cfg(feature = "kafka")]
@@ -170,5 +180,6 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
         done.run_micros,
         cpu_micros,
         outputs,
+        pauses,
     ))
 }

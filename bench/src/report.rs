@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::jobs::Outputs;
 use crate::measure::Latency;
+use crate::pause::Pauses;
 
 /// The figures of one run.
 #[derive(Debug, Serialize)]
@@ -18,10 +19,20 @@ pub struct Report {
     max_rss_mb: f64,
     latency_ms: BTreeMap<&'static str, Latency>,
     outputs: BTreeMap<String, f64>,
+    /// Of the job `pause`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pauses: Option<Pauses>,
 }
 
 impl Report {
-    pub fn new(job: String, events: u64, run_micros: i64, cpu_micros: f64, sinks: Outputs) -> Self {
+    pub fn new(
+        job: String,
+        events: u64,
+        run_micros: i64,
+        cpu_micros: f64,
+        sinks: Outputs,
+        pauses: Option<Pauses>,
+    ) -> Self {
         let seconds = run_micros as f64 / 1e6;
         let mut latency_ms = BTreeMap::new();
         let mut outputs = BTreeMap::new();
@@ -48,6 +59,7 @@ impl Report {
             max_rss_mb: status_kib("VmHWM:") / 1024.0,
             latency_ms,
             outputs,
+            pauses,
         }
     }
 
@@ -71,7 +83,7 @@ impl Report {
 }
 
 /// A figure of `/proc/self/status`, in KiB.
-fn status_kib(key: &str) -> f64 {
+pub fn status_kib(key: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
         .lines()

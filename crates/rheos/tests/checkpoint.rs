@@ -215,19 +215,21 @@ impl KeyedProcessFunction<u32, Keyed, (u32, i64, i64)> for Counting {
     }
 }
 
+fn counting(stream: &DataStream<Keyed>, parallelism: u32) -> DataStream<(u32, i64, i64)> {
+    stream
+        .key_by(|row: &Keyed| row.0)
+        .process(|open| {
+            Ok(Counting {
+                count: open.value_state("count")?,
+                seen: open.map_state("seen")?,
+            })
+        })
+        .parallelism(parallelism)
+}
+
 #[test]
 fn values_maps_and_timers_outlive_crashes_and_rescaling() {
-    let rows = check_all(&steps(), &|stream, parallelism| {
-        stream
-            .key_by(|row: &Keyed| row.0)
-            .process(|open| {
-                Ok(Counting {
-                    count: open.value_state("count")?,
-                    seen: open.map_state("seen")?,
-                })
-            })
-            .parallelism(parallelism)
-    });
+    let rows = check_all(&steps(), &counting);
     assert!(rows.len() > 40);
 }
 
@@ -323,4 +325,66 @@ fn an_interval_join_keeps_both_sides() {
             .parallelism(parallelism)
     });
     assert!(rows.len() > 40);
+}
+
+/// A row a key, then another one of every key behind the barrier: what the checkpoint holds of a key
+/// must be what the first has left, however far its state is written when the second comes.
+fn half_written<T: Row + Ord + std::fmt::Debug>(
+    parallelism: u32,
+    describe: &dyn Fn(&DataStream<Keyed>, u32) -> DataStream<T>,
+) {
+    const KEYS: u32 = 30_000;
+    let first = |input: &mut TestInput<Keyed>| {
+        for key in 0..KEYS {
+            input.push((key, 1), i64::from(key % 50 * 20));
+        }
+        input.watermark(500);
+    };
+    let second = |input: &mut TestInput<Keyed>| {
+        for key in 0..KEYS {
+            input.push((key * 7 % KEYS, 10), i64::from(1_000 + key % 50 * 20));
+        }
+        input.watermark(2_500);
+        for key in 0..KEYS {
+            input.push((KEYS - key, 100), i64::from(1_500 + key % 50 * 20));
+        }
+    };
+    let mut straight = life(parallelism, describe);
+    let mut job = straight.harness.start().unwrap();
+    first(&mut straight.input);
+    second(&mut straight.input);
+    straight.input.end();
+    job.settle().unwrap();
+    let expected = sorted(straight.output.take_rows());
+
+    let mut before = life(parallelism, describe);
+    let mut job = before.harness.start().unwrap();
+    first(&mut before.input);
+    job.settle().unwrap();
+    let mut got = before.output.take_rows();
+    let checkpoint = job.checkpoint_before(|| second(&mut before.input)).unwrap();
+    drop(job);
+    let mut after = life(parallelism, describe);
+    first(&mut after.input);
+    second(&mut after.input);
+    after.input.end();
+    let mut job = after.harness.restore(&checkpoint).unwrap();
+    job.settle().unwrap();
+    got.extend(after.output.take_rows());
+    assert_eq!(sorted(got), expected, "at {parallelism}");
+}
+
+#[test]
+fn a_snapshot_is_of_the_barrier_though_everything_changes_while_it_is_written() {
+    let second = Duration::from_secs(1);
+    let tumbling = TumblingEventTimeWindows::of(second);
+    let sliding = SlidingEventTimeWindows::of(Duration::from_secs(3), second);
+    let sessions = EventTimeSessionWindows::with_gap(Duration::from_millis(1_300));
+    for parallelism in [1, 3] {
+        half_written(parallelism, &counting);
+        half_written(parallelism, &windows_of(tumbling, true));
+        half_written(parallelism, &windows_of(tumbling, false));
+        half_written(parallelism, &windows_of(sliding, true));
+        half_written(parallelism, &windows_of(sessions, true));
+    }
 }

@@ -28,6 +28,7 @@ use crate::descriptor::{
     StateKind, ValueStateDescriptor,
 };
 use crate::error::StateError;
+use crate::image_writer::{IMAGE_SLICE, ImagePass};
 use crate::key_context::{KeyContext, Namespace, Place};
 use crate::key_directory::KeyDirectory;
 use crate::list::ListState;
@@ -77,6 +78,9 @@ pub struct KeyedBackend<K> {
     /// What is frozen and not saved, and by whom it is saved.
     hold: Rc<Hold>,
     frozen: RefCell<Option<Freeze<K>>>,
+    /// The image that is being written.
+    pub(crate) image: Option<ImagePass>,
+    pub(crate) image_slice: usize,
     /// Whether something is to be done as a key comes to hand.
     attention: Cell<bool>,
 }
@@ -111,6 +115,8 @@ impl<K: Row> KeyedBackend<K> {
             epoch: 0,
             hold,
             frozen: RefCell::new(None),
+            image: None,
+            image_slice: IMAGE_SLICE,
             attention: Cell::new(false),
         }
     }

@@ -8,21 +8,19 @@
 //! ```
 //!
 //! A record without a key belongs to the key before it in its frame. A frame holds records of one
-//! key group, and a group may have several; so a reader takes the groups that it owns and passes over
-//! the others by their length. Everything is in the rows' binary encoding, under the schemas in the
-//! head: a reader needs no user type.
+//! key group, a group may have several, and they come in any order; so a reader takes the groups that
+//! it owns and passes over the others by their length, and bodies can be put one behind the other.
+//! Everything is in the rows' binary encoding, under the schemas in the head: a reader needs no user
+//! type.
 //!
-//! Life: [`KeyedBackend::image`] begins one with the backend's states and timers; the operator may
-//! [`ImageWriter::declare`] states of its own that lie beside the backend; [`ImageWriter::finish`].
-//! Back: [`KeyedBackend::restore_image`].
+//! It is written bit by bit: see [`crate::image_writer`]. Back: [`KeyedBackend::restore_image`].
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
 use rheos_core::Row;
-use rheos_core::key_group::key_group_of;
-use rheos_core::row::{Reader, RowError, Schema, Writer};
+use rheos_core::row::{Reader, RowError, Schema};
 use rheos_core::time::Millis;
 
 use crate::backend::KeyedBackend;
@@ -86,101 +84,16 @@ pub struct OwnEntry<'a> {
     pub value: &'a [u8],
 }
 
-/// Writes an image.
-#[derive(Debug)]
-pub struct ImageWriter {
-    image: KeyedImage,
-    body: Writer,
-    frame: Writer,
-    group: Option<u16>,
-    key: Vec<u8>,
-}
-
-fn text_of(name: &str, part: &'static str, schema: &Schema) -> Result<String, StateError> {
+pub(crate) fn text_of(
+    name: &str,
+    part: &'static str,
+    schema: &Schema,
+) -> Result<String, StateError> {
     schema.to_avro_json().map_err(|source| StateError::Decode {
         name: name.to_owned(),
         part,
         source,
     })
-}
-
-impl ImageWriter {
-    /// Declares a state that the operator keeps beside its backend; its number for
-    /// [`ImageWriter::put`]. To be done before the first record.
-    ///
-    /// # Errors
-    /// If the type has no schema that can be written.
-    pub fn declare<V: Row>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        namespaced: bool,
-    ) -> Result<usize, StateError> {
-        let value_schema = text_of(name, "value", &V::schema())?;
-        self.image.states.push(StateHeader {
-            name: name.to_owned(),
-            kind: kind.to_owned(),
-            namespaced,
-            has_ttl: false,
-            map_key_schema: None,
-            value_schema,
-        });
-        Ok(self.image.states.len() - 1)
-    }
-
-    /// Writes a record of a declared state; `namespace` is left out where it has none.
-    pub fn put<K: Row>(
-        &mut self,
-        state: usize,
-        (key_hash, key): (u64, &K),
-        namespace: Option<Namespace>,
-        value: impl FnOnce(&mut Writer),
-    ) {
-        let mut bytes = Writer::new();
-        key.encode(&mut bytes);
-        let frame = self.record(state + 1, key_hash, bytes.as_slice());
-        if let Some(namespace) = namespace {
-            frame.long(namespace as i64);
-        }
-        let mut bytes = Writer::new();
-        value(&mut bytes);
-        frame.bytes(bytes.as_slice());
-    }
-
-    /// Begins a record of a key.
-    fn record(&mut self, tag: usize, key_hash: u64, key: &[u8]) -> &mut Writer {
-        let group = key_group_of(key_hash);
-        let same = self.group == Some(group);
-        if !same {
-            self.end_frame();
-            self.group = Some(group);
-        }
-        if !same || self.key != key {
-            self.frame.long(0);
-            self.frame.bytes(key);
-            self.key.clear();
-            self.key.extend_from_slice(key);
-        }
-        self.frame.long(tag as i64);
-        &mut self.frame
-    }
-
-    fn end_frame(&mut self) {
-        if let Some(group) = self.group.take() {
-            self.body.long(i64::from(group));
-            self.body.bytes(self.frame.as_slice());
-            self.frame.clear();
-        }
-    }
-
-    /// The image.
-    pub fn finish(mut self) -> KeyedImage {
-        self.end_frame();
-        KeyedImage {
-            body: self.body.into_vec(),
-            ..self.image
-        }
-    }
 }
 
 /// One record as it stands in a body.
@@ -289,103 +202,6 @@ enum Target {
 }
 
 impl<K: Row> KeyedBackend<K> {
-    /// Begins an image, with every entry and timer. `declare` adds the operator's own states first.
-    /// To be called between two rows.
-    ///
-    /// # Errors
-    /// If a type has no schema that can be written, or what `declare` says.
-    pub fn image<X>(
-        &self,
-        declare: impl FnOnce(&mut ImageWriter) -> Result<X, StateError>,
-    ) -> Result<(ImageWriter, X), StateError> {
-        let key_schema = text_of("key", "key", &K::schema())?;
-        let mut states = Vec::new();
-        for state in self.tables() {
-            let state = state.borrow();
-            let (map_key, value) = state.schemas();
-            let map_key_schema = map_key
-                .map(|schema| text_of(state.name(), "map key", &schema))
-                .transpose()?;
-            states.push(StateHeader {
-                name: state.name().to_owned(),
-                kind: state.kind().name().to_owned(),
-                namespaced: state.is_namespaced(),
-                has_ttl: state.ttl().is_some(),
-                map_key_schema,
-                value_schema: text_of(state.name(), "value", &value)?,
-            });
-        }
-        let timers = self
-            .timer_services()
-            .map(|(service, timers)| TimerHeader {
-                service: service.to_owned(),
-                domain: timers.domain().to_string(),
-            })
-            .collect();
-        let mut out = ImageWriter {
-            image: KeyedImage {
-                key_schema,
-                states,
-                timers,
-                body: Vec::new(),
-            },
-            body: Writer::new(),
-            frame: Writer::new(),
-            group: None,
-            key: Vec::new(),
-        };
-        let declared = declare(&mut out)?;
-        self.write_records(&mut out)?;
-        Ok((out, declared))
-    }
-
-    fn write_records(&self, out: &mut ImageWriter) -> Result<(), StateError> {
-        // The backend's states are numbered first, so an entry's number is that of its table.
-        let names: Vec<String> = out.image.states.iter().map(|s| s.name.clone()).collect();
-        let mut last = 0;
-        self.snapshot(|entry| {
-            if names.get(last).is_none_or(|name| name != entry.state) {
-                last = names
-                    .iter()
-                    .position(|name| name == entry.state)
-                    .unwrap_or(0);
-            }
-            let Piece {
-                namespace,
-                updated,
-                map_key,
-                value,
-            } = entry.piece;
-            let frame = out.record(last + 1, entry.key_hash, entry.key);
-            if let Some(namespace) = namespace {
-                frame.long(namespace as i64);
-            }
-            if let Some(updated) = updated {
-                frame.long(updated);
-            }
-            if let Some(map_key) = map_key {
-                frame.bytes(map_key);
-            }
-            frame.bytes(value);
-            Ok(())
-        })?;
-        let states = out.image.states.len();
-        let services: Vec<String> = out
-            .image
-            .timers
-            .iter()
-            .map(|timer| timer.service.clone())
-            .collect();
-        self.snapshot_timers(|timer| {
-            let service = services.iter().position(|name| name == timer.service);
-            let tag = 1 + states + service.unwrap_or(0);
-            let frame = out.record(tag, timer.key_hash, timer.key);
-            frame.long(timer.timestamp);
-            frame.long(timer.namespace as i64);
-            Ok(())
-        })
-    }
-
     /// Takes back what an image holds of these key groups, into states and timers that are declared
     /// by now. Records of the states in `own` are shown to the operator.
     ///

@@ -29,7 +29,8 @@
 //! | [`value`], [`list`], [`map`], [`reducing`], [`aggregating`] | the handles |
 //! | [`timers`] | event- and processing-time timers |
 //! | [`changes`] | what has changed since when; keys that are kept as they were while rows go on |
-//! | [`snapshot`], [`image`] | entries one by one; the canonical form of all of them |
+//! | [`snapshot`] | entries one by one |
+//! | [`image`], [`image_writer`] | the canonical form of all of them, written while rows go on |
 //! | [`broadcast`], [`operator_state`] | state without a key |
 #![deny(missing_docs)]
 
@@ -40,6 +41,7 @@ pub mod changes;
 pub mod descriptor;
 pub mod error;
 pub mod image;
+pub mod image_writer;
 pub mod key_context;
 pub mod key_directory;
 pub mod list;
@@ -70,7 +72,8 @@ pub use descriptor::{
     OperatorListStateDescriptor, ReducingStateDescriptor, StateKind, ValueStateDescriptor,
 };
 pub use error::StateError;
-pub use image::{ImageWriter, KeyedImage, OwnEntry, StateHeader, TimerHeader};
+pub use image::{KeyedImage, OwnEntry, StateHeader, TimerHeader};
+pub use image_writer::ImageHead;
 pub use key_context::{KeyContext, Namespace};
 pub use key_directory::KeyDirectory;
 pub use list::ListState;

@@ -12,7 +12,8 @@ use rheos_core::Row;
 use rheos_core::row::Writer;
 use rheos_state::{
     Epoch, FrozenKey, FrozenSink, KeyedBackend, ListState, ListStateDescriptor, MapState,
-    MapStateDescriptor, Piece, SlotSet, StateTtlConfig, ValueState, ValueStateDescriptor,
+    MapStateDescriptor, Piece, SlotSet, StateTtlConfig, TimeDomain, Timers, ValueState,
+    ValueStateDescriptor,
 };
 
 /// An entry: state, key, namespace, map key, value, time.
@@ -51,6 +52,7 @@ struct Job {
     list: ListState<i32>,
     map: MapState<i32, i64>,
     window: ValueState<i32>,
+    timers: Timers,
     now: i64,
 }
 
@@ -73,6 +75,7 @@ impl Job {
             window: backend
                 .window_value(&ValueStateDescriptor::new(NAMES[3]))
                 .unwrap(),
+            timers: backend.timers("timers", TimeDomain::EventTime).unwrap(),
             backend,
             now: 0,
         }
@@ -89,6 +92,18 @@ impl Job {
         shown.unwrap();
         entries.sort();
         entries
+    }
+
+    /// The pending timers, by the enumeration that looks at all of them.
+    fn pending(&self) -> Vec<(i64, Vec<u8>, u64)> {
+        let mut timers = Vec::new();
+        let shown = self.backend.snapshot_timers(|timer| {
+            timers.push((timer.timestamp, timer.key.to_vec(), timer.namespace));
+            Ok(())
+        });
+        shown.unwrap();
+        timers.sort();
+        timers
     }
 
     fn act(&mut self, action: &Action) {
@@ -121,6 +136,25 @@ impl Job {
                 self.backend.clear_namespace(2);
             }
             12 => self.backend.clean_up(4),
+            13 | 14 => self
+                .timers
+                .register(self.timers.now() + i64::from(number % 40)),
+            15 => self
+                .timers
+                .delete(self.timers.now() + i64::from(number % 40)),
+            16 => {
+                self.timers
+                    .advance(self.timers.now().max(0) + i64::from(number % 10));
+                // A burst may be interrupted; what fires changes its key.
+                for _ in 0..number % 5 {
+                    let Some(due) = self.timers.next_due() else {
+                        break;
+                    };
+                    assert!(self.backend.enter(due.slot));
+                    self.value.update(due.timestamp);
+                    self.list.clear();
+                }
+            }
             _ => {
                 self.now += i64::from(number % 4);
                 self.backend.context().set_now(self.now);
@@ -182,7 +216,7 @@ impl FrozenSink<i32> for Write {
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action =
-        (0..12i32, 0..14u8, 0..100i32).prop_map(|(key, what, number)| Action { key, what, number });
+        (0..12i32, 0..18u8, 0..100i32).prop_map(|(key, what, number)| Action { key, what, number });
     prop::collection::vec(action, 1..40)
 }
 
@@ -216,6 +250,43 @@ proptest! {
             found.sort();
             prop_assert_eq!(found, wanted);
             job.backend.end_batch();
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_written_bit_by_bit_is_of_the_freeze(
+        rounds in prop::collection::vec((actions(), 1..4usize, 1..60usize), 1..5),
+        ttl in any::<bool>(),
+    ) {
+        let mut job = Job::new(ttl);
+        job.timers.advance(0);
+        for (before, every, slice) in &rounds {
+            job.backend.set_image_slice(*slice);
+            for action in before {
+                job.act(action);
+            }
+            job.backend.end_batch();
+            let (entries, timers) = (job.entries(), job.pending());
+            let (mut image, ()) = job.backend.freeze_image(|_| Ok(())).unwrap();
+            // Everything changes while it is written.
+            let mut written = false;
+            for (at, action) in before.iter().rev().enumerate() {
+                job.act(action);
+                if at % every == 0 {
+                    job.backend.end_batch();
+                    written = written || job.backend.write_image(&mut image.body).unwrap();
+                }
+            }
+            while !written {
+                written = job.backend.write_image(&mut image.body).unwrap();
+            }
+            prop_assert!(!job.backend.is_frozen());
+            job.backend.end_batch();
+            let mut restored = Job::new(ttl);
+            restored.backend.context().set_now(job.now);
+            restored.backend.restore_image(&image, &(0..u32::MAX), &[], |_| Ok(())).unwrap();
+            prop_assert_eq!(restored.entries(), entries);
+            prop_assert_eq!(restored.pending(), timers);
         }
     }
 

@@ -159,6 +159,11 @@ impl Coordinator {
         checkpoint
     }
 
+    /// Those that are under way.
+    pub fn under_way(&self) -> impl Iterator<Item = u64> {
+        self.pending.keys().copied()
+    }
+
     /// Checkpoints under way.
     pub fn in_progress(&self) -> usize {
         self.pending.len()

@@ -43,6 +43,17 @@ impl Part {
     }
 }
 
+/// What one subtask of an operator remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubtaskManifest {
+    /// All but the records of its keyed state.
+    #[serde(flatten)]
+    pub part: Part,
+    /// The records, in pieces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyed: Vec<Part>,
+}
+
 /// An operator's part of a checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OperatorManifest {
@@ -57,7 +68,7 @@ pub struct OperatorManifest {
     /// What its enumerator remembers, if it is a source.
     pub enumerator: Option<Part>,
     /// What its subtasks remember; none of one that had finished.
-    pub subtasks: Vec<Option<Part>>,
+    pub subtasks: Vec<Option<SubtaskManifest>>,
 }
 
 /// What a checkpoint cost a task.
@@ -194,9 +205,9 @@ impl Checkpoint {
             if let Some(part) = &operator.enumerator {
                 restored.enumerator = Some(Arc::new(files.part(part)?.to_vec()));
             }
-            for part in &operator.subtasks {
-                let part = match part {
-                    Some(part) => Some(Arc::new(files.snapshot(part)?)),
+            for subtask in &operator.subtasks {
+                let part = match subtask {
+                    Some(subtask) => Some(Arc::new(files.snapshot(subtask)?)),
                     None => None,
                 };
                 restored.parts.push(part);
@@ -283,8 +294,14 @@ impl Files<'_> {
         Ok(bytes)
     }
 
-    fn snapshot(&mut self, part: &Part) -> Result<OperatorSnapshot, CheckpointError> {
+    fn snapshot(&mut self, subtask: &SubtaskManifest) -> Result<OperatorSnapshot, CheckpointError> {
+        let part = &subtask.part;
         let read = OperatorSnapshot::from_bytes(self.part(part)?);
-        read.map_err(|error| self.damaged(&part.file, format!("can't be read: {error}")))
+        let mut snapshot =
+            read.map_err(|error| self.damaged(&part.file, format!("can't be read: {error}")))?;
+        for piece in &subtask.keyed {
+            snapshot.add_keyed(self.part(piece)?);
+        }
+        Ok(snapshot)
     }
 }

@@ -1,7 +1,8 @@
 //! Checkpoints from the JobManager's side: when, of what, kept where.
 //!
 //! ```text
-//! coordinator: trigger n ─▶ barriers to the sources … snapshots of the tasks ─▶ writer: files
+//! coordinator: trigger n ─▶ barriers to the sources … pieces and snapshots of the tasks
+//!              ─▶ writer: files
 //!              all written ─▶ writer: manifest, then the record in the log ─▶ complete
 //!              ─▶ tasks hear of it (sinks commit) ─▶ older checkpoints are deleted
 //! ```
@@ -14,7 +15,8 @@
 //! | [`log`] | the only truth about a job: its generations and complete checkpoints |
 //! | [`manifest`] | what a checkpoint consists of, and reading it back |
 //! | [`job_store`] | a job's folder: whose it is, what to resume from |
-//! | [`writer`] | the thread that writes |
+//! | [`writer`], [`task_files`] | the thread that writes, and the files of a task |
+//! | [`progress`] | what tasks ask while they write |
 
 pub mod coordinator;
 pub mod error;
@@ -23,8 +25,10 @@ pub mod job_store;
 pub mod log;
 pub mod manifest;
 pub mod memory;
+pub mod progress;
 pub mod settings;
 pub mod storage;
+pub mod task_files;
 pub mod writer;
 
 pub use error::CheckpointError;

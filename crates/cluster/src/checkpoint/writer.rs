@@ -1,7 +1,7 @@
 //! The thread that writes checkpoints: the tasks' parts as they come, then the manifest and the
 //! record that makes the checkpoint complete. It tells the job's thread what has become of each.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -13,6 +13,9 @@ use rheos_runtime::checkpoint::snapshot::{TaskCost, TaskSnapshot};
 use super::error::CheckpointError;
 use super::job_store::JobStore;
 use super::manifest::{Manifest, Part};
+use super::progress::Piece;
+use super::storage::CheckpointStorage;
+use super::task_files::TaskFiles;
 
 /// The file of the enumerators.
 const SOURCES: &str = "sources.snap";
@@ -24,8 +27,10 @@ pub struct WrittenOperator {
     pub id: OperatorId,
     /// Whether a job without it would lose something.
     pub has_state: bool,
-    /// Where it is.
+    /// Where it is, but the records of its keyed state,
     pub part: Part,
+    /// and those.
+    pub keyed: Vec<Part>,
 }
 
 /// What is written of one task.
@@ -43,7 +48,18 @@ pub struct WrittenTask {
 
 /// What is to be written.
 pub enum Order {
-    /// The part of a task.
+    /// A piece of the keyed state of an operator in a task.
+    Piece {
+        /// Of this checkpoint.
+        checkpoint: u64,
+        /// The task's index.
+        task: usize,
+        /// The operator.
+        operator: OperatorId,
+        /// The piece, to be put behind those before it.
+        piece: Piece,
+    },
+    /// The part of a task, whose pieces have been given.
     Task {
         /// Of this checkpoint.
         checkpoint: u64,
@@ -135,8 +151,14 @@ impl CheckpointWriter {
         let shared = Arc::new(Shared::default());
         let orders = shared.clone();
         let body = move || {
+            let mut writing = Writing {
+                store,
+                clock,
+                tell,
+                files: BTreeMap::new(),
+            };
             while let Some(order) = orders.next() {
-                carry_out(order, &store, &clock, &tell);
+                writing.carry_out(order);
             }
         };
         let thread = spawner.spawn("rheos-ckpt".to_owned(), Box::new(body))?;
@@ -171,75 +193,108 @@ fn locked(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn carry_out(order: Order, store: &Mutex<JobStore>, clock: &SharedClock, tell: &Tell) {
-    match order {
-        Order::Task {
-            checkpoint,
-            task,
-            name,
-            snapshot,
-        } => tell(match write_task(store, checkpoint, task, &name, snapshot) {
-            Ok(mut written) => {
-                written.written_micros = clock.monotonic_micros();
-                Written::Task(checkpoint, task, written)
-            }
-            Err(error) => Written::Failed(checkpoint, error),
-        }),
-        Order::Close(mut manifest, enumerators) => {
-            let checkpoint = manifest.checkpoint;
-            tell(match close(store, &mut manifest, &enumerators) {
-                Ok(()) => {
-                    let bytes = manifest.tasks.iter().map(|task| task.bytes).sum();
-                    Written::Complete(checkpoint, bytes)
-                }
-                Err(error) => Written::Failed(checkpoint, error),
-            });
-        }
-        Order::Settle => tell(Written::Settled),
-        Order::Discard(checkpoint) => {
-            if let Err(error) = locked(store).discard(checkpoint) {
-                tracing::warn!("what there is of checkpoint {checkpoint} stays: {error}");
-            }
-        }
-    }
+/// The thread's side.
+struct Writing {
+    store: Arc<Mutex<JobStore>>,
+    clock: SharedClock,
+    tell: Tell,
+    /// Files of checkpoints that are being written, by checkpoint and task.
+    files: BTreeMap<(u64, usize), TaskFiles>,
 }
 
-fn write_task(
-    store: &Mutex<JobStore>,
-    checkpoint: u64,
-    task: usize,
-    name: &str,
-    mut snapshot: TaskSnapshot,
-) -> Result<WrittenTask, CheckpointError> {
-    let unwritable = |error| CheckpointError::Unwritable {
-        checkpoint,
-        task: name.to_owned(),
-        error,
-    };
-    snapshot.settle().map_err(unwritable)?;
-    let file = format!("task-{task:04}.snap");
-    let mut bytes = Vec::new();
-    let mut operators = Vec::new();
-    for (id, operator) in &snapshot.operators {
-        let written = operator.to_bytes().map_err(unwritable)?;
-        operators.push(WrittenOperator {
-            id: *id,
-            has_state: operator.has_state(),
-            part: Part::of(&file, bytes.len(), &written),
-        });
-        bytes.extend_from_slice(&written);
+impl Writing {
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Piece {
+                checkpoint,
+                task,
+                operator,
+                piece,
+            } => {
+                let (storage, files) = self.files_of(checkpoint, task);
+                if let Err(error) = files.add_piece(operator, piece.bytes(), storage.as_ref()) {
+                    (self.tell)(Written::Failed(checkpoint, error));
+                }
+            }
+            Order::Task {
+                checkpoint,
+                task,
+                name,
+                snapshot,
+            } => {
+                let written = self.write_task(checkpoint, task, &name, snapshot);
+                (self.tell)(match written {
+                    Ok(written) => Written::Task(checkpoint, task, written),
+                    Err(error) => Written::Failed(checkpoint, error),
+                });
+            }
+            Order::Close(mut manifest, enumerators) => {
+                let checkpoint = manifest.checkpoint;
+                let closed = close(&self.store, &mut manifest, &enumerators);
+                (self.tell)(match closed {
+                    Ok(()) => {
+                        let bytes = manifest.tasks.iter().map(|task| task.bytes).sum();
+                        Written::Complete(checkpoint, bytes)
+                    }
+                    Err(error) => Written::Failed(checkpoint, error),
+                });
+            }
+            Order::Settle => (self.tell)(Written::Settled),
+            Order::Discard(checkpoint) => {
+                self.files.retain(|(of, _), _| *of != checkpoint);
+                if let Err(error) = locked(&self.store).discard(checkpoint) {
+                    tracing::warn!("what there is of checkpoint {checkpoint} stays: {error}");
+                }
+            }
+        }
     }
-    let (storage, folder) = {
-        let store = locked(store);
-        (store.storage(), store.folder(checkpoint))
-    };
-    storage.put(&format!("{folder}/{file}"), &bytes)?;
-    Ok(WrittenTask {
-        operators,
-        cost: snapshot.cost,
-        bytes: bytes.len() as u64,
-        written_micros: 0,
-    })
+
+    fn files_of(
+        &mut self,
+        checkpoint: u64,
+        task: usize,
+    ) -> (Arc<dyn CheckpointStorage>, &mut TaskFiles) {
+        let store = locked(&self.store);
+        let files = self.files.entry((checkpoint, task));
+        let files = files.or_insert_with(|| TaskFiles::new(store.folder(checkpoint), task));
+        (store.storage(), files)
+    }
+
+    fn write_task(
+        &mut self,
+        checkpoint: u64,
+        task: usize,
+        name: &str,
+        mut snapshot: TaskSnapshot,
+    ) -> Result<WrittenTask, CheckpointError> {
+        let unwritable = |error| CheckpointError::Unwritable {
+            checkpoint,
+            task: name.to_owned(),
+            error,
+        };
+        snapshot.settle().map_err(unwritable)?;
+        let (storage, files) = self.files_of(checkpoint, task);
+        let mut operators = Vec::new();
+        for (id, operator) in &snapshot.operators {
+            let head = operator.to_bytes().map_err(unwritable)?;
+            let keyed = files.pieces(*id);
+            operators.push(WrittenOperator {
+                id: *id,
+                has_state: operator.has_state() || !keyed.is_empty(),
+                part: files.add(&head),
+                keyed,
+            });
+        }
+        files.write(storage.as_ref())?;
+        let bytes = files.bytes();
+        self.files.remove(&(checkpoint, task));
+        Ok(WrittenTask {
+            operators,
+            cost: snapshot.cost,
+            bytes,
+            written_micros: self.clock.monotonic_micros(),
+        })
+    }
 }
 
 fn close(

@@ -17,7 +17,10 @@ use super::events::{Event, Events};
 use crate::checkpoint::coordinator::{Consequence, Coordinator, Pending};
 use crate::checkpoint::job_store::{Begun, JobStore};
 use crate::checkpoint::log::Ending;
-use crate::checkpoint::manifest::{FORMAT, Manifest, OperatorManifest, TaskManifest};
+use crate::checkpoint::manifest::{
+    FORMAT, Manifest, OperatorManifest, SubtaskManifest, TaskManifest,
+};
+use crate::checkpoint::progress::Piece;
 use crate::checkpoint::writer::{CheckpointWriter, Order, Written};
 use crate::checkpoint::{CheckpointError, CheckpointSettings};
 use crate::deploy::JobMetrics;
@@ -44,6 +47,8 @@ pub(super) struct Checkpoints {
     enumerators: BTreeMap<u64, Vec<(OperatorId, Vec<u8>)>>,
     /// For those who watch.
     stats: CheckpointStats,
+    /// Where tasks ask which checkpoints are wanted.
+    events: Arc<Events>,
 }
 
 fn lock(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
@@ -93,6 +98,7 @@ impl Checkpoints {
             left: BTreeMap::new(),
             enumerators: BTreeMap::new(),
             stats,
+            events: events.clone(),
         })
     }
 
@@ -197,6 +203,25 @@ impl Checkpoints {
             });
         }
         None
+    }
+
+    /// A piece of the state of a task.
+    pub(super) fn piece(
+        &mut self,
+        task: usize,
+        barrier: &Barrier,
+        operator: OperatorId,
+        piece: Piece,
+    ) {
+        let checkpoint = barrier.checkpoint.0;
+        if self.coordinator.triggered_micros(checkpoint).is_some() {
+            self.writer.order(Order::Piece {
+                checkpoint,
+                task,
+                operator,
+                piece,
+            });
+        }
     }
 
     pub(super) fn snapshot(
@@ -307,8 +332,10 @@ impl Checkpoints {
         self.writer.order(Order::Close(Box::new(manifest), found));
     }
 
-    /// Counts checkpoints that came to nothing, and those that are now under way.
+    /// Counts checkpoints that came to nothing, and those that are now under way, which tasks write.
     fn count_failed(&self, failed: usize) {
+        let under_way = self.coordinator.under_way();
+        self.events.progress.set_wanted(under_way);
         let in_progress = self.coordinator.in_progress();
         self.stats.update(|counts| {
             counts.failed += failed as u64;
@@ -377,7 +404,10 @@ fn describe(manifest: &mut Manifest, pending: &Pending, graph: &JobGraph, metric
                 .and_then(|written| written.operators.iter().find(|part| part.id == operator.id));
             if let Some(manifest) = manifest.operators.get_mut(operator.index) {
                 manifest.has_state |= part.is_some_and(|part| part.has_state);
-                manifest.subtasks.push(part.map(|part| part.part.clone()));
+                manifest.subtasks.push(part.map(|part| SubtaskManifest {
+                    part: part.part.clone(),
+                    keyed: part.keyed.clone(),
+                }));
             }
         }
         if let Some(written) = written {

@@ -5,18 +5,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rheos_core::barrier::Barrier;
-use rheos_core::id::Place;
+use rheos_core::id::{OperatorId, Place};
 use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
 use rheos_runtime::task::task::TaskListener;
 use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 
+use crate::checkpoint::progress::{Piece, Progress};
 use crate::checkpoint::writer::Written;
 
 /// What has happened.
 pub(super) enum Event {
     /// A task has ended.
     Ended(usize, TaskResult),
-    /// A barrier has passed a task.
+    /// A piece of the state of an operator in a task, as a barrier found it.
+    Piece(usize, Barrier, OperatorId, Piece),
+    /// A barrier has passed a task, and its pieces have been given.
     Snapshot(usize, Barrier, TaskSnapshot),
     /// A task ends well.
     Leaves(usize, TaskSnapshot),
@@ -38,6 +41,8 @@ pub(super) enum Event {
 pub(super) struct Events {
     queue: Mutex<VecDeque<Event>>,
     arrived: Condvar,
+    /// Of the checkpoints that are being written.
+    pub(super) progress: Progress,
 }
 
 impl Events {
@@ -85,6 +90,20 @@ impl TaskListener for Reporter {
 
     fn takes_snapshots(&self) -> bool {
         true
+    }
+
+    fn is_wanted(&self, barrier: &Barrier) -> bool {
+        self.events.progress.is_wanted(barrier.checkpoint.0)
+    }
+
+    fn takes_pieces(&self) -> bool {
+        self.events.progress.takes_pieces()
+    }
+
+    fn snapshot_piece(&self, task: usize, barrier: &Barrier, operator: OperatorId, bytes: Vec<u8>) {
+        let piece = self.events.progress.piece(bytes);
+        self.events
+            .push(Event::Piece(task, *barrier, operator, piece));
     }
 
     fn snapshot_taken(&self, task: usize, barrier: &Barrier, snapshot: TaskSnapshot) {

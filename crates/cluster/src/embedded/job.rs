@@ -240,6 +240,12 @@ impl JobHandle {
                 asked.cancel = true;
                 Some(JobError::Cancelled)
             }
+            Event::Piece(task, barrier, operator, piece) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.piece(task, &barrier, operator, piece);
+                }
+                None
+            }
             Event::Snapshot(task, barrier, snapshot) => {
                 if let Some(checkpoints) = checkpoints {
                     checkpoints.snapshot(task, &barrier, snapshot, &self.attempt);

@@ -206,6 +206,16 @@ struct Passed {
     /// Whether snapshots are wanted, and those of the checkpoint under way, by task.
     wanted: AtomicBool,
     snapshots: Mutex<BTreeMap<usize, TaskSnapshot>>,
+    /// What has come of the keyed state of operators, by task.
+    pieces: Mutex<BTreeMap<(usize, OperatorId), Vec<u8>>>,
+}
+
+impl Passed {
+    fn pieces(&self) -> MutexGuard<'_, BTreeMap<(usize, OperatorId), Vec<u8>>> {
+        self.pieces
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
 }
 
 impl TaskListener for Passed {
@@ -213,7 +223,23 @@ impl TaskListener for Passed {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    fn snapshot_taken(&self, task: usize, _barrier: &Barrier, snapshot: TaskSnapshot) {
+    fn snapshot_piece(
+        &self,
+        task: usize,
+        _barrier: &Barrier,
+        operator: OperatorId,
+        bytes: Vec<u8>,
+    ) {
+        let mut pieces = self.pieces();
+        pieces.entry((task, operator)).or_default().extend(bytes);
+    }
+
+    fn snapshot_taken(&self, task: usize, _barrier: &Barrier, mut snapshot: TaskSnapshot) {
+        let mut pieces = self.pieces();
+        for (operator, part) in &mut snapshot.operators {
+            part.add_keyed(&pieces.remove(&(task, *operator)).unwrap_or_default());
+        }
+        drop(pieces);
         self.snapshots
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -369,6 +395,23 @@ impl TestJob {
         Ok(taken)
     }
 
+    /// Takes a checkpoint. What `feed` puts into the inputs is behind the barrier, and is processed
+    /// while tasks write what they remember.
+    ///
+    /// # Errors
+    /// See [`TestJob::checkpoint`].
+    pub fn checkpoint_before(
+        &mut self,
+        feed: impl FnOnce(),
+    ) -> Result<TestCheckpoint, HarnessError> {
+        self.begin_checkpoint(Alignment::Aligned)?;
+        feed();
+        self.settle()?;
+        let taken = self.end_checkpoint()?;
+        self.settle()?;
+        Ok(taken)
+    }
+
     fn snapshots(&self) -> MutexGuard<'_, BTreeMap<usize, TaskSnapshot>> {
         let snapshots = &self.passed.snapshots;
         snapshots
@@ -383,6 +426,7 @@ impl TestJob {
     /// If a source takes part in no checkpoint.
     pub fn begin_checkpoint(&mut self, alignment: Alignment) -> Result<(), HarnessError> {
         self.snapshots().clear();
+        self.passed.pieces().clear();
         let checkpoint = CheckpointId(self.next_checkpoint);
         self.next_checkpoint += 1;
         let barrier = self.barrier(checkpoint, alignment);
@@ -409,7 +453,8 @@ impl TestJob {
         Ok(())
     }
 
-    /// Whether the barrier of the checkpoint under way has passed every task.
+    /// Whether the barrier of the checkpoint under way has passed every task, and each has written what
+    /// it remembers.
     pub fn checkpoint_is_taken(&self) -> bool {
         let snapshots = self.snapshots();
         let mut tasks = self.tasks.iter().enumerate();

@@ -154,7 +154,8 @@ pub trait Operator<In, Out> {
     }
 
     /// Keeps what belongs to the checkpoint of a barrier that has passed. Between two rows; only where
-    /// the job takes checkpoints.
+    /// the job takes checkpoints. Takes no longer for more state: what there is much of is frozen, and
+    /// written by `write_frozen`.
     ///
     /// # Errors
     /// What can't be written.
@@ -162,6 +163,20 @@ pub trait Operator<In, Out> {
         let _ = out;
         Ok(())
     }
+
+    /// Writes some of the keyed state that the last [`Operator::snapshot`] has frozen, to be put
+    /// behind what was written before; says whether that was the last of it. Called between slices of
+    /// rows until then, each time for a millisecond's work at most.
+    ///
+    /// # Errors
+    /// What can't be written.
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        let _ = out;
+        Ok(true)
+    }
+
+    /// What is frozen is not wanted any more.
+    fn thaw(&mut self) {}
 
     /// Goes on from a checkpoint. Called once, before anything else, with the restored watermark in
     /// the context.
@@ -299,7 +314,8 @@ pub trait TwoInputOperator<Left, Right, Out> {
     }
 
     /// Keeps what belongs to the checkpoint of a barrier that has passed. Between two rows; only where
-    /// the job takes checkpoints.
+    /// the job takes checkpoints. Takes no longer for more state: what there is much of is frozen, and
+    /// written by `write_frozen`.
     ///
     /// # Errors
     /// What can't be written.
@@ -307,6 +323,20 @@ pub trait TwoInputOperator<Left, Right, Out> {
         let _ = out;
         Ok(())
     }
+
+    /// Writes some of the keyed state that the last [`TwoInputOperator::snapshot`] has frozen, to be put
+    /// behind what was written before; says whether that was the last of it. Called between slices of
+    /// rows until then, each time for a millisecond's work at most.
+    ///
+    /// # Errors
+    /// What can't be written.
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        let _ = out;
+        Ok(true)
+    }
+
+    /// What is frozen is not wanted any more.
+    fn thaw(&mut self) {}
 
     /// Goes on from a checkpoint. Called once, before anything else, with the restored watermark in
     /// the context.

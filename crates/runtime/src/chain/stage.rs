@@ -80,6 +80,16 @@ pub trait Stage {
     /// # Errors
     /// What can't be written.
     fn snapshot(&mut self) -> Result<OperatorSnapshot, BoxError>;
+    /// Writes some of what the snapshot has frozen; says whether that was the last.
+    ///
+    /// # Errors
+    /// What can't be written.
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        let _ = out;
+        Ok(true)
+    }
+    /// What is frozen is not wanted any more.
+    fn thaw(&mut self) {}
     /// Goes on from a checkpoint; before anything else.
     ///
     /// # Errors
@@ -461,6 +471,14 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
         let mut snapshot = self.context.snapshot(self.burst);
         self.operator.snapshot(&mut snapshot)?;
         Ok(snapshot)
+    }
+
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        self.operator.write_frozen(out)
+    }
+
+    fn thaw(&mut self) {
+        self.operator.thaw();
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

@@ -279,6 +279,14 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         Ok(snapshot)
     }
 
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        self.operator.write_frozen(out)
+    }
+
+    fn thaw(&mut self) {
+        self.operator.thaw();
+    }
+
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
         self.records_in = self.context.restore(from, &mut self.out);
         self.operator.restore(from, &self.context.operator)?;

@@ -198,6 +198,13 @@ impl OperatorSnapshot {
         Ok(())
     }
 
+    /// Puts frames behind those of the keyed state.
+    pub fn add_keyed(&mut self, frames: &[u8]) {
+        if let Some(keyed) = &mut self.keyed {
+            keyed.body.extend_from_slice(frames);
+        }
+    }
+
     /// Keeps bytes.
     pub fn bytes(&mut self, name: &str, deal: Deal, values: impl IntoIterator<Item = Vec<u8>>) {
         let entries = values.into_iter();
@@ -279,7 +286,7 @@ impl OperatorSnapshot {
 /// What one task remembers, and what it took.
 #[derive(Clone, Default)]
 pub struct TaskSnapshot {
-    /// By operator, upstream first.
+    /// By operator, upstream first; the bodies of keyed state apart, in pieces.
     pub operators: Vec<(OperatorId, OperatorSnapshot)>,
     /// What was in flight before the inputs of the first of them, until it is encoded.
     pub in_flight: Vec<Arc<dyn InFlightRows>>,

@@ -140,6 +140,14 @@ where
         Ok(())
     }
 
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        self.rows.write_frozen(out)
+    }
+
+    fn thaw(&mut self) {
+        self.rows.thaw();
+    }
+
     fn restore(
         &mut self,
         from: &OperatorRestore,

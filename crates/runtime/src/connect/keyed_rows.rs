@@ -54,10 +54,20 @@ impl<K: Row> KeyedRows<K> {
         &self.timers.event
     }
 
-    /// Keeps states and timers.
-    pub(crate) fn snapshot(&self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
-        out.keyed = Some(self.backend.image(|_| Ok(()))?.0.finish());
+    /// Freezes states and timers.
+    pub(crate) fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+        out.keyed = Some(self.backend.freeze_image(|_| Ok(()))?.0);
         Ok(())
+    }
+
+    /// Writes some of what is frozen; says whether that was the last.
+    pub(crate) fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        Ok(self.backend.write_image(out)?)
+    }
+
+    /// What is frozen is not wanted any more.
+    pub(crate) fn thaw(&mut self) {
+        self.backend.drop_image();
     }
 
     /// Goes on from there.

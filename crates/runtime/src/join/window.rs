@@ -262,6 +262,14 @@ where
         self.windows.snapshot(out)
     }
 
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        self.windows.write_frozen(out)
+    }
+
+    fn thaw(&mut self) {
+        self.windows.thaw();
+    }
+
     fn restore(
         &mut self,
         from: &OperatorRestore,

@@ -207,8 +207,16 @@ where
     }
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
-        out.keyed = Some(self.backend.image(|_| Ok(()))?.0.finish());
+        out.keyed = Some(self.backend.freeze_image(|_| Ok(()))?.0);
         Ok(())
+    }
+
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        Ok(self.backend.write_image(out)?)
+    }
+
+    fn thaw(&mut self) {
+        self.backend.drop_image();
     }
 
     fn restore(

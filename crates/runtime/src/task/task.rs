@@ -15,18 +15,17 @@ use rheos_core::id::{CheckpointId, OperatorId, Place};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rheos_core::time::MAX_WATERMARK;
-
 use self::overtaking::Overtaking;
+use self::writing::Writing;
 use super::mailbox::{Mail, Mailbox};
 use crate::chain::stage::Stage;
-use crate::checkpoint::snapshot::{OperatorSnapshot, TaskSnapshot};
+use crate::checkpoint::snapshot::TaskSnapshot;
 use crate::error::{BoxError, TaskError};
 use crate::exchange::gate::{Feed, Polled};
-use crate::exchange::in_flight::InFlightRows;
 use crate::metrics::task::{TaskActivity, TaskTimes};
 
 mod overtaking;
+mod writing;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +66,25 @@ pub trait TaskListener: Send + Sync {
         false
     }
 
-    /// A barrier has passed the task of this index, and this is what it remembers.
+    /// Whether the checkpoint of a barrier may still be completed. One that may not is not written on.
+    fn is_wanted(&self, barrier: &Barrier) -> bool {
+        let _ = barrier;
+        true
+    }
+
+    /// Whether it takes pieces at the moment: they would not only pile up.
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
+    /// A piece of the keyed state of an operator, as it was when a barrier passed the task of this
+    /// index: to be put behind those before it.
+    fn snapshot_piece(&self, task: usize, barrier: &Barrier, operator: OperatorId, bytes: Vec<u8>) {
+        let _ = (task, barrier, operator, bytes);
+    }
+
+    /// A barrier has passed the task of this index, and this is what it remembers, beside the pieces
+    /// that it has given.
     fn snapshot_taken(&self, task: usize, barrier: &Barrier, snapshot: TaskSnapshot) {
         let _ = (task, barrier, snapshot);
     }
@@ -122,6 +139,8 @@ pub struct Task {
     aligning_since: Option<i64>,
     /// How far a barrier is in overtaking what lies before it, and what that costs.
     overtaking: Overtaking,
+    /// What is being written of the last barrier.
+    writing: Option<Writing>,
     /// Mail that came behind a barrier that has not passed: it must not overtake it.
     deferred: VecDeque<Mail>,
     /// The task's index in the deployment, and the identities of its stages.
@@ -180,6 +199,7 @@ impl Task {
             barrier: None,
             aligning_since: None,
             overtaking: Overtaking::default(),
+            writing: None,
             deferred: VecDeque::new(),
             identity,
             end_told: false,
@@ -275,6 +295,7 @@ impl Task {
             if self.pass_barrier(now)? {
                 ran = true;
             }
+            let wrote = self.writing.is_some() && self.write_on()?;
             // Nothing is taken behind a barrier that has overtaken the rows before it.
             let overtaken = self.overtaking.is_under_way();
             let takes_input =
@@ -289,7 +310,8 @@ impl Task {
                 self.end_told = true;
                 self.listener.end_reached(self.identity.index);
             }
-            if self.stages.iter().all(|stage| stage.ended()) {
+            ran |= wrote;
+            if self.stages.iter().all(|stage| stage.ended()) && !self.is_writing() {
                 self.finished = true;
                 if self.listener.takes_snapshots() {
                     self.leave()?;
@@ -323,7 +345,8 @@ impl Task {
                 }
             }
             let due = self.stages.iter().filter_map(|stage| stage.due());
-            let until = due.chain(self.overtaking_due(now)).min();
+            let due = due.chain(self.overtaking_due(now));
+            let until = due.chain(self.writing_due(now)).min();
             return Ok(Step::Blocked { on, until });
         }
     }
@@ -375,53 +398,6 @@ impl Task {
                 stage.checkpoint_completed(checkpoint, now)?;
             }
         }
-        Ok(())
-    }
-
-    /// Hands what is left of a task that ends to the listener: what its operators have counted, and,
-    /// of one that was stopped, what it remembers too. Tasks are stopped one after the other, and a
-    /// checkpoint that is taken for the last of them is what the job goes on from.
-    fn leave(&mut self) -> Result<(), BoxError> {
-        let mut left = TaskSnapshot::default();
-        for (operator, stage) in self.identity.operators.iter().zip(&mut self.stages) {
-            let part = if stage.stopped() {
-                stage.snapshot()?
-            } else {
-                OperatorSnapshot {
-                    watermark: MAX_WATERMARK,
-                    counts: stage.counts(),
-                    ..OperatorSnapshot::default()
-                }
-            };
-            left.operators.push((*operator, part));
-        }
-        self.listener.task_leaves(self.identity.index, left);
-        Ok(())
-    }
-
-    /// Hands what the stages remember to the listener, with what was in flight before the first of
-    /// them; the task has stood still since `started`.
-    fn take_snapshot(
-        &mut self,
-        barrier: &Barrier,
-        in_flight: Vec<Arc<dyn InFlightRows>>,
-        started: i64,
-    ) -> Result<(), BoxError> {
-        let mut snapshot = TaskSnapshot {
-            in_flight,
-            cost: self.overtaking.cost(),
-            ..TaskSnapshot::default()
-        };
-        for index in 0..self.stages.len() {
-            self.current = index;
-            let operator = self.identity.operators.get(index).copied();
-            if let (Some(stage), Some(operator)) = (self.stages.get_mut(index), operator) {
-                snapshot.operators.push((operator, stage.snapshot()?));
-            }
-        }
-        snapshot.cost.sync_micros = self.clock.monotonic_micros() - started;
-        self.listener
-            .snapshot_taken(self.identity.index, barrier, snapshot);
         Ok(())
     }
 

@@ -89,8 +89,8 @@ impl<A> Cells<A> {
         }
     }
 
-    /// Puts an accumulator under a slot that has none. `slots` is how many slots there are.
-    pub(crate) fn insert(&mut self, slot: u32, accumulator: A, slots: usize) {
+    /// Makes an array of a table that has outgrown a quarter of the slots.
+    pub(crate) fn adapt(&mut self, slots: usize) {
         if let Self::Sparse { entries, .. } = self
             && entries.len() * 4 >= slots
         {
@@ -103,6 +103,10 @@ impl<A> Cells<A> {
                 self.insert(slot, accumulator, slots);
             }
         }
+    }
+
+    /// Puts an accumulator under a slot that has none. `slots` is how many slots there are.
+    pub(crate) fn insert(&mut self, slot: u32, accumulator: A, slots: usize) {
         match self {
             Self::Dense { cells, filled } => {
                 let at = slot as usize;
@@ -176,6 +180,16 @@ impl<A> Cells<A> {
                 Some(((place + ahead) as u32, place + ahead + 1))
             }
             Self::Sparse { entries, .. } => entries.get(place).map(|(slot, _)| (*slot, place + 1)),
+        }
+    }
+
+    /// The place after that of a filled slot: what [`Cells::next_slot`] says with it.
+    pub(crate) fn place_after(&self, slot: u32) -> usize {
+        match self {
+            Self::Dense { .. } => slot as usize + 1,
+            Self::Sparse { entries, index } => {
+                find(entries, index, slot).map_or(usize::MAX, |at| at as usize + 1)
+            }
         }
     }
 
@@ -261,6 +275,7 @@ mod tests {
     fn check(cells: &mut Cells<u32>, slots: usize, keys: &[u32]) {
         for key in keys {
             assert!(cells.get(*key).is_none());
+            cells.adapt(slots);
             cells.insert(*key, key * 2, slots);
         }
         for key in keys {
@@ -270,6 +285,7 @@ mod tests {
         assert_eq!(cells.len(), keys.len());
         let (mut place, mut seen) = (0, Vec::new());
         while let Some((slot, next)) = cells.next_slot(place) {
+            assert_eq!(cells.place_after(slot), next);
             seen.push(slot);
             place = next;
         }

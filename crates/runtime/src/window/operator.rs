@@ -385,8 +385,16 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
         out.number(NEXT_WINDOW, self.windows.live.next() as i64);
-        out.keyed = Some(self.backend.image(|_| Ok(()))?.0.finish());
+        out.keyed = Some(self.backend.freeze_image(|_| Ok(()))?.0);
         Ok(())
+    }
+
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        Ok(self.backend.write_image(out)?)
+    }
+
+    fn thaw(&mut self) {
+        self.backend.drop_image();
     }
 
     fn restore(

@@ -14,6 +14,7 @@
 //! Invariant: a pane that is there has a window that is not cleaned up, so a row that finds its pane
 //! is not late. Each accumulator retains its key's slot. Panes are in order of time, without overlap.
 
+mod frozen;
 mod snapshot;
 
 use std::collections::VecDeque;
@@ -41,6 +42,7 @@ use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 use crate::keyed::keys::Keys;
 use crate::metrics::states::{StateSize, sizes_of};
+use frozen::{FrozenPane, FrozenWindows};
 use snapshot::Restored;
 
 /// How many keys of a window are emitted before the task looks at its mail.
@@ -60,6 +62,8 @@ const NO_PANE: usize = usize::MAX;
 struct Pane<A> {
     span: Span,
     cells: Cells<A>,
+    /// What of it has been written, while it belongs to an image.
+    frozen: Option<Box<FrozenPane>>,
 }
 
 /// The window at work, and how far.
@@ -89,11 +93,13 @@ pub(crate) struct SliceWindowOperator<K, T, W, A: Fold<T>, F> {
     refs: Rc<SlotRefs>,
     panes: VecDeque<Pane<A::Acc>>,
     /// Panes that are over, their accumulators not yet dropped.
-    over: VecDeque<Cells<A::Acc>>,
+    over: VecDeque<Pane<A::Acc>>,
     spare: Vec<Vec<Option<A::Acc>>>,
     /// Windows up to this greatest timestamp have fired.
     fired_to: Millis,
     drain: Option<Drain>,
+    /// The image that is being written.
+    frozen: Option<FrozenWindows>,
     /// What of a restore still matters.
     restored: Option<Box<Restored>>,
     key_buffer: Vec<K>,
@@ -118,6 +124,7 @@ where
             spare: Vec::new(),
             fired_to: MIN_TIMESTAMP,
             drain: None,
+            frozen: None,
             restored: None,
             key_buffer: Vec::new(),
             hash_buffer: Vec::new(),
@@ -153,7 +160,15 @@ where
         let neighbour = self.panes.get(at.saturating_sub(1));
         let dense = neighbour.is_some_and(|pane| pane.cells.is_dense());
         let cells = Cells::new(self.parts.backend.key_count(), dense, self.spare.pop());
-        self.panes.insert(at, Pane { span, cells });
+        let frozen = None;
+        self.panes.insert(
+            at,
+            Pane {
+                span,
+                cells,
+                frozen,
+            },
+        );
         Ok(true)
     }
 
@@ -255,21 +270,22 @@ where
             .front()
             .is_some_and(|pane| pane.span.cleanup <= watermark)
         {
-            self.over
-                .extend(self.panes.pop_front().map(|pane| pane.cells));
+            self.over.extend(self.panes.pop_front());
         }
     }
 
     /// Drops some accumulators of panes that are over, and with them keys that nothing else holds.
     fn drop_over(&mut self, limit: usize) {
         for _ in 0..DROP_PANES {
-            let Some(cells) = self.over.front_mut() else {
+            let front = self.over.front_mut();
+            let Some(pane) = front.filter(|pane| pane.frozen.is_none()) else {
                 return;
             };
-            if !cells.drop_some(limit, |slot| self.refs.release(slot)) {
+            if !pane.cells.drop_some(limit, |slot| self.refs.release(slot)) {
                 return;
             }
-            if let Some(memory) = self.over.pop_front().and_then(Cells::into_memory)
+            let gone = self.over.pop_front();
+            if let Some(memory) = gone.and_then(|pane| pane.cells.into_memory())
                 && self.spare.len() < SPARE
             {
                 self.spare.push(memory);
@@ -424,10 +440,19 @@ where
                     }
                     continue;
                 };
+                if pane.frozen.is_some() {
+                    self.write_before(place, slot);
+                }
+                let Some(pane) = self.panes.get_mut(place) else {
+                    continue;
+                };
                 match pane.cells.get_mut(slot) {
                     Some(accumulator) => self.parts.fold.add(accumulator, row),
                     None => {
                         self.refs.retain(slot);
+                        if pane.frozen.is_none() {
+                            pane.cells.adapt(keys);
+                        }
                         pane.cells.insert(slot, self.parts.fold.start(row), keys);
                     }
                 }
@@ -471,7 +496,7 @@ where
 
     fn states(&self) -> Vec<StateSize> {
         let panes = self.panes.iter().map(|pane| &pane.cells);
-        let over = self.over.iter();
+        let over = self.over.iter().map(|pane| &pane.cells);
         let bytes = panes.chain(over).map(Cells::estimated_bytes).sum();
         let contents = StateSize {
             name: CONTENTS_STATE.to_owned(),
@@ -485,6 +510,14 @@ where
 
     fn snapshot(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
         self.write(out)
+    }
+
+    fn write_frozen(&mut self, out: &mut Vec<u8>) -> Result<bool, BoxError> {
+        self.write_on(out)
+    }
+
+    fn thaw(&mut self) {
+        SliceWindowOperator::thaw(self);
     }
 
     fn restore(

@@ -43,6 +43,15 @@ impl TimerOp {
         (self.timestamp, self.slot, self.namespace)
     }
 
+    pub(super) fn registration((timestamp, slot, namespace): TimerKey) -> Self {
+        Self {
+            timestamp,
+            namespace,
+            slot,
+            register: true,
+        }
+    }
+
     pub(super) fn slot(&self) -> u32 {
         self.slot
     }
@@ -96,6 +105,8 @@ pub(super) struct Chunk {
     in_order: bool,
     /// No timer of it is earlier.
     earliest: Millis,
+    /// The last freeze that has what the chunk held.
+    pub(super) shown_in: u32,
 }
 
 impl Default for Chunk {
@@ -113,6 +124,7 @@ impl Chunk {
             deletions: 0,
             in_order: true,
             earliest: Millis::MAX,
+            shown_in: 0,
         };
         chunk.note_settled();
         chunk
@@ -217,9 +229,24 @@ impl Chunk {
             return None;
         }
         let lower = self.log.split_off(self.log.len() / 2);
+        let shown_in = self.shown_in;
         let upper = std::mem::replace(self, Self::of(lower));
+        self.shown_in = shown_in;
         let first = upper.log.last()?.key();
-        Some((first, Self::of(upper.log)))
+        let mut upper = Self::of(upper.log);
+        upper.shown_in = shown_in;
+        Some((first, upper))
+    }
+
+    /// A settled chunk's timers, in descending order.
+    pub(super) fn log(&self) -> &[TimerOp] {
+        &self.log
+    }
+
+    /// Settles it; a copy of its timers.
+    pub(super) fn copy(&mut self, ledger: &mut Ledger) -> Vec<TimerOp> {
+        self.settle(ledger);
+        self.log.clone()
     }
 
     /// Moves the timers up to `now` to `due`, which is empty, in descending order.

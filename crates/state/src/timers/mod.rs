@@ -25,6 +25,7 @@
 //! that key's registrations come later in the log and win.
 
 mod chunk;
+mod frozen;
 mod handle;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use rheos_core::time::{MIN_TIMESTAMP, Millis};
 use crate::key_context::Namespace;
 use crate::slot_refs::SlotRefs;
 use chunk::{Chunk, Ledger, TimerKey, TimerOp};
+use frozen::Freeze;
 pub use handle::Timers;
 
 /// By which time timers fire.
@@ -155,6 +157,9 @@ pub struct TimerService {
     rest: BTreeMap<TimerKey, Chunk>,
     drain: Drain,
     ledger: Ledger,
+    /// Timers that are shown as they were, and how often there were such.
+    freeze: Option<Freeze>,
+    freezes: u32,
 }
 
 impl TimerService {
@@ -168,6 +173,8 @@ impl TimerService {
             rest: BTreeMap::new(),
             drain: Drain::default(),
             ledger: Ledger::new(refs),
+            freeze: None,
+            freezes: 0,
         }
     }
 
@@ -231,6 +238,9 @@ impl TimerService {
             Some((&first, chunk)) => (Some(first), chunk),
             None => (None, &mut self.head),
         };
+        if let Some(freeze) = &mut self.freeze {
+            freeze.keep(chunk, &mut self.ledger);
+        }
         chunk.put(key, register, &mut self.ledger);
         if let Some((first, upper)) = chunk.split(&mut self.ledger) {
             self.rest.insert(first, upper);
@@ -300,6 +310,9 @@ impl TimerService {
     /// Takes what is due out of the lowest chunk.
     fn take_due(&mut self) {
         let mut end = self.now.checked_add(1).map(|beyond| (beyond, 0, 0));
+        if let Some(freeze) = &mut self.freeze {
+            freeze.keep(&mut self.head, &mut self.ledger);
+        }
         self.head
             .take_due(self.now, &mut self.drain.timers, &mut self.ledger);
         if self.head.is_empty()

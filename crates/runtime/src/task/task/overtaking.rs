@@ -175,6 +175,10 @@ impl Task {
         if self.barrier.is_none() {
             self.look_for_overtaking(now);
         }
+        if self.barrier.is_some() && self.is_writing() {
+            // The one before it is written first.
+            return Ok(false);
+        }
         if let Some(barrier) = self.barrier
             && !self.overtaking.under_way
             && self.may_overtake(&barrier)

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use rheos_core::Row;
-use rheos_core::row::{Reader, Writer};
+use rheos_core::row::Reader;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 use rheos_state::StateError;
 
@@ -44,34 +44,16 @@ where
     W: Window,
     A: Fold<T>,
 {
-    pub(super) fn write(&self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
+    /// Freezes the state; the head of what is then written.
+    pub(super) fn write(&mut self, out: &mut OperatorSnapshot) -> Result<(), BoxError> {
         out.number(FIRED_TO, self.fired_to);
-        let backend = &self.parts.backend;
-        let (mut image, (panes, fired)) = backend.image(|image| {
+        let (head, (panes, fired)) = self.parts.backend.freeze_image(|image| {
             let panes = image.declare::<A::Acc>(PANES, "panes", true)?;
             let fired = image.declare::<()>(FIRED, "fired", true)?;
             Ok((panes, fired))
         })?;
-        let directory = backend.directory();
-        for (index, pane) in self.panes.iter().enumerate() {
-            let mut place = 0;
-            while let Some((slot, next)) = pane.cells.next_slot(place) {
-                let key = directory.hash(slot).zip(directory.key(slot));
-                if let (Some(key), Some(accumulator)) = (key, pane.cells.get(slot)) {
-                    let start = Some(pane.span.start as u64);
-                    image.put(panes, key, start, |out| accumulator.encode(out));
-                    if let Some(drain) = &self.drain
-                        && drain.panes.contains(&index)
-                        && (index, next) <= (drain.pane, drain.place)
-                    {
-                        let start = Some(drain.start as u64);
-                        image.put(fired, key, start, |_: &mut Writer| {});
-                    }
-                }
-                place = next;
-            }
-        }
-        out.keyed = Some(image.finish());
+        self.freeze(panes, fired);
+        out.keyed = Some(head);
         Ok(())
     }
 
@@ -110,9 +92,15 @@ where
                         )
                     })?;
                 let cells = Cells::new(keys, false, None);
-                self.panes.push_back(Pane { span, cells });
+                let frozen = None;
+                self.panes.push_back(Pane {
+                    span,
+                    cells,
+                    frozen,
+                });
             }
             if let Some(pane) = self.panes.back_mut() {
+                pane.cells.adapt(keys);
                 pane.cells.insert(slot, accumulator, keys);
             }
         }
