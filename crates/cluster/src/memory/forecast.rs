@@ -14,6 +14,8 @@ const LEAST: usize = 8;
 const SPAN: f64 = 900.0;
 /// The later half grows if its rate is at least this share of that of the whole.
 const GOES_ON: f64 = 0.25;
+/// Seconds ahead for each second of history.
+const REACH: f64 = 100.0;
 /// In its history something must have grown by this share to be called growing.
 const NOTICEABLE: f64 = 0.01;
 
@@ -50,6 +52,14 @@ impl History {
             let kept = self.samples.len().saturating_sub(1).max(1);
             self.apart = (seconds - first) / kept as f64;
         }
+    }
+
+    /// When `room` bytes are used up, as far as that can be told: no further ahead than a hundred times
+    /// what was seen.
+    pub fn seconds_to(&self, room: f64) -> Option<f64> {
+        let first = self.samples.front().map_or(0.0, |(at, _)| *at);
+        let seen = self.samples.back().map_or(0.0, |(at, _)| *at) - first;
+        seconds_to(room, self.rate()?).filter(|left| *left <= seen * REACH)
     }
 
     /// Bytes a second, as far as the samples tell; 0 where what there is does not go on.
@@ -90,7 +100,7 @@ fn slope(samples: &[(f64, f64)]) -> Option<f64> {
 }
 
 /// Seconds until `room` bytes are used up at `rate` bytes a second.
-pub fn seconds_to(room: f64, rate: f64) -> Option<f64> {
+fn seconds_to(room: f64, rate: f64) -> Option<f64> {
     (rate > 0.0).then(|| (room / rate).max(0.0))
 }
 
@@ -151,6 +161,14 @@ mod tests {
         assert_eq!(constant.rate(), Some(0.0));
         let shrinks = history((0..40).map(|s| 4_000.0 - 10.0 * f64::from(s)));
         assert_eq!(shrinks.rate(), Some(-10.0));
+    }
+
+    #[test]
+    fn a_forecast_reaches_no_further_than_a_hundred_times_what_was_seen() {
+        let history = history((0..21).map(|s| 10.0 * f64::from(s)));
+        assert_eq!(history.seconds_to(20_000.0), Some(2_000.0));
+        assert_eq!(history.seconds_to(20_010.0), None);
+        assert_eq!(history.seconds_to(-1.0), Some(0.0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rheos_core::config::{Configuration, MemoryBudget};
 use rheos_core::id::OperatorId;
 use rheos_runtime::metrics::growth::StateGrowth;
 
-use super::forecast::{History, in_words, magnitude, seconds_to};
+use super::forecast::{History, in_words, magnitude};
 use super::limit::{self, Resident};
 use super::system;
 use crate::bottleneck::grouped;
@@ -18,7 +18,7 @@ use crate::error::JobError;
 const PERIOD: i64 = 250_000;
 /// Seconds between two looks at the states, whose sizes are told about as often.
 const STATES: f64 = 1.0;
-/// What is further away than this many seconds is not told in the log.
+/// What is further away than this many seconds is not told in words.
 const FAR: f64 = 1_000.0 * 3_600.0;
 /// States that an error names.
 const NAMED: usize = 3;
@@ -133,7 +133,7 @@ impl MemoryWatch {
                 state: state.clone(),
                 bytes: watched.bytes,
                 per_second,
-                seconds_to_limit: seconds_to(room, per_second),
+                seconds_to_limit: watched.history.seconds_to(room),
             })
         });
         known.collect()
@@ -145,8 +145,8 @@ impl MemoryWatch {
             let Some(rate) = watched.history.rate() else {
                 continue;
             };
-            let left = seconds_to(room, rate).filter(|left| *left < FAR);
-            let Some(left) = left else {
+            let left = watched.history.seconds_to(room);
+            let Some(left) = left.filter(|left| *left < FAR) else {
                 watched.told = None;
                 continue;
             };

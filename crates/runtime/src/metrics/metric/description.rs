@@ -110,7 +110,7 @@ impl Metric {
             Metric::StateGrowthPerSecond => own("stateGrowthPerSecond", Gauge, JOB, "bytes/s",
                 "How fast the state grows, over all subtasks, by the last quarter of an hour; 0 where its growth does not go on, negative where it shrinks."),
             Metric::StateSecondsToLimit => own("stateSecondsToLimit", Gauge, JOB, "s",
-                "When the process will have no room for the state, if it goes on so; absent where it does not grow."),
+                "When the process will have no room for the state, if it goes on so; absent where it does not grow, and where that is further ahead than a hundred times what was seen."),
             Metric::AsyncInFlight => own("asyncInFlight", Gauge, OPERATOR, "rows",
                 "Rows of asynchronous I/O whose answer is awaited."),
             Metric::AsyncRetries => own("asyncRetries", Counter, OPERATOR, "attempts",
