@@ -1,4 +1,5 @@
-//! What a JobManager does, in the direction of control: [`deploy`] (from a JobGraph to channels and
+//! What a JobManager does, in the direction of control: [`submit`] (a job, its states, and what leads
+//! from one to the next) → [`schedule`] (its tasks and what each is at) → [`deploy`] (from a JobGraph to channels and
 //! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
 //! [`embedded`], where JobManager and TaskManager are one process.
 //!
@@ -16,5 +17,7 @@ pub mod error;
 pub mod memory;
 pub mod recover;
 pub mod reporter;
+pub mod schedule;
+pub mod submit;
 
 pub use error::JobError;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::OperatorId;
+use crate::id::{OperatorId, VertexId};
 
 /// Whether an operator may be chained to its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +170,12 @@ impl JobGraph {
             number.unwrap_or(0)
         );
         crate::key_group::hash_bytes(name.as_bytes())
+    }
+
+    /// The id of a vertex.
+    pub fn vertex_id(&self, vertex: &JobVertex) -> Option<VertexId> {
+        let head = self.operators.get(*vertex.operators.first()?)?;
+        Some(VertexId(head.id()))
     }
 
     /// Whether an edge stays within a chain.

@@ -1,6 +1,7 @@
 //! What can be wrong with a job before it starts, and how a run can end.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rheos_cluster::JobError;
 use rheos_runtime::BoxError;
@@ -37,7 +38,7 @@ pub enum ApiError {
     Preparation(BoxError),
     /// The job ran and did not finish.
     #[error(transparent)]
-    Run(#[from] JobError),
+    Run(Arc<JobError>),
     /// The job has nothing left to do: it had run to its end before. To run it again, start it from
     /// nothing.
     #[error(
@@ -63,4 +64,16 @@ pub enum ApiError {
 fn lines(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     lines.join("\n")
+}
+
+impl From<JobError> for ApiError {
+    fn from(error: JobError) -> Self {
+        Self::Run(Arc::new(error))
+    }
+}
+
+impl From<Arc<JobError>> for ApiError {
+    fn from(error: Arc<JobError>) -> Self {
+        Self::Run(error)
+    }
 }

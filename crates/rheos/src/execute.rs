@@ -1,5 +1,6 @@
 //! Runs a program in this process.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -8,11 +9,13 @@ use std::time::Duration;
 use rheos_cluster::JobError;
 use rheos_cluster::checkpoint::job_store::{Begun, Start};
 use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
-use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, Threading};
+use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
 use rheos_core::clock::{SharedClock, SystemClock};
 use rheos_core::config::Configuration;
 use rheos_core::config::options;
+use rheos_core::id::JobId;
+use rheos_core::rng::Rng;
 use rheos_core::spawn::{OsSpawner, SharedSpawner};
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
@@ -26,33 +29,36 @@ use crate::error::ApiError;
 /// How long a cancelled task may take to end. Flink's `task.cancellation.timeout`.
 const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// A job that runs in this process, with what it needs to.
+/// A job that runs in this process, by itself. Clones are handles on the same one; that none is left
+/// does not end it.
+#[derive(Clone)]
 pub struct RunningJob {
     /// The job.
     pub handle: JobHandle,
-    /// Shows its metrics, if it was configured to.
-    reporter: Option<Reporter>,
-    /// Where its futures run; ends with it.
-    io: tokio::runtime::Runtime,
+    /// Where Prometheus finds its metrics.
+    metrics_address: Option<SocketAddr>,
 }
 
 impl RunningJob {
     /// Where Prometheus finds its metrics, if it was configured to show them.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.reporter.as_ref().map(Reporter::address)
+        self.metrics_address
     }
 
     /// Waits until the job has ended.
     ///
     /// # Errors
     /// Why it did not finish.
-    pub fn wait(self) -> Result<rheos_cluster::embedded::JobReport, ApiError> {
-        let result = self.handle.wait();
-        drop(self.reporter);
-        // User futures may hang: the process does not wait for them.
-        self.io.shutdown_background();
-        Ok(result?)
+    pub fn wait(&self) -> Result<JobReport, ApiError> {
+        Ok(self.handle.wait()?)
     }
+}
+
+/// 128 bits that no other job has: of the system's randomness, because two processes may start at the
+/// same time.
+fn draw_id() -> JobId {
+    let seed = RandomState::new().hash_one(std::process::id());
+    JobId::draw(&mut Rng::new(seed))
 }
 
 /// Starts a program on threads of this process.
@@ -164,10 +170,19 @@ pub fn start_with(
         cancellation_timeout: CANCELLATION_TIMEOUT,
         metrics: start.metrics,
     };
+    // A job with a history is known by it, over all of its runs.
+    let known = store.as_ref().map(|(_, begun)| begun.lineage.parse());
+    let id = known.and_then(Result::ok).unwrap_or_else(draw_id);
+    let metrics_address = reporter.as_ref().map(Reporter::address);
+    let handle = cluster.start(id, program, store)?;
+    handle.at_end(move || {
+        drop(reporter);
+        // User futures may hang: nobody waits for them.
+        io.shutdown_background();
+    });
     Ok(RunningJob {
-        handle: cluster.start(program, store)?,
-        reporter,
-        io,
+        handle,
+        metrics_address,
     })
 }
 
@@ -178,7 +193,7 @@ fn open_store(
     resume: Resume,
     clock: SharedClock,
 ) -> Result<Option<(JobStore, Begun)>, ApiError> {
-    let checkpoints = |error| ApiError::Run(JobError::Checkpoint(error));
+    let checkpoints = |error| ApiError::from(JobError::Checkpoint(error));
     let settings = CheckpointSettings::from_configuration(configuration).map_err(checkpoints)?;
     let path = configuration
         .get_set(&options::RECOVERY_PATH)

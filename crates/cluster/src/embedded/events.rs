@@ -1,4 +1,4 @@
-//! Where workers, the checkpoints' writer and callers leave word for the one who waits.
+//! Where workers, the checkpoints' writer and callers leave word for the JobMaster.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -12,9 +12,12 @@ use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 
 use crate::checkpoint::progress::{Piece, Progress};
 use crate::checkpoint::writer::Written;
+use crate::schedule::ExecutionState;
 
 /// What has happened.
 pub(super) enum Event {
+    /// A task has come into a state, which is not its last.
+    Entered(usize, ExecutionState),
     /// A task has ended.
     Ended(usize, TaskResult),
     /// A piece of the state of an operator in a task, as a barrier found it.
@@ -34,6 +37,8 @@ pub(super) enum Event {
     },
     /// The job is to end at once.
     Cancel,
+    /// A barrier is to be sent into every source.
+    Barrier(Barrier),
 }
 
 /// A queue of events.
@@ -71,6 +76,14 @@ impl Events {
 }
 
 impl WorkerListener for Events {
+    fn task_initializes(&self, index: usize) {
+        self.push(Event::Entered(index, ExecutionState::Initializing));
+    }
+
+    fn task_runs(&self, index: usize) {
+        self.push(Event::Entered(index, ExecutionState::Running));
+    }
+
     fn task_ended(&self, index: usize, result: TaskResult) {
         self.push(Event::Ended(index, result));
     }

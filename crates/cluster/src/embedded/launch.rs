@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rheos_core::id::Place;
+use rheos_core::id::{JobId, Place};
 use rheos_core::rng::Rng;
 use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::checkpoint::Checkpointing;
@@ -19,12 +19,15 @@ use rheos_runtime::task::worker::{self, TaskBuilder, WorkerListener};
 use super::attempt::{Attempt, AttemptTask};
 use super::checkpoints::Checkpoints;
 use super::events::{Events, Reporter};
-use super::job::JobHandle;
+use super::handle::{JobHandle, JobView, Shared};
+use super::master::JobMaster;
 use crate::checkpoint::job_store::{Begun, JobStore};
 use crate::deploy::{DeployedTask, JobMetrics, deploy};
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
+use crate::schedule::{ExecutionGraph, ExecutionState, slots};
+use crate::submit::lifecycle::Lifecycle;
 
 /// Which tasks share a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,23 +72,19 @@ pub struct EmbeddedCluster {
 type ThreadKey = (usize, String, u32);
 
 impl EmbeddedCluster {
-    /// Starts a job; with a store it takes checkpoints, and goes on from what has begun there.
+    /// Starts a job, which runs by itself from then on; with a store it takes checkpoints, and goes on
+    /// from what has begun there.
     ///
     /// # Errors
     /// If there are too few slots, the graph does not fit together, a source takes part in no
     /// checkpoint, the restart strategy is not sound, or the system refuses a thread.
     pub fn start(
         &self,
+        id: JobId,
         program: &Program,
         store: Option<(JobStore, Begun)>,
     ) -> Result<JobHandle, JobError> {
         worker::install_panic_hook();
-        let needed = program.graph.slots_needed();
-        if let Some(available) = self.slots
-            && needed > available
-        {
-            return Err(JobError::NoResource { needed, available });
-        }
         let clock = self.environment.clock.clone();
         let strategy = RestartStrategy::from_configuration(
             &self.environment.configuration,
@@ -94,22 +93,25 @@ impl EmbeddedCluster {
         )
         .map_err(|error| JobError::Configuration(error.to_string()))?;
         let memory = MemoryWatch::new(&self.environment.configuration, clock.clone())?;
+        let mut lifecycle = Lifecycle::new(strategy, clock.wall_millis());
+        slots::check(&program.graph, self.slots)?;
+        lifecycle.created(clock.wall_millis());
         let events = Arc::new(Events::default());
-        let job_id = match &store {
-            Some((_, begun)) => begun.lineage.clone(),
-            None => drawn_id(self.environment.seed),
-        };
         let launcher = Launcher {
+            id,
             cluster: self.clone(),
             program: program.clone(),
-            job_id,
         };
         let started_micros = clock.monotonic_micros();
         let (lineage, restored) = match &store {
             Some((_, begun)) => (Some(begun.lineage.clone()), begun.restored.as_ref()),
             None => (None, None),
         };
+        let mut execution = ExecutionGraph::new(&program.graph, clock.wall_millis());
+        execution.enter_all(ExecutionState::Scheduled, clock.wall_millis());
         let (attempt, metrics) = launcher.launch(&events, lineage, 0, restored, None)?;
+        execution.enter_all(ExecutionState::Deploying, clock.wall_millis());
+        let checkpointed = store.is_some();
         let checkpoints = match store {
             Some((store, begun)) => {
                 let (spawner, clock) = (&self.spawner, clock.clone());
@@ -121,33 +123,53 @@ impl EmbeddedCluster {
             }
             None => None,
         };
-        Ok(JobHandle {
+        lifecycle.deployed(clock.wall_millis());
+        let shared = Arc::new(Shared::new(JobView {
+            timeline: lifecycle.timeline().clone(),
+            execution,
+            restarts: 0,
+        }));
+        let handle = JobHandle {
+            id,
+            clock: clock.clone(),
+            events: events.clone(),
+            shared: shared.clone(),
+            metrics: metrics.clone(),
+            checkpointed,
+        };
+        let master = JobMaster {
             clock,
             events,
+            shared,
             launcher,
             attempt,
             metrics,
             checkpoints,
-            strategy,
+            lifecycle,
             started_micros,
             cancellation_timeout: self.cancellation_timeout,
             memory,
-        })
+        };
+        let span = tracing::info_span!("job", job = %program.graph.name, id = %id);
+        let body = Box::new(move || {
+            let _entered = span.entered();
+            master.run();
+        });
+        self.spawner
+            .spawn("rheos-master".to_owned(), body)
+            .map_err(|error| JobError::System {
+                what: "starting a thread",
+                error,
+            })?;
+        Ok(handle)
     }
 }
 
 /// Starts the attempts of one job.
 pub(super) struct Launcher {
+    id: JobId,
     cluster: EmbeddedCluster,
     program: Program,
-    /// As in the labels of its metrics: what names its history, where it has one.
-    job_id: String,
-}
-
-/// An identity for a job without a history; the process sets jobs apart that start at one moment.
-fn drawn_id(seed: u64) -> String {
-    let mut rng = Rng::new(seed ^ u64::from(std::process::id()).rotate_left(32));
-    format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
 }
 
 impl Launcher {
@@ -161,9 +183,9 @@ impl Launcher {
         before: Option<&JobMetrics>,
     ) -> Result<(Attempt, JobMetrics), JobError> {
         let Self {
+            id,
             cluster,
             program,
-            job_id,
         } = self;
         let graph = &program.graph;
         let key_of = |vertex: usize, subtask: u32| -> ThreadKey {
@@ -202,7 +224,7 @@ impl Launcher {
             })?;
         }
         let identity = JobIdentity {
-            id: job_id.clone(),
+            id: id.to_string(),
             name: graph.name.clone(),
         };
         let registration = cluster.metrics.register(

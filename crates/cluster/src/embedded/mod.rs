@@ -1,14 +1,15 @@
 //! JobManager and TaskManager in one process: the default way to run a job.
 //!
-//! Life cycle of a job: deployed → running → (stopping: its sources end, the rest drains) →
-//! finished; or the first failure cancels all tasks, and once all have ended the job is deployed
-//! again from its latest checkpoint, or has failed.
+//! A job has a thread of its own, the JobMaster's: it deploys the tasks, takes checkpoints, and starts
+//! the job again after a failure, whether anybody waits for the job or not. What it is at is read, and
+//! what it is to do is said, through handles.
 
 mod attempt;
 mod checkpoints;
 mod events;
-mod job;
+mod handle;
 mod launch;
+mod master;
 
-pub use job::{JobControl, JobHandle, JobReport};
+pub use handle::{JobControl, JobHandle, JobReport, JobResult, JobView};
 pub use launch::{EmbeddedCluster, Threading};

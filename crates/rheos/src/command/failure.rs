@@ -26,9 +26,12 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> String {
 
 /// What the user's code, the source or the sink said.
 fn of_user<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    let error = match error.downcast_ref::<ApiError>()? {
-        ApiError::Run(JobError::Task(error)) => error,
-        ApiError::Run(JobError::Source { error, .. }) => return Some(error.as_ref()),
+    let ApiError::Run(error) = error.downcast_ref::<ApiError>()? else {
+        return None;
+    };
+    let error = match error.as_ref() {
+        JobError::Task(error) => error,
+        JobError::Source { error, .. } => return Some(error.as_ref()),
         _ => return None,
     };
     match error.as_ref() {
@@ -59,7 +62,7 @@ mod tests {
             },
             error: Box::new(Outer(std::io::Error::other("no route"))),
         };
-        let error = ApiError::Run(JobError::Task(Box::new(error)));
+        let error = ApiError::from(JobError::Task(Box::new(error)));
         assert_eq!(
             told(&error),
             "lookup (2/2): the look-up failed\n  caused by: no route\n"

@@ -167,7 +167,7 @@ impl Harness {
         let deployment = deploy(&program, &environment, (restored, None), &mut |_, _| {
             signal.clone()
         })
-        .map_err(|error| HarnessError::Job(ApiError::Run(error)))?;
+        .map_err(|error| HarnessError::Job(error.into()))?;
         let Deployment {
             tasks: deployed,
             coordinators,

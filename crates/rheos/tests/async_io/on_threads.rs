@@ -133,7 +133,7 @@ fn a_job_with_rows_in_flight_is_cancelled_at_once() {
     job.handle.control().cancel();
     let error = job.wait().err().unwrap();
     assert!(
-        matches!(error, ApiError::Run(JobError::Cancelled)),
+        matches!(&error, ApiError::Run(error) if matches!(**error, JobError::Cancelled)),
         "{error}"
     );
     assert!(cancelled.elapsed() < Duration::from_secs(1));

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use hdrhistogram::Histogram;
 use rheos_core::clock::SharedClock;
-use rheos_core::id::OperatorId;
+use rheos_core::id::{OperatorId, VertexId};
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 
 use super::checkpoints::CheckpointStats;
@@ -258,7 +258,7 @@ impl Out<'_> {
         let head = task
             .operators
             .first()
-            .map(|head| head.id.to_string())
+            .map(|head| VertexId(head.id).to_string())
             .unwrap_or_default();
         let subtask = task.place.subtask;
         // Flink's form: which job, which vertex, which subtask of it, which attempt.

@@ -16,9 +16,20 @@ use crate::error::TaskError;
 /// How a task ended.
 pub type TaskResult = Result<(), TaskError>;
 
-/// Is told when a task has ended. Called on the worker's thread.
+/// Is told how far a task is. Implemented by who deploys tasks; called on the worker's thread.
 pub trait WorkerListener: Send + Sync {
-    /// The task of this index (in the order of the builders) has ended.
+    /// The task of this index (in the order of the builders) is being made, and takes back what it
+    /// remembered.
+    fn task_initializes(&self, index: usize) {
+        let _ = index;
+    }
+
+    /// It runs from now on.
+    fn task_runs(&self, index: usize) {
+        let _ = index;
+    }
+
+    /// It has ended.
     fn task_ended(&self, index: usize, result: TaskResult);
 }
 
@@ -121,6 +132,7 @@ pub fn run(
     let mut tasks = Vec::new();
     let alone = builders.len() == 1;
     for (index, place, builder) in builders {
+        listener.task_initializes(index);
         // The log lines of a thread that has one task say which by the thread's own span.
         let span = if alone {
             tracing::Span::none()
@@ -128,7 +140,10 @@ pub fn run(
             tracing::info_span!("task", operator = %place.operator, subtask = place.subtask)
         };
         match span.in_scope(|| guard(|| place, builder)) {
-            Ok(task) => tasks.push((index, task, span)),
+            Ok(task) => {
+                listener.task_runs(index);
+                tasks.push((index, task, span));
+            }
             Err(error) => listener.task_ended(index, Err(error)),
         }
     }

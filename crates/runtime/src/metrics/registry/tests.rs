@@ -1,5 +1,5 @@
 use rheos_core::clock::{Clock, ManualClock};
-use rheos_core::id::{OperatorId, Place};
+use rheos_core::id::{OperatorId, Place, VertexId};
 
 use super::*;
 use crate::metrics::handle::JobIdentity;
@@ -118,7 +118,7 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
     );
     let attempt = format!(
         "0123456789abcdef0123456789abcdef_{}_0_2",
-        OperatorId::of_uid("read")
+        VertexId(OperatorId::of_uid("read"))
     );
     for (key, value) in [
         ("job_id", "0123456789abcdef0123456789abcdef"),

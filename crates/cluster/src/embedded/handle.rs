@@ -1,0 +1,229 @@
+//! A job as those hold it who started it, watch it or tell it something: any number of handles, on
+//! any threads. The job does not need them; it runs by itself.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rheos_core::clock::SharedClock;
+use rheos_core::id::JobId;
+use rheos_core::job_graph::JobGraph;
+
+use super::events::{Event, Events};
+use crate::deploy::JobMetrics;
+use crate::error::JobError;
+use crate::schedule::ExecutionGraph;
+use crate::submit::{JobStatus, Timeline};
+
+/// What a job did.
+#[derive(Debug, Clone)]
+pub struct JobReport {
+    /// How long it ran, in microseconds of the job's clock: of a job that goes on from a checkpoint,
+    /// with what it had run until then.
+    pub run_micros: i64,
+    /// The counters as they were at the end.
+    pub metrics: JobMetrics,
+    /// How often it was started again after a failure.
+    pub restarts: u32,
+}
+
+/// How a job ended: shared by all who wait for it.
+pub type JobResult = Result<JobReport, Arc<JobError>>;
+
+/// Tells a running job to end; can be kept by a signal handler.
+#[derive(Clone)]
+pub struct JobControl {
+    events: Arc<Events>,
+    checkpointed: bool,
+}
+
+impl JobControl {
+    /// Ends the sources; what they have emitted is processed. With `drain` open windows fire. Where
+    /// the job takes checkpoints a last one is taken: without `drain`, to go on from.
+    pub fn stop(&self, drain: bool) {
+        self.events.push(Event::Stop { drain });
+    }
+
+    /// Ends all tasks at once.
+    pub fn cancel(&self) {
+        self.events.push(Event::Cancel);
+    }
+
+    /// Whether the job takes checkpoints, and can go on from where it was stopped.
+    pub fn takes_checkpoints(&self) -> bool {
+        self.checkpointed
+    }
+}
+
+/// What a job is at, as of one moment.
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// Its state, and when it came into each.
+    pub timeline: Timeline,
+    /// Its tasks.
+    pub execution: ExecutionGraph,
+    /// How often it was started again.
+    pub restarts: u32,
+}
+
+/// What is to be done when the job has ended.
+type AtEnd = Box<dyn FnOnce() + Send>;
+
+struct State {
+    view: JobView,
+    result: Option<JobResult>,
+    at_end: Vec<AtEnd>,
+}
+
+/// Written by the job's thread, read by all handles.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(view: JobView) -> Self {
+        Self {
+            state: Mutex::new(State {
+                view,
+                result: None,
+                at_end: Vec::new(),
+            }),
+            ended: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Changes what is seen of the job.
+    pub(super) fn update(&self, change: impl FnOnce(&mut JobView)) {
+        change(&mut self.lock().view);
+    }
+
+    /// The job has ended: what is to be done then is done, and who waits is told.
+    pub(super) fn end(&self, result: JobResult) {
+        let mut state = self.lock();
+        if state.result.is_some() {
+            return;
+        }
+        state.result = Some(result);
+        let at_end = std::mem::take(&mut state.at_end);
+        drop(state);
+        for act in at_end {
+            act();
+        }
+        self.ended.notify_all();
+    }
+
+    /// Whether the job has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().result.is_some()
+    }
+}
+
+/// A job. Clones are handles on the same one; that none is left does not end it.
+#[derive(Clone)]
+pub struct JobHandle {
+    pub(super) id: JobId,
+    pub(super) clock: SharedClock,
+    pub(super) events: Arc<Events>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) metrics: JobMetrics,
+    pub(super) checkpointed: bool,
+}
+
+impl fmt::Debug for JobHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobHandle({}, {})", self.id, self.status())
+    }
+}
+
+impl JobHandle {
+    /// Its id.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// What it runs.
+    pub fn graph(&self) -> &Arc<JobGraph> {
+        &self.metrics.graph
+    }
+
+    /// What it is at.
+    pub fn status(&self) -> JobStatus {
+        self.shared.lock().view.timeline.status()
+    }
+
+    /// What it and its tasks are at.
+    pub fn view(&self) -> JobView {
+        self.shared.lock().view.clone()
+    }
+
+    /// The job's counters.
+    pub fn metrics(&self) -> &JobMetrics {
+        &self.metrics
+    }
+
+    /// The clock of the job's tasks.
+    pub fn clock(&self) -> SharedClock {
+        self.clock.clone()
+    }
+
+    /// Tells the job to end.
+    pub fn control(&self) -> JobControl {
+        JobControl {
+            events: self.events.clone(),
+            checkpointed: self.checkpointed,
+        }
+    }
+
+    /// Sends a barrier into every source, of a job that takes no checkpoints.
+    pub fn trigger(&self, barrier: rheos_core::barrier::Barrier) {
+        self.events.push(Event::Barrier(barrier));
+    }
+
+    /// Does something when the job has ended, on its thread and before [`JobHandle::wait`] returns;
+    /// at once if it has.
+    pub fn at_end(&self, act: impl FnOnce() + Send + 'static) {
+        let mut state = self.shared.lock();
+        if state.result.is_some() {
+            drop(state);
+            act();
+        } else {
+            state.at_end.push(Box::new(act));
+        }
+    }
+
+    /// Waits until the job has ended: its tasks, in as many attempts as its restart strategy allows.
+    ///
+    /// # Errors
+    /// The last failure of a task, source or checkpoint, or that the job was cancelled.
+    pub fn wait(&self) -> JobResult {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(result) = &state.result {
+                return result.clone();
+            }
+            state = self
+                .shared
+                .ended
+                .wait(state)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    /// As [`JobHandle::wait`], for a while; `None` if the job still runs then.
+    pub fn wait_for(&self, timeout: Duration) -> Option<JobResult> {
+        let state = self.shared.lock();
+        let waited = self
+            .shared
+            .ended
+            .wait_timeout_while(state, timeout, |state| state.result.is_none());
+        let (state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.result.clone()
+    }
+}

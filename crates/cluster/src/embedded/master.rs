@@ -1,0 +1,427 @@
+//! The JobMaster: one thread a job, which does what the job's [`Lifecycle`] decides.
+//!
+//! Life: started with the first attempt deployed → takes events, takes checkpoints, until all tasks
+//! have ended → deploys another attempt, or says how the job ended and is gone. Nobody has to wait for
+//! it, and nobody else touches the attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rheos_core::clock::SharedClock;
+use rheos_core::id::Place;
+use rheos_runtime::TaskError;
+use rheos_runtime::checkpoint::restore::RestoredJob;
+use rheos_runtime::metrics::status as metrics;
+use rheos_runtime::task::mailbox::Mail;
+
+use super::attempt::Attempt;
+use super::checkpoints::Checkpoints;
+use super::events::{Event, Events};
+use super::handle::{JobReport, JobResult, Shared};
+use super::launch::Launcher;
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::log::Ending;
+use crate::checkpoint::writer::Written;
+use crate::deploy::JobMetrics;
+use crate::error::JobError;
+use crate::memory::MemoryWatch;
+use crate::schedule::ExecutionState;
+use crate::submit::JobStatus;
+use crate::submit::lifecycle::{Lifecycle, Moment, Severity, Verdict};
+
+/// How often the coordinators are looked after when nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// See the [module](self).
+pub(super) struct JobMaster {
+    pub clock: SharedClock,
+    pub events: Arc<Events>,
+    pub shared: Arc<Shared>,
+    pub launcher: Launcher,
+    pub attempt: Attempt,
+    pub metrics: JobMetrics,
+    pub checkpoints: Option<Checkpoints>,
+    pub lifecycle: Lifecycle<JobError>,
+    pub started_micros: i64,
+    pub cancellation_timeout: Duration,
+    pub memory: MemoryWatch,
+}
+
+/// Tells those who wait, should the thread end by a panic.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.0.has_ended() {
+            let error = JobError::System {
+                what: "running the job's own thread",
+                error: std::io::Error::other("it ended by a panic, which is a fault of Rheos"),
+            };
+            self.0.end(Err(Arc::new(error)));
+        }
+    }
+}
+
+impl JobMaster {
+    /// Runs the job to its end.
+    pub(super) fn run(mut self) {
+        let shared = self.shared.clone();
+        let _watch = Watch(shared.clone());
+        let result = self.drive();
+        let restarts = self.lifecycle.restarts();
+        let result: JobResult = match result {
+            Ok(run_micros) => Ok(JobReport {
+                run_micros,
+                metrics: self.metrics.clone(),
+                restarts,
+            }),
+            Err(error) => Err(Arc::new(error)),
+        };
+        // Tasks that did not end can't be waited for.
+        if self.attempt.running.is_empty() {
+            self.attempt.join();
+        }
+        drop(self.checkpoints);
+        shared.end(result);
+    }
+
+    fn now(&self) -> Moment {
+        Moment {
+            monotonic_micros: self.clock.monotonic_micros(),
+            wall_millis: self.clock.wall_millis(),
+        }
+    }
+
+    /// Shows what the job is at.
+    fn show(&self) {
+        let status = self.lifecycle.status();
+        let in_metrics = match status {
+            JobStatus::Failing => Some(metrics::JobStatus::Failing),
+            JobStatus::Restarting => Some(metrics::JobStatus::Restarting),
+            JobStatus::Cancelling => Some(metrics::JobStatus::Cancelling),
+            _ => None,
+        };
+        if let Some(in_metrics) = in_metrics {
+            self.attempt.registration.set_status(in_metrics);
+        }
+        let (timeline, restarts) = (self.lifecycle.timeline().clone(), self.lifecycle.restarts());
+        self.shared.update(|view| {
+            view.timeline = timeline;
+            view.restarts = restarts;
+        });
+    }
+
+    /// A task comes into a state, or all of them do.
+    fn show_task(&self, task: Option<usize>, state: ExecutionState) {
+        let now = self.clock.wall_millis();
+        self.shared.update(|view| match task {
+            Some(task) => view.execution.enter(task, state, now),
+            None => view.execution.enter_all(state, now),
+        });
+    }
+
+    /// Runs attempts until the job has ended; how long it ran.
+    fn drive(&mut self) -> Result<i64, JobError> {
+        loop {
+            self.run_attempt()?;
+            if self.lifecycle.is_running()
+                && let Err(error) = self.end_well()
+            {
+                self.lifecycle.refused(error, Severity::Fatal);
+            }
+            let mut verdict = self.lifecycle.attempt_ended(self.now());
+            self.show();
+            while let Verdict::Restart(pause_millis) = verdict {
+                self.settle();
+                if !self.pause(pause_millis) {
+                    verdict = Verdict::Ended(self.lifecycle.interrupted(self.clock.wall_millis()));
+                    self.show();
+                    break;
+                }
+                match self.launch_again() {
+                    Ok(()) => break,
+                    Err(error) => {
+                        let severity = severity(&error);
+                        self.lifecycle.refused(error, severity);
+                        verdict = self.lifecycle.attempt_ended(self.now());
+                        self.show();
+                    }
+                }
+            }
+            match verdict {
+                Verdict::Restart(_) => {}
+                Verdict::Ended(JobStatus::Finished) => return Ok(self.run_micros()),
+                Verdict::Ended(JobStatus::Canceled) => return Err(JobError::Cancelled),
+                Verdict::Ended(_) => {
+                    let cause = self.lifecycle.take_cause();
+                    return Err(cause.unwrap_or(JobError::Cancelled));
+                }
+            }
+        }
+    }
+
+    /// How long the job has run, over all attempts that count.
+    fn run_micros(&self) -> i64 {
+        match &self.checkpoints {
+            Some(checkpoints) => checkpoints.run_millis().saturating_mul(1000),
+            None => self.clock.monotonic_micros() - self.started_micros,
+        }
+    }
+
+    /// All tasks have ended by themselves: there is nothing to go on from, or it is written that
+    /// there is.
+    fn end_well(&mut self) -> Result<(), JobError> {
+        let Some(checkpoints) = &self.checkpoints else {
+            return Ok(());
+        };
+        checkpoints.end(match self.lifecycle.stop_asked() {
+            Some(false) => Ending::Stopped,
+            _ => Ending::Finished,
+        })
+    }
+
+    /// How long to wait for an event.
+    fn patience(&self) -> Duration {
+        let Some(checkpoints) = &self.checkpoints else {
+            return TICK;
+        };
+        let wait = checkpoints
+            .next_look()
+            .saturating_sub(self.clock.monotonic_micros());
+        TICK.min(Duration::from_micros(u64::try_from(wait).unwrap_or(0)))
+    }
+
+    /// Runs the attempt until all of its tasks have ended.
+    fn run_attempt(&mut self) -> Result<(), JobError> {
+        while !self.attempt.running.is_empty() {
+            let event = self.events.next(self.patience());
+            let cause = match event {
+                Some(event) => self.take(event),
+                None => self.attempt.tick(self.clock.wall_millis()),
+            };
+            let cause = cause.or_else(|| self.take_checkpoints());
+            let cause = cause.or_else(|| self.look_at_memory());
+            if let Some(cause) = cause {
+                self.fail(cause);
+            }
+            self.check_cancellation()?;
+        }
+        Ok(())
+    }
+
+    fn take_checkpoints(&mut self) -> Option<JobError> {
+        if !self.lifecycle.is_running() {
+            return None;
+        }
+        let checkpoints = self.checkpoints.as_mut()?;
+        let graph = &self.metrics.graph;
+        checkpoints.close_whole(graph, &self.metrics, &graph.name);
+        checkpoints.tick(&self.attempt)
+    }
+
+    fn look_at_memory(&mut self) -> Option<JobError> {
+        match self.lifecycle.is_running() {
+            true => self.memory.look(&self.metrics),
+            false => None,
+        }
+    }
+
+    fn fail(&mut self, cause: JobError) {
+        // The stack of a panic is for whoever waits; a log line is one line.
+        let error = cause.to_string();
+        let severity = severity(&cause);
+        if self.lifecycle.failed(cause, severity, self.now()) {
+            tracing::error!(error = error.lines().next().unwrap_or(""), "the job fails");
+            self.cancel_tasks();
+        }
+    }
+
+    fn cancel_tasks(&self) {
+        self.show();
+        self.show_task(None, ExecutionState::Canceling);
+        self.attempt.cancel();
+    }
+
+    /// # Errors
+    /// If tasks were told to end and have not for too long.
+    fn check_cancellation(&mut self) -> Result<(), JobError> {
+        let Some(at) = self.lifecycle.cancelled_micros() else {
+            return Ok(());
+        };
+        let waited = self.clock.monotonic_micros() - at;
+        let patience = i64::try_from(self.cancellation_timeout.as_micros()).unwrap_or(i64::MAX);
+        if waited <= patience || self.attempt.running.is_empty() {
+            return Ok(());
+        }
+        let tasks = self.attempt.running.values().map(Place::to_string);
+        let tasks: Vec<String> = tasks.collect();
+        let cause = self.lifecycle.cause().map_or_else(
+            || "the job was cancelled".to_owned(),
+            |cause| cause.to_string(),
+        );
+        let error = || JobError::CancellationTimeout {
+            tasks: tasks.join(", "),
+            seconds: self.cancellation_timeout.as_secs(),
+            cause: cause.clone(),
+        };
+        self.lifecycle.given_up(error(), self.clock.wall_millis());
+        self.show();
+        Err(error())
+    }
+
+    /// Acts on an event; the failure that it comes to.
+    fn take(&mut self, event: Event) -> Option<JobError> {
+        let checkpoints = self.checkpoints.as_mut();
+        match event {
+            Event::Entered(task, state) => {
+                self.show_task(Some(task), state);
+                None
+            }
+            Event::Ended(index, result) => {
+                self.attempt.running.remove(&index);
+                let (state, failure) = match result {
+                    Err(error) if error.is_cancellation() => (ExecutionState::Canceled, None),
+                    Err(error) => (ExecutionState::Failed, Some(task_failed(error))),
+                    Ok(()) => {
+                        if let Some(checkpoints) = checkpoints {
+                            checkpoints.task_ended(index);
+                        }
+                        (ExecutionState::Finished, None)
+                    }
+                };
+                self.show_task(Some(index), state);
+                failure
+            }
+            Event::Stop { .. } | Event::Cancel | Event::Barrier(_) => {
+                self.command(&event);
+                None
+            }
+            Event::Piece(task, barrier, operator, piece) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.piece(task, &barrier, operator, piece);
+                }
+                None
+            }
+            Event::Snapshot(task, barrier, snapshot) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.snapshot(task, &barrier, snapshot, &self.attempt);
+                }
+                None
+            }
+            Event::Leaves(task, left) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.task_leaves(task, left);
+                }
+                None
+            }
+            Event::EndReached(task) => {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.end_reached(task);
+                }
+                None
+            }
+            Event::Written(written) => checkpoints?.written(written, &self.attempt),
+        }
+    }
+
+    /// Acts on what a user has said, whatever the job is at.
+    fn command(&mut self, event: &Event) {
+        match event {
+            Event::Stop { drain } => {
+                let drain = *drain;
+                if self.lifecycle.stop(drain) {
+                    self.attempt.mail_sources(|| Mail::Stop { drain });
+                }
+            }
+            Event::Cancel => {
+                if self.lifecycle.cancel(self.now()) {
+                    self.cancel_tasks();
+                } else {
+                    self.show();
+                }
+            }
+            Event::Barrier(barrier) if self.lifecycle.is_running() => {
+                self.attempt.mail_sources(|| Mail::Checkpoint(*barrier));
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until the writer has nothing left to do: what it completes last is restored from.
+    fn settle(&mut self) {
+        let Some(checkpoints) = &mut self.checkpoints else {
+            return;
+        };
+        checkpoints.give_up();
+        loop {
+            match self.events.next(TICK) {
+                Some(Event::Written(Written::Settled)) => return,
+                Some(event) => self.command(&event),
+                None => {}
+            }
+        }
+    }
+
+    /// Lets time pass; whether nothing was asked for meanwhile.
+    fn pause(&mut self, millis: i64) -> bool {
+        let error = self.lifecycle.cause().map(JobError::to_string);
+        tracing::warn!(
+            error = error
+                .as_deref()
+                .and_then(|e| e.lines().next())
+                .unwrap_or(""),
+            restarts = self.lifecycle.restarts(),
+            "the job starts again in {millis} ms",
+        );
+        let until = self.clock.monotonic_micros() + millis.saturating_mul(1000);
+        while self.lifecycle.may_restart() {
+            let left = until - self.clock.monotonic_micros();
+            let Ok(left @ 1..) = u64::try_from(left) else {
+                return true;
+            };
+            if let Some(event) = self.events.next(TICK.min(Duration::from_micros(left))) {
+                self.command(&event);
+            }
+        }
+        false
+    }
+
+    fn launch_again(&mut self) -> Result<(), JobError> {
+        let graph = self.metrics.graph.clone();
+        let number = self.lifecycle.restarts();
+        let now = self.clock.wall_millis();
+        self.shared.update(|view| view.execution.begin(number, now));
+        let begun = match &mut self.checkpoints {
+            Some(checkpoints) => Some(checkpoints.begin_again(&graph)?),
+            None => None,
+        };
+        let restored: Option<&RestoredJob> = begun.as_ref().and_then(|b| b.restored.as_ref());
+        let lineage = self.checkpoints.as_ref().map(|c| c.lineage().to_owned());
+        self.show_task(None, ExecutionState::Scheduled);
+        let (launched, _) =
+            self.launcher
+                .launch(&self.events, lineage, number, restored, Some(&self.metrics))?;
+        self.show_task(None, ExecutionState::Deploying);
+        std::mem::replace(&mut self.attempt, launched).join();
+        if let (Some(checkpoints), Some(begun)) = (&mut self.checkpoints, &begun) {
+            checkpoints.attempt(begun, &self.attempt);
+        }
+        self.lifecycle.deployed(self.clock.wall_millis());
+        self.show();
+        Ok(())
+    }
+}
+
+/// What a failure means for a restart.
+fn severity(error: &JobError) -> Severity {
+    match error {
+        JobError::Checkpoint(CheckpointError::Superseded { .. }) => Severity::Superseded,
+        // What had no room will have none again.
+        JobError::OutOfMemory { .. } => Severity::Fatal,
+        _ => Severity::Ordinary,
+    }
+}
+
+fn task_failed(error: TaskError) -> JobError {
+    JobError::Task(Box::new(error))
+}

@@ -1,0 +1,7 @@
+//! A job as those see it who submitted it: the [states](status) of its life, and the
+//! [decisions](lifecycle) that lead from one to the next.
+
+pub mod lifecycle;
+pub mod status;
+
+pub use status::{JobStatus, Timeline};
