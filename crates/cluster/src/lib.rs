@@ -3,7 +3,8 @@
 //! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
 //! [`embedded`], where JobManager and TaskManager are one process.
 //!
-//! [`reporter`] shows the metrics of what runs, and [`memory`] ends what would have no room.
+//! [`reporter`] shows the metrics of what runs, [`rest`] answers what tools and people ask, both over
+//! [`http`]; [`memory`] ends what would have no room.
 //!
 //! Decisions are pure; threads, signals and the clock are at the edge, in [`embedded`]. This crate
 //! never links a connector.
@@ -14,9 +15,11 @@ pub mod checkpoint;
 pub mod deploy;
 pub mod embedded;
 pub mod error;
+pub mod http;
 pub mod memory;
 pub mod recover;
 pub mod reporter;
+pub mod rest;
 pub mod schedule;
 pub mod submit;
 

@@ -11,6 +11,7 @@ use rheos_cluster::checkpoint::job_store::{Begun, Start};
 use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
+use rheos_cluster::rest::{LogTail, RestError, RestServer, RestSettings, Served};
 use rheos_core::clock::{SharedClock, SystemClock};
 use rheos_core::config::Configuration;
 use rheos_core::config::options;
@@ -37,12 +38,19 @@ pub struct RunningJob {
     pub handle: JobHandle,
     /// Where Prometheus finds its metrics.
     metrics_address: Option<SocketAddr>,
+    /// Answers for as long as somebody holds this.
+    rest: Option<Arc<RestServer>>,
 }
 
 impl RunningJob {
     /// Where Prometheus finds its metrics, if it was configured to show them.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Where REST is, if it was configured.
+    pub fn rest_address(&self) -> Option<SocketAddr> {
+        self.rest.as_ref().map(|rest| rest.address())
     }
 
     /// Waits until the job has ended.
@@ -54,11 +62,9 @@ impl RunningJob {
     }
 }
 
-/// 128 bits that no other job has: of the system's randomness, because two processes may start at the
-/// same time.
-fn draw_id() -> JobId {
-    let seed = RandomState::new().hash_one(std::process::id());
-    JobId::draw(&mut Rng::new(seed))
+/// Of the system's randomness, because two processes may start at the same time.
+fn entropy() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Starts a program on threads of this process.
@@ -79,6 +85,10 @@ pub struct StartOptions {
     pub metrics: MetricRegistry,
     /// What it goes on from, if it takes checkpoints.
     pub resume: Resume,
+    /// Whether REST is served even if no port is configured.
+    pub rest: bool,
+    /// The end of the log, for REST to show.
+    pub logs: Option<LogTail>,
     /// Done first where the job goes on from nothing.
     pub prepare: Option<Preparation>,
 }
@@ -93,6 +103,8 @@ impl Default for StartOptions {
             listener: Arc::new(NoListener),
             metrics: MetricRegistry::default(),
             resume: Resume::default(),
+            rest: false,
+            logs: None,
             prepare: None,
         }
     }
@@ -162,6 +174,19 @@ pub fn start_with(
         Reporter::start(&settings, configuration, registry, io.handle()).map_err(unreported)
     };
     let reporter = reporter.map(report).transpose()?;
+    let unserved = |error: RestError| ApiError::Configuration(error.to_string());
+    let rest = RestSettings::of(&environment.configuration, start.rest).map_err(unserved)?;
+    let serve = |settings| {
+        let served = Served {
+            registry: start.metrics.clone(),
+            configuration: environment.configuration.clone(),
+            clock: environment.clock.clone(),
+            slots,
+            logs: start.logs,
+        };
+        RestServer::start(settings, served, &start.spawner).map_err(unserved)
+    };
+    let rest = rest.map(serve).transpose()?.map(Arc::new);
     let cluster = EmbeddedCluster {
         spawner: start.spawner,
         environment,
@@ -172,9 +197,17 @@ pub fn start_with(
     };
     // A job with a history is known by it, over all of its runs.
     let known = store.as_ref().map(|(_, begun)| begun.lineage.parse());
-    let id = known.and_then(Result::ok).unwrap_or_else(draw_id);
+    let id = known
+        .and_then(Result::ok)
+        .unwrap_or_else(|| JobId::draw(&mut Rng::new(entropy())));
     let metrics_address = reporter.as_ref().map(Reporter::address);
     let handle = cluster.start(id, program, store)?;
+    if let Some(rest) = &rest {
+        rest.add(handle.clone());
+        // It answers as long as the job runs, whoever holds it.
+        let held = rest.clone();
+        handle.at_end(move || drop(held));
+    }
     handle.at_end(move || {
         drop(reporter);
         // User futures may hang: nobody waits for them.
@@ -183,6 +216,7 @@ pub fn start_with(
     Ok(RunningJob {
         handle,
         metrics_address,
+        rest,
     })
 }
 

@@ -35,10 +35,11 @@ fn job(tap: &Tap, kept: &Kept, failures: u32, folder: Option<&Folder>) -> Runnin
     env.parallelism(2);
     let left = Arc::new(AtomicU32::new(failures));
     env.from_source(tap.clone(), WatermarkStrategy::no_watermarks(), "numbers")
+        .parallelism(1)
         .try_map(move |n: u64| {
             let fails = n == 500
                 && left
-                    .try_update(Ordering::SeqCst, Ordering::SeqCst, |l| l.checked_sub(1))
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |l| l.checked_sub(1))
                     .is_ok();
             if fails {
                 Err("five hundred".into())
@@ -46,6 +47,7 @@ fn job(tap: &Tap, kept: &Kept, failures: u32, folder: Option<&Folder>) -> Runnin
                 Ok(n)
             }
         })
+        .parallelism(1)
         .rebalance()
         .sink_to(kept.clone());
     start(&env.program().unwrap(), env.configuration()).unwrap()

@@ -48,7 +48,7 @@ pub(super) struct JobMaster {
 }
 
 /// Tells those who wait, should the thread end by a panic.
-struct Watch(Arc<Shared>);
+struct Watch(Arc<Shared>, SharedClock);
 
 impl Drop for Watch {
     fn drop(&mut self) {
@@ -57,6 +57,9 @@ impl Drop for Watch {
                 what: "running the job's own thread",
                 error: std::io::Error::other("it ended by a panic, which is a fault of Rheos"),
             };
+            let now = self.1.wall_millis();
+            self.0
+                .update(|view| view.timeline.enter(JobStatus::Failed, now));
             self.0.end(Err(Arc::new(error)));
         }
     }
@@ -66,7 +69,7 @@ impl JobMaster {
     /// Runs the job to its end.
     pub(super) fn run(mut self) {
         let shared = self.shared.clone();
-        let _watch = Watch(shared.clone());
+        let _watch = Watch(shared.clone(), self.clock.clone());
         let result = self.drive();
         let restarts = self.lifecycle.restarts();
         let result: JobResult = match result {

@@ -4,7 +4,7 @@
 //! why it can't → it answers scrapes, each with the values of that moment → it ends when it is dropped.
 
 mod cpu;
-mod process;
+pub(crate) mod process;
 mod server;
 mod settings;
 

@@ -12,13 +12,13 @@ use crate::memory::system;
 
 /// What the process may use, and what it has used.
 #[derive(Debug)]
-pub(super) struct Process {
-    budget: Option<MemoryBudget>,
+pub(crate) struct Process {
+    pub(crate) budget: Option<MemoryBudget>,
     cpu: CpuMeter,
 }
 
 impl Process {
-    pub(super) fn of(configuration: &Configuration) -> Result<Self, ReporterError> {
+    pub(crate) fn of(configuration: &Configuration) -> Result<Self, ReporterError> {
         let divide = |available| MemoryBudget::divide(configuration, available);
         let budget = system::available().map(divide).transpose();
         let budget = budget.map_err(|error| ReporterError::Configuration(error.to_string()))?;
@@ -29,7 +29,7 @@ impl Process {
     }
 
     /// What is to be told beside the metrics of the jobs.
-    pub(super) fn samples(&self, of_jobs: &[Sample]) -> Vec<Sample> {
+    pub(crate) fn samples(&self, of_jobs: &[Sample]) -> Vec<Sample> {
         let sum = |metric: Metric| {
             let found = of_jobs.iter().filter(|s| s.name == metric.name());
             found.filter_map(Sample::number).sum::<f64>()

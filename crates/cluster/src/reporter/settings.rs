@@ -7,6 +7,7 @@ use rheos_core::config::options::{
 };
 
 use super::ReporterError;
+use crate::http::ports;
 
 /// Flink's classes of it, by the ends of their names.
 const CLASSES: [&str; 2] = ["PrometheusReporterFactory", "PrometheusReporter"];
@@ -74,25 +75,6 @@ impl Settings {
             filter_values: configuration.get(&REPORTER_PROM_FILTER).map_err(refused)?,
         }))
     }
-}
-
-/// Ports as Flink's `PortRange` reads them.
-fn ports(text: &str) -> Option<Vec<u16>> {
-    let mut ports = Vec::new();
-    for part in text.split(',') {
-        let (from, to) = match part.split_once('-') {
-            Some((from, to)) => (from.trim().parse().ok()?, to.trim().parse().ok()?),
-            None => {
-                let port: u16 = part.trim().parse().ok()?;
-                (port, port)
-            }
-        };
-        if from > to {
-            return None;
-        }
-        ports.extend(from..=to);
-    }
-    Some(ports)
 }
 
 #[cfg(test)]

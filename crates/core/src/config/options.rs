@@ -93,6 +93,51 @@ pub const REPORTER_PROM_HOST: ConfigOption<String> = ConfigOption::new(
 )
 .default("127.0.0.1");
 
+/// The port of REST; 0 is any. Set, it turns REST on.
+pub const REST_PORT: ConfigOption<String> = ConfigOption::new(
+    "rest.port",
+    "The port of REST; 0 is any. Set, it turns REST on.",
+)
+.default("8081");
+
+/// The ports that REST may take: one, a list, or a range, of which the first free one is taken.
+pub const REST_BIND_PORT: ConfigOption<String> =
+    ConfigOption::new("rest.bind-port", "The ports that REST may take.")
+        .old_keys(&["web.port", "jobmanager.web.port"])
+        .default("8081");
+
+/// The address that REST listens on.
+pub const REST_BIND_ADDRESS: ConfigOption<String> =
+    ConfigOption::new("rest.bind-address", "The address that REST listens on.")
+        .old_keys(&["web.address", "jobmanager.web.address"])
+        .default("127.0.0.1");
+
+/// What clients of REST have to know.
+pub const REST_TOKEN: ConfigOption<String> =
+    ConfigOption::new("rheos.rest.token", "What clients of REST have to know.");
+
+/// Whether REST may listen where others than this machine reach it, and ask for no token.
+pub const REST_INSECURE: ConfigOption<bool> = ConfigOption::new(
+    "rheos.rest.insecure",
+    "Whether REST may listen where others than this machine reach it, and ask for no token.",
+)
+.default("false");
+
+/// Keys with one of these in them have secrets for values, which are not shown.
+pub const SENSITIVE: [&str; 11] = [
+    "password",
+    "secret",
+    "fs.azure.account.key",
+    "apikey",
+    "api-key",
+    "auth-params",
+    "service-key",
+    "token",
+    "basic-auth",
+    "jaas.config",
+    "http-headers",
+];
+
 /// Whether odd characters in values of labels become `_`.
 pub const REPORTER_PROM_FILTER: ConfigOption<bool> = ConfigOption::new(
     "metrics.reporter.prom.filterLabelValueCharacters",

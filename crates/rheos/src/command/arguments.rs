@@ -47,6 +47,10 @@ pub(super) struct Common {
         help_heading = "Rheos"
     )]
     pub resume: Option<String>,
+    /// Answers over HTTP while it runs, as Flink's REST does: on 127.0.0.1:8081, or as `rest.port` and
+    /// its like say.
+    #[arg(long, help_heading = "Rheos")]
+    pub rest: bool,
     /// How log lines look.
     #[arg(
         long,

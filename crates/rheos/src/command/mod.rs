@@ -73,14 +73,15 @@ where
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
-    logging::install(common.log_format, common.verbose);
+    let logs = logging::install(common.log_format, common.verbose);
     let result = run::configuration(&common).and_then(|configuration| match command {
         arguments::Command::Plan { json } => plan::print(configuration, &common, json, |env| {
             describe(env, own).map(|_| ())
         })
         .map(|()| ExitCode::SUCCESS),
         arguments::Command::Run => {
-            run::run(configuration, &common, |env| describe(env, own), finish)
+            let with = (&common, logs);
+            run::run(configuration, with, |env| describe(env, own), finish)
         }
     });
     result.unwrap_or_else(|error| {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use rheos_cluster::checkpoint::Resume;
 use rheos_cluster::embedded::JobReport;
+use rheos_cluster::rest::LogTail;
 use rheos_core::config::{Configuration, Level, options};
 use rheos_core::spawn::OsSpawner;
 use rheos_runtime::BoxError;
@@ -78,6 +79,10 @@ pub struct RunOptions {
     pub metrics: MetricRegistry,
     /// What it goes on from, if it takes checkpoints.
     pub resume: Resume,
+    /// Whether REST is served even if no port is configured.
+    pub rest: bool,
+    /// The end of the log, for REST to show.
+    pub logs: Option<LogTail>,
 }
 
 impl Default for RunOptions {
@@ -88,6 +93,8 @@ impl Default for RunOptions {
             signals: false,
             metrics: MetricRegistry::default(),
             resume: Resume::default(),
+            rest: false,
+            logs: None,
         }
     }
 }
@@ -102,6 +109,8 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
     let start = StartOptions {
         metrics: options.metrics,
         resume: options.resume,
+        rest: options.rest,
+        logs: options.logs,
         prepare: Some(env.preparation()),
         ..StartOptions::default()
     };
@@ -148,7 +157,7 @@ fn display(common: &Common) -> Display {
 
 pub(super) fn run<X>(
     configuration: Configuration,
-    common: &Common,
+    (common, logs): (&Common, Option<LogTail>),
     describe: impl FnOnce(&StreamEnv) -> Result<X, BoxError>,
     finish: impl FnOnce(X, &Finished) -> Result<(), BoxError>,
 ) -> Result<ExitCode, BoxError> {
@@ -162,6 +171,8 @@ pub(super) fn run<X>(
         display: display(common),
         signals: true,
         resume,
+        rest: common.rest,
+        logs,
         ..RunOptions::default()
     };
     let finished = match run_job(&env, options) {

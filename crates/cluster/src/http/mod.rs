@@ -1,0 +1,103 @@
+//! HTTP as the process speaks it: small answers from memory, on a runtime that was passed in. Used by
+//! the metrics' [reporter](crate::reporter) and by [REST](crate::rest).
+//!
+//! Life of a server: [`listen`] finds a port → [`Server::start`] → it answers, each request from what
+//! is so at that moment → it is dropped, and its connections end.
+
+mod server;
+
+use std::io;
+use std::net::TcpListener;
+
+pub use hyper::header;
+pub use hyper::{HeaderMap, Method, StatusCode};
+pub use server::{Server, ServerLimits};
+
+/// A request, read whole.
+#[derive(Debug)]
+pub struct Request {
+    /// What is to be done.
+    pub method: Method,
+    /// With what: still encoded, without its query.
+    pub path: String,
+    /// What stands behind the question mark.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Response {
+    /// What came of it.
+    pub status: StatusCode,
+    /// Of what kind the body is.
+    pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(header::HeaderName, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// An answer without further headers.
+    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            content_type,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// The same, with another header.
+    #[must_use]
+    pub fn with(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// Answers requests. Implemented by what a server shows; called on the threads of its runtime, for
+/// several requests at a time; must not block for long.
+pub trait Service: Send + Sync + 'static {
+    /// The answer.
+    fn answer(&self, request: &Request) -> Response;
+}
+
+/// Listens on the first of these ports that is free; 0 is any.
+///
+/// # Errors
+/// What the system said of the last of them.
+pub fn listen(host: &str, ports: &[u16]) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no port is given");
+    for port in ports {
+        let bound = TcpListener::bind((host, *port));
+        match bound.and_then(|bound| bound.set_nonblocking(true).map(|()| bound)) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Ports as Flink's `PortRange` reads them: one, a list, a range.
+pub fn ports(text: &str) -> Option<Vec<u16>> {
+    let mut ports = Vec::new();
+    for part in text.split(',') {
+        let (from, to) = match part.split_once('-') {
+            Some((from, to)) => (from.trim().parse().ok()?, to.trim().parse().ok()?),
+            None => {
+                let port: u16 = part.trim().parse().ok()?;
+                (port, port)
+            }
+        };
+        if from > to {
+            return None;
+        }
+        ports.extend(from..=to);
+    }
+    Some(ports)
+}

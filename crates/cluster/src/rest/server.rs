@@ -1,0 +1,157 @@
+//! The server: its thread, and what it does with a request.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use rheos_core::clock::SharedClock;
+use rheos_core::config::Configuration;
+use rheos_core::spawn::SharedSpawner;
+use rheos_runtime::metrics::registry::MetricRegistry;
+use tokio::sync::Notify;
+
+use super::answer::{Refusal, errors};
+use super::guard;
+use super::logs::LogTail;
+use super::route::{Found, asked, find};
+use super::routes::ROUTES;
+use super::settings::RestSettings;
+use super::state::State;
+use super::{RestError, openapi};
+use crate::embedded::JobHandle;
+use crate::http::{self, Request, Response, Server, ServerLimits, Service, StatusCode, header};
+use crate::reporter::process::Process;
+
+const LIMITS: ServerLimits = ServerLimits {
+    connections: 256,
+    body: 1 << 20,
+};
+
+/// What is served beside jobs.
+pub struct Served {
+    /// The metrics of what runs.
+    pub registry: MetricRegistry,
+    /// The process's configuration.
+    pub configuration: Arc<Configuration>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Slots, if they are limited.
+    pub slots: Option<u32>,
+    /// The end of the log, if it is kept.
+    pub logs: Option<LogTail>,
+}
+
+/// See the [module above](super).
+pub struct RestServer {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: Arc<Notify>,
+}
+
+impl Drop for RestServer {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+    }
+}
+
+struct Rest {
+    settings: RestSettings,
+    state: Arc<State>,
+}
+
+impl RestServer {
+    /// Starts to answer, on a thread of its own.
+    ///
+    /// # Errors
+    /// If no port is free, the configured memory can't be divided, or the system refuses a thread.
+    pub fn start(
+        settings: RestSettings,
+        served: Served,
+        spawner: &SharedSpawner,
+    ) -> Result<Self, RestError> {
+        let listener =
+            http::listen(&settings.host, &settings.ports).map_err(|error| RestError::Port {
+                host: settings.host.clone(),
+                ports: settings.ports_text.clone(),
+                error,
+            })?;
+        let process = Process::of(&served.configuration)
+            .map_err(|error| RestError::Configuration(error.to_string()))?;
+        let state = Arc::new(State {
+            jobs: Mutex::default(),
+            registry: served.registry,
+            process,
+            configuration: served.configuration,
+            clock: served.clock,
+            slots: served.slots,
+            logs: served.logs,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(RestError::System)?;
+        let service = Arc::new(Rest {
+            settings,
+            state: state.clone(),
+        });
+        let server = Server::start(listener, "REST", LIMITS, service, runtime.handle())
+            .map_err(RestError::System)?;
+        let (address, stop) = (server.address(), Arc::new(Notify::new()));
+        let stopped = stop.clone();
+        let body = Box::new(move || {
+            runtime.block_on(stopped.notified());
+            drop(server);
+            runtime.shutdown_background();
+        });
+        spawner
+            .spawn("rheos-rest".to_owned(), body)
+            .map_err(RestError::System)?;
+        tracing::info!("REST at http://{address}");
+        Ok(Self {
+            address,
+            state,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Shows a job too.
+    pub fn add(&self, job: JobHandle) {
+        self.state.add(job);
+    }
+}
+
+impl Service for Rest {
+    fn answer(&self, request: &Request) -> Response {
+        if let Some(refused) = guard::refusal(&self.settings, request) {
+            return refused;
+        }
+        match find(ROUTES, &request.method, &request.path) {
+            Found::Route(route, params) => {
+                let answer =
+                    asked(request, params).and_then(|asked| (route.handler)(&self.state, &asked));
+                match answer {
+                    Ok(answer) => answer.response(),
+                    Err(refusal) => refusal.response(),
+                }
+            }
+            Found::Methods(methods) => {
+                let methods = methods.join(", ");
+                let message = format!("{} takes {methods}, not {}", request.path, request.method);
+                errors(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, methods)
+            }
+            Found::Nothing => Refusal::NotFound(format!("Not found: {}", request.path)).response(),
+        }
+    }
+}
+
+/// The OpenAPI document of what is answered here.
+pub(super) fn describe(
+    _state: &State,
+    _asked: &super::route::Asked,
+) -> Result<super::answer::Answer, Refusal> {
+    Ok(super::answer::Answer::Json(openapi::document()))
+}

@@ -1,0 +1,388 @@
+//! REST of a running job: Flink's paths, fields and types, compared with what Flink 2.3 answered; what
+//! is refused, and how; and what can be done with it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use common::{Folder, Kept, Tap, wait_until};
+use rheos::execute::{RunningJob, start};
+use rheos::prelude::*;
+use serde_json::{Value, json};
+
+fn job(tap: &Tap, more: &[(&str, &str)]) -> RunningJob {
+    let mut configuration = Configuration::new();
+    configuration.set("pipeline.name", "asked");
+    configuration.set("rest.port", "0");
+    configuration.set("restart-strategy.type", "fixed-delay");
+    configuration.set("restart-strategy.fixed-delay.delay", "1 ms");
+    for (key, value) in more {
+        configuration.set(key, value);
+    }
+    let env = StreamEnv::new(configuration);
+    env.parallelism(2);
+    env.from_source(
+        tap.clone(),
+        WatermarkStrategy::for_monotonous_timestamps(),
+        "numbers",
+    )
+    .parallelism(1)
+    .map(|n: u64| n + 1)
+    .parallelism(1)
+    .rebalance()
+    .sink_to(Kept::default());
+    start(&env.program().unwrap(), env.configuration()).unwrap()
+}
+
+fn checkpointed<'a>(folder: &'a Folder) -> [(&'static str, &'a str); 2] {
+    [
+        ("execution.checkpointing.interval", "20 ms"),
+        ("execution.checkpointing.dir", folder.text()),
+    ]
+}
+
+/// Status and body.
+fn ask(address: SocketAddr, request: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         {headers}\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+fn json(address: SocketAddr, request: &str, body: &str) -> (u16, Value) {
+    let (status, text) = ask(address, request, "", body);
+    let value = serde_json::from_str(&text);
+    (
+        status,
+        value.unwrap_or_else(|_| panic!("{request}: {text}")),
+    )
+}
+
+fn get(address: SocketAddr, path: &str) -> Value {
+    let (status, value) = json(address, &format!("GET {path}"), "");
+    assert_eq!(status, 200, "{path}: {value}");
+    value
+}
+
+fn recorded(name: &str) -> Value {
+    let path = format!(
+        "{}/../cluster/tests/flink-rest/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Objects whose keys are data.
+const MAPS: [&str; 4] = ["status-duration", "jobs.", "tasks.", "user-config"];
+
+/// What has no meaning here, and is empty: there is no JVM.
+const EMPTY: [&str; 2] = ["jvm.options", "classpath"];
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "fraction",
+        Value::Number(_) => "whole number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+/// What differs in fields and types.
+fn differences(path: &str, flink: &Value, own: &Value) -> Vec<String> {
+    match (flink, own) {
+        (Value::Object(flink), Value::Object(own)) => {
+            let is_map = |path: &str| MAPS.iter().any(|map| format!("{path}.").contains(map));
+            if is_map(path.rsplit('.').next().unwrap_or(path)) && !flink.contains_key("RUNNING") {
+                let Some(of_flink) = flink.values().next() else {
+                    return Vec::new();
+                };
+                let each = own.values();
+                return each
+                    .flat_map(|own| differences(&format!("{path}.*"), of_flink, own))
+                    .collect();
+            }
+            let mut found = Vec::new();
+            for (key, of_flink) in flink {
+                let path = format!("{path}.{key}");
+                match own.get(key) {
+                    Some(own) => found.extend(differences(&path, of_flink, own)),
+                    None => found.push(format!("{path} is missing")),
+                }
+            }
+            let more = own.keys().filter(|key| !flink.contains_key(*key));
+            found.extend(more.map(|key| format!("{path}.{key} is not Flink's")));
+            found
+        }
+        (Value::Array(flink), Value::Array(own)) => {
+            if flink.is_empty() {
+                return Vec::new();
+            }
+            if own.is_empty() && EMPTY.iter().any(|end| path.ends_with(end)) {
+                return Vec::new();
+            }
+            if own.is_empty() {
+                return vec![format!("{path} has nothing in it to compare")];
+            }
+            let each = own.iter().enumerate();
+            let worst = each.flat_map(|(index, own)| {
+                let path = format!("{path}[{index}]");
+                let tries = flink.iter().map(|flink| differences(&path, flink, own));
+                tries.min_by_key(Vec::len).unwrap_or_default()
+            });
+            worst.collect()
+        }
+        (flink, own) if kind(flink) == kind(own) => Vec::new(),
+        (flink, own) => vec![format!(
+            "{path} is a {} ({own}), and Flink's is a {}",
+            kind(own),
+            kind(flink)
+        )],
+    }
+}
+
+fn compare(address: SocketAddr, name: &str, path: &str) {
+    let own = get(address, path);
+    let found = differences(name, &recorded(name), &own);
+    assert!(found.is_empty(), "{path}:\n{}", found.join("\n"));
+}
+
+/// The ids of the first job and of its vertices, upstream first.
+fn ids(address: SocketAddr) -> (String, Vec<String>) {
+    let overview = get(address, "/jobs/overview");
+    let id = overview["jobs"][0]["jid"].as_str().unwrap().to_owned();
+    let job = get(address, &format!("/jobs/{id}"));
+    let vertices = job["vertices"].as_array().unwrap();
+    let vertices = vertices
+        .iter()
+        .map(|v| v["id"].as_str().unwrap().to_owned());
+    (id, vertices.collect())
+}
+
+#[test]
+fn answers_have_flink_s_fields_and_types() {
+    let (tap, folder) = (Tap::up_to(1000), Folder::of("rest"));
+    let running = job(&tap, &checkpointed(&folder));
+    let address = running.rest_address().unwrap();
+    assert!(address.ip().is_loopback());
+    let (id, vertices) = ids(address);
+    let vertex = &vertices[1];
+    wait_until("checkpoints", || {
+        let counts = running.handle.metrics().checkpoints.counts();
+        counts.is_some_and(|counts| counts.completed > 2)
+    });
+    wait_until("tasks run", || {
+        let job = get(address, &format!("/jobs/{id}"));
+        job["status-counts"]["RUNNING"] == json!(2)
+    });
+    let job = format!("/jobs/{id}");
+    let of = format!("{job}/vertices/{vertex}");
+    for (name, path) in [
+        ("overview", "/overview"),
+        ("config", "/config"),
+        ("datasets", "/datasets"),
+        ("applications_overview", "/applications/overview"),
+        ("jobmanager_config", "/jobmanager/config"),
+        ("jobmanager_environment", "/jobmanager/environment"),
+        ("jobmanager_metrics", "/jobmanager/metrics"),
+        ("taskmanagers", "/taskmanagers"),
+        ("taskmanagers_id", "/taskmanagers/embedded"),
+        ("taskmanagers_id_metrics", "/taskmanagers/embedded/metrics"),
+        ("jobs", "/jobs"),
+        ("jobs_overview", "/v1/jobs/overview"),
+        ("jobs_id", &job),
+        ("jobs_id_status", &format!("{job}/status")),
+        ("jobs_id_plan", &format!("{job}/plan")),
+        ("jobs_id_config", &format!("{job}/config")),
+        ("jobs_id_accumulators", &format!("{job}/accumulators")),
+        ("jobs_id_metrics", &format!("{job}/metrics")),
+        ("vertex", &of),
+        ("vertex_accumulators", &format!("{of}/accumulators")),
+        ("vertex_backpressure", &format!("{of}/backpressure")),
+        ("vertex_metrics", &format!("{of}/metrics")),
+        (
+            "vertex_metrics_get",
+            &format!("{of}/metrics?get=0.busyTimeMsPerSecond,0.numRecordsIn"),
+        ),
+        (
+            "vertex_subtasks_accumulators",
+            &format!("{of}/subtasks/accumulators"),
+        ),
+        (
+            "vertex_subtasks_metrics",
+            &format!("{of}/subtasks/metrics?get=numRecordsIn"),
+        ),
+        ("vertex_subtasktimes", &format!("{of}/subtasktimes")),
+        ("vertex_taskmanagers", &format!("{of}/taskmanagers")),
+        ("vertex_watermarks", &format!("{of}/watermarks")),
+    ] {
+        compare(address, name, path);
+    }
+    // What is told is so.
+    wait_until("the watermark", || {
+        get(address, &format!("{of}/watermarks"))[1]["value"] == "998"
+    });
+    let seen = get(
+        address,
+        &format!("{of}/subtasks/metrics?get=numRecordsIn&agg=sum"),
+    );
+    assert_eq!(seen, json!([{ "id": "numRecordsIn", "sum": 1000.0 }]));
+    let watermarks = get(address, &format!("{of}/watermarks"));
+    assert_eq!(watermarks[0]["value"], "998");
+    let subtask = get(address, &format!("{of}/subtasks/1"));
+    assert_eq!(subtask["subtask"], 1);
+    let attempt = get(address, &format!("{of}/subtasks/1/attempts/0"));
+    assert_eq!(attempt["attempt"], 0);
+    let threads = get(address, "/jobmanager/thread-dump");
+    let threads = threads["threadInfos"].as_array().unwrap();
+    assert!(
+        threads
+            .iter()
+            .any(|thread| thread["threadName"] == "rheos-master")
+    );
+
+    let (status, _) = json(address, &format!("PATCH {job}?mode=cancel"), "");
+    assert_eq!(status, 202);
+    assert!(running.wait().is_err());
+    compare(address, "jobs_id_after_cancel", &job);
+    compare(address, "jobs_overview_after_cancel", "/jobs/overview");
+    let after = get(address, &job);
+    assert_eq!(after["state"], "CANCELED");
+    assert_eq!(after["end-time"], after["timestamps"]["CANCELED"]);
+    assert_eq!(after["vertices"][0]["status"], "CANCELED");
+    let result = get(address, &format!("{job}/execution-result"));
+    assert_eq!(
+        result["job-execution-result"]["application-status"],
+        "CANCELED"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_said_as_flink_says_it() {
+    let running = job(&Tap::up_to(0), &[]);
+    let address = running.rest_address().unwrap();
+    let (id, vertices) = ids(address);
+    let of = format!("/jobs/{id}/vertices/{}", vertices[0]);
+    let other = "0".repeat(32);
+    for (request, body, expected, said) in [
+        ("GET /nothing".to_owned(), "", 404, "Not found: /nothing"),
+        ("GET /jobs/xyz".to_owned(), "", 400, "32 hexadecimal digits"),
+        (format!("GET /jobs/{other}"), "", 404, "not found"),
+        (format!("GET /jobs/{id}/vertices/{other}"), "", 400, "no id"),
+        (format!("POST /jobs/{id}/status"), "", 405, "takes GET"),
+        (format!("PATCH /jobs/{id}?mode=pause"), "", 400, "'pause'"),
+        (
+            format!("PATCH /jobs/{id}?mode=cancel"),
+            "{",
+            400,
+            "not JSON",
+        ),
+        (format!("GET {of}/subtasks/9"), "", 404, "the vertex has"),
+        (
+            format!("GET {of}/subtasks/metrics?get=x&agg=most"),
+            "",
+            400,
+            "'most'",
+        ),
+        (
+            "GET /taskmanagers/other".to_owned(),
+            "",
+            404,
+            "there is embedded",
+        ),
+        (
+            format!("PATCH /jobs/{id}/rescaling?parallelism=3"),
+            "",
+            501,
+            "--parallelism",
+        ),
+        (
+            "GET /jobmanager/log".to_owned(),
+            "",
+            404,
+            "keeps its log itself",
+        ),
+    ] {
+        let (status, value) = json(address, &request, body);
+        assert_eq!(status, expected, "{request}: {value}");
+        let error = value["errors"][0].as_str().unwrap();
+        assert!(error.contains(said), "{request}: {error}");
+    }
+    let (status, _) = ask(
+        address,
+        "GET /overview",
+        "Origin: http://elsewhere.example\r\n",
+        "",
+    );
+    assert_eq!(status, 403);
+    running.handle.control().cancel();
+}
+
+#[test]
+fn a_token_is_asked_for_and_not_shown() {
+    let secret = [
+        ("rheos.rest.token", "open sesame"),
+        ("some.password", "x1y2"),
+    ];
+    let running = job(&Tap::up_to(0), &secret);
+    let address = running.rest_address().unwrap();
+    let (status, body) = ask(address, "GET /overview", "", "");
+    assert_eq!(status, 401);
+    assert!(body.contains("rheos.rest.token"), "{body}");
+    let known = "Authorization: Bearer open sesame\r\n";
+    assert_eq!(ask(address, "GET /overview", known, "").0, 200);
+    let (_, body) = ask(address, "GET /jobmanager/config", known, "");
+    assert!(
+        body.contains("some.password") && !body.contains("x1y2"),
+        "{body}"
+    );
+    assert!(!body.contains("sesame"), "{body}");
+    running.handle.control().cancel();
+}
+
+#[test]
+fn it_does_not_listen_where_others_reach_it_unless_told_so() {
+    let mut configuration = Configuration::new();
+    configuration.set("rest.port", "0");
+    configuration.set("rest.bind-address", "0.0.0.0");
+    let env = StreamEnv::new(configuration);
+    env.from_source(
+        Tap::default(),
+        WatermarkStrategy::no_watermarks(),
+        "numbers",
+    )
+    .sink_to(Kept::default());
+    let error = start(&env.program().unwrap(), env.configuration())
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("rheos.rest.token"), "{error}");
+}
+
+#[test]
+fn the_document_is_served() {
+    let running = job(&Tap::up_to(0), &[]);
+    let document = get(running.rest_address().unwrap(), "/openapi.json");
+    assert_eq!(document, rheos::cluster::rest::openapi());
+    running.handle.control().cancel();
+}
