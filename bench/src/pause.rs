@@ -117,6 +117,10 @@ impl Probe {
                 kept.extra_rss = kept.extra_rss.max(rss - before);
             }
             drop(kept);
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "a thread that samples the process, beside the job"
+            )]
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
@@ -297,7 +301,7 @@ impl KeyedProcessFunction<u64, Touch, Touch> for Holding {
 
 fn nanos(clock: ClockId) -> i64 {
     let time = clock_gettime(clock);
-    time.tv_sec * 1_000_000_000 + i64::from(time.tv_nsec)
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 thread_local! {

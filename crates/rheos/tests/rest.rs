@@ -41,7 +41,7 @@ fn job(tap: &Tap, more: &[(&str, &str)]) -> RunningJob {
     start(&env.program().unwrap(), env.configuration()).unwrap()
 }
 
-fn checkpointed<'a>(folder: &'a Folder) -> [(&'static str, &'a str); 2] {
+fn checkpointed(folder: &Folder) -> [(&'static str, &str); 2] {
     [
         ("execution.checkpointing.interval", "20 ms"),
         ("execution.checkpointing.dir", folder.text()),

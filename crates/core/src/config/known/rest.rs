@@ -2,7 +2,7 @@
 
 use super::Area::{Cluster, Rest};
 use super::Kind::{Bool, Duration, Int, MemorySize, Str};
-use super::Verdict::{Later, NoMeaning};
+use super::Verdict::{Honoured, Later, NoMeaning};
 use super::reason::TASK_TIMES;
 use super::{KnownOption, opt};
 
