@@ -36,19 +36,6 @@ rootLogger.appenderRef.out.ref=out
 END
 }
 
-# A certificate authority of this run, and the broker's certificate, for 127.0.0.1 and localhost.
-kafka_certificates() {
-    local folder=$1
-    mkdir -p "$folder"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=rheos-test-ca \
-        -keyout "$folder/ca.key" -out "$folder/ca.pem" 2>/dev/null
-    openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$folder/broker.key" -out "$folder/broker.csr" 2>/dev/null
-    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >"$folder/broker.ext"
-    openssl x509 -req -in "$folder/broker.csr" -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -CAcreateserial \
-        -days 3650 -extfile "$folder/broker.ext" -out "$folder/broker.crt" 2>/dev/null
-    cat "$folder/broker.key" "$folder/broker.crt" "$folder/ca.pem" >"$folder/broker.pem"
-}
-
 kafka_configure() {
     local node=$1 folder=$run/kafka-$1 nodes=${RHEOS_KAFKA_NODES:-1} copies=1 in_sync=1 voters=
     local listeners names='PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT' advertised
@@ -94,11 +81,11 @@ num.io.threads=4
 num.recovery.threads.per.data.dir=2
 END
     if [ "$node" = 1 ]; then
-        kafka_certificates "$folder/tls"
+        certificates "$folder/tls"
         cat >>"$folder/server.properties" <<END
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 ssl.keystore.type=PEM
-ssl.keystore.location=$folder/tls/broker.pem
+ssl.keystore.location=$folder/tls/server.pem
 END
         for listener in sasl tls; do
             cat >>"$folder/server.properties" <<END

@@ -1,8 +1,13 @@
-# PostgreSQL of the system, with logical replication and prepared transactions; user postgres, no
-# password on loopback. It refuses to run as root, so as root it runs as the account postgres.
+# PostgreSQL of the system, with logical replication and prepared transactions. User postgres, no
+# password on loopback; or user rheos with that password (SCRAM), over TLS alone. It refuses to run as
+# root, so as root it runs as the account postgres.
 
 postgres_daemons() { echo postgres; }
-postgres_env() { echo "export RHEOS_POSTGRES=postgres://postgres@127.0.0.1:$((first + 20))/postgres"; }
+postgres_env() {
+    echo "export RHEOS_POSTGRES=postgres://postgres@127.0.0.1:$((first + 20))/postgres"
+    echo "export RHEOS_POSTGRES_TLS=postgres://rheos:rheos@127.0.0.1:$((first + 20))/postgres?sslmode=require"
+    echo "export RHEOS_POSTGRES_CA=$run/postgres/tls/ca.pem"
+}
 
 postgres_program() {
     local program
@@ -11,6 +16,7 @@ postgres_program() {
 }
 
 postgres_install() {
+    needs openssl openssl
     postgres_program initdb >/dev/null && command -v psql >/dev/null && return
     # The package would make and start a server of its own.
     if [ ! -e /etc/postgresql-common/createcluster.conf ] && [ "$(id -u)" = 0 ]; then
@@ -23,7 +29,7 @@ postgres_install() {
 postgres_as() { if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi; }
 
 postgres_start() {
-    local folder=$run/postgres
+    local folder=$run/postgres options ask=(psql -h 127.0.0.1 -p $((first + 20)) -U postgres -qAt -c)
     free postgres $((first + 20))
     mkdir -p "$folder"
     if [ "$(id -u)" = 0 ]; then
@@ -42,17 +48,34 @@ wal_level=logical
 max_prepared_transactions=100
 max_replication_slots=20
 max_wal_senders=20
-max_connections=200
 shared_buffers=64MB
 log_min_messages=warning
 END
     fi
+    certificates "$folder/tls"
+    cat >"$folder/hba.conf" <<END
+hostssl all rheos 127.0.0.1/32 scram-sha-256
+host all rheos 127.0.0.1/32 reject
+local all all trust
+host all all 127.0.0.1/32 trust
+host replication all 127.0.0.1/32 trust
+END
+    # With what a run has that was made before these were.
+    options=(-D "$folder/data" -c ssl=on -c "ssl_cert_file=$folder/tls/server.crt" -c "ssl_key_file=$folder/tls/server.key"
+        -c "hba_file=$folder/hba.conf" -c max_connections="${RHEOS_POSTGRES_CONNECTIONS:-200}")
     if [ "$(id -u)" = 0 ]; then
+        chown postgres "$folder/tls/server.key"
         # setpriv becomes the server itself, so that the pid is the server's.
         daemon postgres setpriv --reuid=postgres --regid=postgres --init-groups \
-            "$(postgres_program postgres)" -D "$folder/data"
+            "$(postgres_program postgres)" "${options[@]}"
     else
-        daemon postgres "$(postgres_program postgres)" -D "$folder/data"
+        daemon postgres "$(postgres_program postgres)" "${options[@]}"
     fi
-    wait_for postgres 60 psql -h 127.0.0.1 -p $((first + 20)) -U postgres -Atc 'select 1'
+    wait_for postgres 60 "${ask[@]}" 'select 1'
+    "${ask[@]}" "DO \$\$ BEGIN
+        IF to_regrole('rheos') IS NULL THEN
+            CREATE ROLE rheos LOGIN PASSWORD 'rheos';
+            GRANT ALL ON SCHEMA public TO rheos;
+        END IF;
+    END \$\$"
 }

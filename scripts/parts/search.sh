@@ -1,22 +1,38 @@
-# A search server with Elasticsearch's interface: one node of Elasticsearch, from its libraries. There
-# is no security, no scripting and no `GET /` in them.
+# Search servers with Elasticsearch's interface, one node each, from their libraries: `search` is
+# Elasticsearch, `opensearch` is OpenSearch. There is no security, no scripting and, in Elasticsearch,
+# no `GET /` in them.
 
 search_version=9.5.3
 search_daemons() { echo search; }
 search_env() { echo "export RHEOS_SEARCH=http://127.0.0.1:$((first + 50))"; }
+search_start() { search_node search elasticsearch-$search_version $((first + 50)); }
 
-search_install() {
+opensearch_version=3.8.0
+opensearch_daemons() { echo opensearch; }
+opensearch_env() { echo "export RHEOS_OPENSEARCH=http://127.0.0.1:$((first + 54))"; }
+opensearch_start() { search_node opensearch opensearch-$opensearch_version $((first + 54)); }
+
+search_needs() {
     java_install
     command -v javac >/dev/null || apt_install default-jdk-headless
     needs curl curl
+}
+
+search_install() {
+    search_needs
     installed elasticsearch $search_version search_fetch
+}
+
+opensearch_install() {
+    search_needs
+    installed opensearch $opensearch_version opensearch_fetch
 }
 
 search_fetch() {
     local module=$1/home/modules/transport-netty4
     maven_jars "$1" org.elasticsearch:elasticsearch:$search_version \
         org.elasticsearch.plugin:transport-netty4:$search_version
-    mkdir -p "$module" "$1/classes"
+    mkdir -p "$module"
     mv "$1"/lib/netty-*.jar "$1"/lib/transport-netty4-*.jar "$module/"
     cat >"$module/plugin-descriptor.properties" <<END
 description=transport-netty4
@@ -28,21 +44,38 @@ elasticsearch.version=$search_version
 extended.plugins=
 has.native.controller=false
 END
-    # It names no class of the server at compile time: a compiler older than the server's classes will do.
-    javac -nowarn --release 17 -d "$1/classes" "$here/parts/SearchNode.java"
-    (cd "$1/classes" && "$(dirname "$(readlink -f "$(command -v javac)")")/jar" cf "$1/lib/zz-search-node.jar" ./*.class)
 }
 
-search_start() {
-    local options setting settings=() folder=$run/search
-    mapfile -t options < <(java_options search)
-    free search $((first + 50)) $((first + 51))
+opensearch_fetch() {
+    maven_jars "$1" org.opensearch:opensearch:$opensearch_version \
+        org.opensearch.plugin:transport-netty4-client:$opensearch_version \
+        org.apache.logging.log4j:log4j-core:2.25.4
+}
+
+# What starts a node; made again where it is older than its source.
+search_launcher() {
+    local classes=$home/search-server jar=$home/search-server.jar
+    if [ "$jar" -nt "$here/parts/SearchServer.java" ]; then return; fi
+    mkdir -p "$classes"
+    # It names no class of a server at compile time: a compiler older than the servers' classes will do.
+    javac -nowarn --release 17 -d "$classes" "$here/parts/SearchServer.java"
+    (cd "$classes" && "$(dirname "$(readlink -f "$(command -v javac)")")/jar" cf "$jar.$$" ./*.class)
+    mv "$jar.$$" "$jar"
+}
+
+# search_node DAEMON INSTALLED PORT; the next port is the transport's.
+search_node() {
+    local name=$1 folder=$run/$1 installed=$home/$2 port=$3 options setting settings=()
+    mapfile -t options < <(java_options "$name")
+    free "$name" "$port" $((port + 1))
+    search_launcher
     mkdir -p "$folder/config" "$folder/plugins"
-    ln -sfn "$home/elasticsearch-$search_version/home/modules" "$folder/modules"
+    if [ -d "$installed/home/modules" ]; then ln -sfn "$installed/home/modules" "$folder/modules"; fi
     for setting in node.name=n1 cluster.name=rheos discovery.type=single-node network.host=127.0.0.1 \
-        http.port=$((first + 50)) transport.port=$((first + 51)) cluster.routing.allocation.disk.threshold_enabled=false \
+        http.port="$port" transport.port=$((port + 1)) cluster.routing.allocation.disk.threshold_enabled=false \
         ${RHEOS_SEARCH_SETTINGS:-}; do settings+=("$setting"); done
-    daemon search "$(java_find)" -Xms512m -Xmx512m -XX:TieredStopAtLevel=1 "${options[@]}" \
-        --enable-native-access=ALL-UNNAMED -cp "$home/elasticsearch-$search_version/lib/*" SearchNode "$folder" "${settings[@]}"
-    wait_for search 120 curl -fsS -m 2 "http://127.0.0.1:$((first + 50))/_cluster/health?wait_for_status=yellow&timeout=1s"
+    daemon "$name" "$(java_find)" -Xms512m -Xmx512m -XX:TieredStopAtLevel=1 "${options[@]}" \
+        --enable-native-access=ALL-UNNAMED -cp "$home/search-server.jar:$installed/lib/*" SearchServer \
+        "${2%-*}" "$folder" "${settings[@]}"
+    wait_for "$name" 120 curl -fsS -m 2 "http://127.0.0.1:$port/_cluster/health?wait_for_status=yellow&timeout=1s"
 }

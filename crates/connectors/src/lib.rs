@@ -58,6 +58,9 @@ mod setting;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod tls;
 
+#[cfg(doctest)]
+mod pages;
+
 #[cfg(all(feature = "avro", feature = "filesystem"))]
 pub use avro::AvroFiles;
 pub use bad_records::{BadRecords, DeadLetter, dead_letters};

@@ -1,5 +1,5 @@
-//! The Elasticsearch sink: against a real server, and against one that answers as it is told where a
-//! real one can't be made to (busy, documents too large, who asks).
+//! The Elasticsearch sink: against Elasticsearch and OpenSearch, and against a server that answers as it
+//! is told, where it matters what exactly is asked.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,11 +9,9 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use common::http::{Asked, Scripted, request};
 use common::proxy::Proxy;
 use common::{part, unique};
 use rheos::execute::start;
@@ -76,31 +74,22 @@ fn of<T: Row>(rows: Vec<T>, sink: ElasticsearchSink<T>) -> Result<Vec<DeadLetter
 /// Asks the server itself.
 fn ask(url: &str, path: &str, body: Value) -> Value {
     let host = url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).unwrap();
     // Some questions may have no body at all.
     let body = if body.is_null() {
         String::new()
     } else {
         body.to_string()
     };
-    write!(
-        stream,
-        "POST /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
-    let body = if head.to_lowercase().contains("transfer-encoding: chunked") {
-        let pieces = body.split("\r\n").skip(1).step_by(2);
-        pieces.collect::<String>()
-    } else {
-        body.to_owned()
-    };
-    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    let (status, answer) = request(host, &format!("POST /{path}"), "application/json", &body);
+    assert_eq!(status, 200, "{path}: {answer}");
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+/// Elasticsearch and OpenSearch, as far as they are there.
+fn servers() -> impl Iterator<Item = String> {
+    ["RHEOS_SEARCH", "RHEOS_OPENSEARCH"]
+        .into_iter()
+        .filter_map(part)
 }
 
 fn documents(url: &str, index: &str) -> Vec<Value> {
@@ -122,79 +111,77 @@ fn count(url: &str, index: &str) -> usize {
 
 #[test]
 fn documents_of_an_id_are_replaced() {
-    let Some(url) = part("RHEOS_SEARCH") else {
-        return;
-    };
-    let index = unique("windows");
-    let mut rows: Vec<Window> = (0..2_000).map(window).collect();
-    rows.extend((0..500).map(|k| Window {
-        sum: -1.0,
-        ..window(k)
-    }));
-    let limits = BatchLimits {
-        max_rows: 300,
-        max_bytes: 1 << 20,
-        interval: Duration::from_secs(1),
-    };
-    of(rows, sink(&url, &index).batches(limits)).unwrap();
-    let found = documents(&url, &index);
-    assert_eq!(found.len(), 2_000);
-    for hit in found {
-        let source = &hit["_source"];
-        let k = source["start"].as_u64().unwrap() * 10
-            + (0..10)
-                .find(|c| source["category"] == format!("c \"{c}\""))
-                .unwrap();
-        let sum = if k < 500 { -1.0 } else { k as f64 / 4.0 };
-        assert_eq!(source["sum"].as_f64().unwrap(), sum, "{hit}");
-        assert_eq!(
-            source["note"].as_str(),
-            k.is_multiple_of(3).then_some("ü\n")
-        );
+    for url in servers() {
+        let index = unique("windows");
+        let mut rows: Vec<Window> = (0..2_000).map(window).collect();
+        rows.extend((0..500).map(|k| Window {
+            sum: -1.0,
+            ..window(k)
+        }));
+        let limits = BatchLimits {
+            max_rows: 300,
+            max_bytes: 1 << 20,
+            interval: Duration::from_secs(1),
+        };
+        of(rows, sink(&url, &index).batches(limits)).unwrap();
+        let found = documents(&url, &index);
+        assert_eq!(found.len(), 2_000);
+        for hit in found {
+            let source = &hit["_source"];
+            let k = source["start"].as_u64().unwrap() * 10
+                + (0..10)
+                    .find(|c| source["category"] == format!("c \"{c}\""))
+                    .unwrap();
+            let sum = if k < 500 { -1.0 } else { k as f64 / 4.0 };
+            assert_eq!(source["sum"].as_f64().unwrap(), sum, "{hit}");
+            assert_eq!(
+                source["note"].as_str(),
+                k.is_multiple_of(3).then_some("ü\n")
+            );
+        }
     }
 }
 
 #[test]
 fn an_older_version_changes_nothing_and_rows_can_delete() {
-    let Some(url) = part("RHEOS_SEARCH") else {
-        return;
-    };
-    let index = unique("versions");
-    let row = |sum: f64, start: i64| Window {
-        category: "c".to_owned(),
-        start,
-        sum,
-        note: None,
-    };
-    let versioned = || {
-        ElasticsearchSink::new([url.as_str()], index.as_str())
-            .create_index(MAPPING)
+    for url in servers() {
+        let index = unique("versions");
+        let row = |sum: f64, start: i64| Window {
+            category: "c".to_owned(),
+            start,
+            sum,
+            note: None,
+        };
+        let versioned = || {
+            ElasticsearchSink::new([url.as_str()], index.as_str())
+                .create_index(MAPPING)
+                .id(|w: &Window| format!("id-{}", w.start))
+                .version(|w: &Window| w.sum as u64)
+        };
+        let rows = vec![
+            row(5.0, 1),
+            row(3.0, 1),
+            row(7.0, 2),
+            row(9.0, 2),
+            row(2.0, 2),
+        ];
+        assert_eq!(of(rows, versioned()).unwrap(), []);
+        let sums = |found: &[Value]| {
+            let mut sums: Vec<f64> = found
+                .iter()
+                .map(|hit| hit["_source"]["sum"].as_f64().unwrap())
+                .collect();
+            sums.sort_by(f64::total_cmp);
+            sums
+        };
+        assert_eq!(sums(&documents(&url, &index)), [5.0, 9.0]);
+        let deleting = ElasticsearchSink::new([url.as_str()], index.as_str())
             .id(|w: &Window| format!("id-{}", w.start))
-            .version(|w: &Window| w.sum as u64)
-    };
-    let rows = vec![
-        row(5.0, 1),
-        row(3.0, 1),
-        row(7.0, 2),
-        row(9.0, 2),
-        row(2.0, 2),
-    ];
-    assert_eq!(of(rows, versioned()).unwrap(), []);
-    let sums = |found: &[Value]| {
-        let mut sums: Vec<f64> = found
-            .iter()
-            .map(|hit| hit["_source"]["sum"].as_f64().unwrap())
-            .collect();
-        sums.sort_by(f64::total_cmp);
-        sums
-    };
-    assert_eq!(sums(&documents(&url, &index)), [5.0, 9.0]);
-    let deleting = ElasticsearchSink::new([url.as_str()], index.as_str())
-        .id(|w: &Window| format!("id-{}", w.start))
-        .delete_if(|w: &Window| w.sum == 0.0);
-    // The second is not there, which is as well.
-    of(vec![row(0.0, 1), row(0.0, 77)], deleting).unwrap();
-    assert_eq!(sums(&documents(&url, &index)), [9.0]);
+            .delete_if(|w: &Window| w.sum == 0.0);
+        // The second is not there, which is as well.
+        of(vec![row(0.0, 1), row(0.0, 77)], deleting).unwrap();
+        assert_eq!(sums(&documents(&url, &index)), [9.0]);
+    }
 }
 
 /// A row whose `start` is a text, which a `long` does not take.
@@ -206,48 +193,47 @@ struct Odd {
 
 #[test]
 fn documents_that_the_index_does_not_take_are_bad_records() {
-    let Some(url) = part("RHEOS_SEARCH") else {
-        return;
-    };
-    let index = unique("odd");
-    let rows: Vec<Odd> = (0..100)
-        .map(|k| Odd {
-            id: if k == 80 {
-                "x".repeat(513)
-            } else {
-                format!("id{k}")
-            },
-            start: if k == 41 {
-                "soon".to_owned()
-            } else {
-                k.to_string()
-            },
-        })
-        .collect();
-    let into = || {
-        ElasticsearchSink::new([url.as_str()], index.as_str())
-            .create_index(MAPPING)
-            .id(|odd: &Odd| odd.id.clone())
-    };
-    let letters = of(rows.clone(), into().bad_records(BadRecords::DeadLetter)).unwrap();
-    let mut lines: Vec<u64> = letters.iter().map(|letter| letter.line).collect();
-    lines.sort_unstable();
-    assert_eq!(lines, [42, 81], "{letters:?}");
-    assert!(
-        letters.iter().any(|l| l.error.contains("status 400")),
-        "{letters:?}"
-    );
-    assert!(
-        letters.iter().any(|l| l.error.contains("513 bytes")),
-        "{letters:?}"
-    );
-    assert_eq!(count(&url, &index), 98);
-    let error = of(rows, into()).unwrap_err().to_string();
-    for says in ["elasticsearch-sink", "row 42", "status 400"] {
+    for url in servers() {
+        let index = unique("odd");
+        let rows: Vec<Odd> = (0..100)
+            .map(|k| Odd {
+                id: if k == 80 {
+                    "x".repeat(513)
+                } else {
+                    format!("id{k}")
+                },
+                start: if k == 41 {
+                    "soon".to_owned()
+                } else {
+                    k.to_string()
+                },
+            })
+            .collect();
+        let into = || {
+            ElasticsearchSink::new([url.as_str()], index.as_str())
+                .create_index(MAPPING)
+                .id(|odd: &Odd| odd.id.clone())
+        };
+        let letters = of(rows.clone(), into().bad_records(BadRecords::DeadLetter)).unwrap();
+        let mut lines: Vec<u64> = letters.iter().map(|letter| letter.line).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [42, 81], "{letters:?}");
         assert!(
-            error.contains(says) || error.contains("row 81"),
-            "'{says}' in {error}"
+            letters.iter().any(|l| l.error.contains("status 400")),
+            "{letters:?}"
         );
+        assert!(
+            letters.iter().any(|l| l.error.contains("513 bytes")),
+            "{letters:?}"
+        );
+        assert_eq!(count(&url, &index), 98);
+        let error = of(rows, into()).unwrap_err().to_string();
+        for says in ["elasticsearch-sink", "row 42", "status 400"] {
+            assert!(
+                error.contains(says) || error.contains("row 81"),
+                "'{says}' in {error}"
+            );
+        }
     }
 }
 
@@ -310,87 +296,6 @@ fn a_way_that_is_cut_or_stopped_loses_nothing() {
     job.handle.control().stop(true);
     job.wait().unwrap();
     assert_eq!(count(&url, &index) as u64, taken());
-}
-
-/// A request that came in.
-#[derive(Debug, Clone)]
-struct Asked {
-    line: String,
-    authorization: String,
-    body: String,
-}
-
-/// A server that answers as it is told, and keeps what it was asked.
-struct Scripted {
-    url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-impl Scripted {
-    fn new(answer: impl Fn(usize, &Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let (kept, answer) = (asked.clone(), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (kept, answer) = (kept.clone(), answer.clone());
-                std::thread::spawn(move || {
-                    let mut stream = stream.unwrap();
-                    let mut reader = BufReader::new(stream.try_clone().unwrap());
-                    while let Some(asked) = read_request(&mut reader) {
-                        let number = {
-                            let mut all = kept.lock().unwrap();
-                            all.push(asked.clone());
-                            all.len()
-                        };
-                        let (status, body) = answer(number, &asked);
-                        let head = format!(
-                            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n",
-                            body.len()
-                        );
-                        if stream.write_all((head + &body).as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let (mut length, mut authorization) = (0, String::new());
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        let header = header.trim_end();
-        if header.is_empty() {
-            break;
-        }
-        let (name, value) = header.split_once(": ")?;
-        match name.to_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "authorization" => authorization = value.to_owned(),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Asked {
-        line: line.trim_end().to_owned(),
-        authorization,
-        body: String::from_utf8(body).unwrap(),
-    })
 }
 
 /// Ids of the actions of a request.

@@ -8,7 +8,7 @@ use rheos_core::clock::SharedClock;
 
 use super::bulk::{Batch, Fate, Item, fates, reason};
 use crate::error::ConnectorError;
-use crate::http::{Answer, Ask, HttpClient};
+use crate::http::{Answer, Ask, HttpClient, Unanswered};
 use crate::outbox::{Courier, Delivered, Patience, Rejected};
 use crate::secret::without_user;
 
@@ -77,7 +77,8 @@ impl BulkCourier {
                         _ => return Err(self.failed(&format!("making the index {index}: {why}"))),
                     }
                 }
-                Err(message) => self.wait(&message).await?,
+                Err(Unanswered::Passing(message)) => self.wait(&message).await?,
+                Err(Unanswered::Refused(message)) => return Err(self.failed(&message)),
             }
         }
         Ok(())
@@ -97,7 +98,8 @@ impl BulkCourier {
         });
         let answer = match asked.await {
             Ok(answer) => answer,
-            Err(message) => return Whole::Again(message),
+            Err(Unanswered::Passing(message)) => return Whole::Again(message),
+            Err(Unanswered::Refused(message)) => return Whole::Fatal(message),
         };
         match answer.status {
             200..=299 => match fates(items, &answer.body) {

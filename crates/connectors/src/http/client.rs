@@ -1,6 +1,6 @@
 //! A client for HTTP/1.1 with kept connections, TLS by rustls, and a bound on time and on answers.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,15 @@ pub(crate) struct Ask<'a> {
     pub url: &'a str,
     pub content_type: Option<&'static str>,
     pub body: Bytes,
+}
+
+/// Why there is no answer, in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// The way to the server, or the server, is in trouble: it passes.
+    Passing(String),
+    /// One does not trust the other: it will not pass.
+    Refused(String),
 }
 
 /// What was answered.
@@ -84,8 +93,8 @@ impl HttpClient {
     /// Asks.
     ///
     /// # Errors
-    /// What went wrong on the way, in a line; an answer of any status is none.
-    pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, String> {
+    /// What went wrong on the way; an answer of any status is none.
+    pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Unanswered> {
         let mut request = Request::builder()
             .method(ask.method)
             .uri(ask.url)
@@ -98,23 +107,16 @@ impl HttpClient {
         }
         let request = request
             .body(Full::new(ask.body))
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Unanswered::Refused(error.to_string()))?;
         let answered = async {
             let response = self.client.request(request).await;
-            let response = response.map_err(|error| {
-                let mut text = error.to_string();
-                let mut source = error.source();
-                while let Some(cause) = source {
-                    text = format!("{text}: {cause}");
-                    source = cause.source();
-                }
-                text
-            })?;
+            let response = response.map_err(|error| unanswered(&error))?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), MAX_ANSWER)
                 .collect()
                 .await;
-            let body = body.map_err(|error| format!("reading the answer: {error}"))?;
+            let body =
+                body.map_err(|error| Unanswered::Passing(format!("reading the answer: {error}")))?;
             Ok(Answer {
                 status,
                 body: body.to_bytes(),
@@ -122,8 +124,34 @@ impl HttpClient {
         };
         match tokio::time::timeout(self.timeout, answered).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} ms", self.timeout.as_millis())),
+            Err(_) => Err(Unanswered::Passing(format!(
+                "no answer within {} ms",
+                self.timeout.as_millis()
+            ))),
         }
+    }
+}
+
+/// An error with its causes, in a line.
+fn unanswered(error: &(dyn Error + 'static)) -> Unanswered {
+    let mut text = error.to_string();
+    let mut refused = false;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        refused |= cause.is::<rustls::Error>();
+        // What an I/O error wraps is no source of it.
+        source = match cause.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => cause.source(),
+        };
+    }
+    match refused {
+        true => Unanswered::Refused(text),
+        false => Unanswered::Passing(text),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 
-use super::client::{Answer, Ask, HttpClient};
+use super::client::{Answer, Ask, HttpClient, Unanswered};
 use crate::error::ConnectorError;
 use crate::net::Trust;
 use crate::secret::{Secret, without_user};
@@ -137,7 +137,10 @@ impl HttpLookup {
             content_type,
             body,
         };
-        let Answer { status, body } = self.client.ask(ask).await.map_err(failed)?;
+        let answer = self.client.ask(ask).await;
+        let Answer { status, body } = answer.map_err(|unanswered| match unanswered {
+            Unanswered::Passing(message) | Unanswered::Refused(message) => failed(message),
+        })?;
         if (200..300).contains(&status) || status == 404 {
             Ok(HttpAnswer {
                 status,

@@ -5,4 +5,4 @@ mod lookup;
 
 pub use lookup::{HttpAnswer, HttpLookup};
 
-pub(crate) use client::{Answer, Ask, HttpClient};
+pub(crate) use client::{Answer, Ask, HttpClient, Unanswered};

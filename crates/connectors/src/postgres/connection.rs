@@ -6,9 +6,12 @@
 //! over a newer one.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -27,8 +30,9 @@ pub struct PostgresOptions {
     pub username: Option<Secret>,
     /// The password, if it is not in the address.
     pub password: Option<Secret>,
-    /// Whose certificates are trusted, where the address asks for TLS (`sslmode=require`; certificate
-    /// and host name are then checked).
+    /// Whose certificates are trusted. With `sslmode=require` in the address the server must have TLS,
+    /// and certificate and host name are checked. An address that does not say takes TLS where the
+    /// server has it and is trusted, and else goes on without, with a warning.
     pub trust: Trust,
     /// How long connecting may take; 10 seconds unless told.
     pub connect_timeout: Duration,
@@ -102,6 +106,7 @@ impl PostgresOptions {
             config,
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout,
+            plain: Arc::default(),
         })
     }
 }
@@ -115,6 +120,8 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
     connect_timeout: Duration,
     pub request_timeout: Duration,
+    /// Whether it has been told that there is no TLS.
+    plain: Arc<AtomicBool>,
 }
 
 /// Statements that run one at a time: PostgreSQL's IF NOT EXISTS does not keep two from colliding.
@@ -167,11 +174,35 @@ impl Connector {
         }
     }
 
+    /// Whether TLS failed that was but preferred, which is what an address says that says nothing.
+    fn may_do_without_tls(&self, message: &str) -> bool {
+        let may = self.config.get_ssl_mode() == SslMode::Prefer
+            && message.starts_with("error performing TLS handshake");
+        if may && !self.plain.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "PostgreSQL at {}: {message}; going on without TLS, which the address does not ask \
+                 for: with sslmode=require it is had or the job fails, with sslmode=disable it is not \
+                 tried",
+                self.name
+            );
+        }
+        may
+    }
+
     pub async fn connect(&self) -> Result<Connection, Fault> {
         // The client's own time-out is a host's; names are looked up and greetings awaited beside it.
         let whole = self.connect_timeout.saturating_mul(2);
         let connecting = self.config.connect(self.tls.clone());
-        let (client, connection) = within(whole, "connecting", connecting).await?;
+        let connected = match within(whole, "connecting", connecting).await {
+            Err(Fault::Fatal(message)) if self.may_do_without_tls(&message) => {
+                let mut plain = self.config.clone();
+                plain.ssl_mode(SslMode::Disable);
+                let connecting = plain.connect(self.tls.clone());
+                within(whole, "connecting", connecting).await
+            }
+            connected => connected,
+        };
+        let (client, connection) = connected?;
         let driver = tokio::runtime::Handle::current().spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to PostgreSQL ended: {error}");

@@ -7,6 +7,9 @@
     reason = "each test uses a part of this"
 )]
 
+pub mod endless;
+pub mod http;
+pub mod own;
 pub mod proxy;
 
 use std::io::Write;
@@ -45,11 +48,11 @@ pub fn unique(what: &str) -> String {
     format!("{what}-{}-{}", std::process::id(), now.as_nanos())
 }
 
-/// Waits for a condition, for two minutes.
+/// Waits for a condition: for five minutes, since a machine may have much else to do.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let began = std::time::Instant::now();
     while !done() {
-        assert!(began.elapsed().as_secs() < 120, "{what}");
+        assert!(began.elapsed().as_secs() < 300, "{what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
