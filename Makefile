@@ -25,8 +25,8 @@ run: setup
 	cargo run --release --locked -p high_throughput -- run $(STORE) $(ARGS) && \
 	rm -rf target/checkpoints
 
-run-real: setup
-	@scripts/run-real $(ARGS)
+run-real:
+	@scripts/setup all && scripts/run-real $(ARGS)
 
-test: setup
-	@scripts/test
+test:
+	@scripts/setup all && scripts/test

@@ -22,7 +22,8 @@ pub struct Spec {
 /// The sinks of a job, by name.
 pub type Outputs = Vec<(&'static str, Arc<Measured>)>;
 
-fn events(env: &StreamEnv, spec: &Spec) -> DataStream<Event> {
+/// The stream, with its watermarks.
+pub fn events(env: &StreamEnv, spec: &Spec) -> DataStream<Event> {
     let bound = Duration::from_millis(OUT_OF_ORDERNESS as u64);
     let strategy = WatermarkStrategy::for_bounded_out_of_orderness(bound)
         .with_timestamp_assigner(|event: &Event, _| event.ts);

@@ -1,12 +1,13 @@
 //! Benchmarks, comparable side by side with the peer of the same name: one JSON line each.
 //!
-//! `rheos-bench pipe|count|shuffle|gen|pause [--events N] [--parallelism P] [--rate R] …`; the work is the
-//! very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
+//! `rheos-bench pipe|count|shuffle|gen|keys|pause [--events N] [--parallelism P] [--rate R]
+//! …`; the work is the very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
 //! reads the topic that the peer's `KafkaFill` makes.
 
 mod jobs;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod keys;
 mod measure;
 mod pause;
 mod report;
@@ -35,6 +36,8 @@ enum Job {
     Shuffle,
     /// Filter and map in one chain.
     Gen,
+    /// A value of a hundred bytes a key, of as many as `--keys` says.
+    Keys,
     /// How long checkpoints make a task stand still, at much state.
     Pause,
     /// Five-minute counts and sums by user of a topic that the peer has filled.
@@ -49,14 +52,23 @@ struct Arguments {
     /// Events to make.
     #[arg(long, default_value_t = 20_000_000)]
     events: u64,
+    /// Of the job `keys`: by Zipf's law, with exponent 1, instead of all alike.
+    #[arg(long)]
+    zipf: bool,
+    /// From the trigger of a checkpoint to the next, as `10s`; without it none is taken.
+    #[arg(long, value_name = "DURATION")]
+    checkpoint_interval: Option<String>,
+    /// Where checkpoints are kept; in memory without it.
+    #[arg(long, value_name = "DIR")]
+    checkpoints: Option<String>,
     /// Subtasks of every operator.
     #[arg(long, default_value_t = 2)]
     parallelism: u32,
-    /// Of the job `pause`: keys, of some 200 bytes of state each.
+    /// Of the jobs `keys` and `pause`: how many there are, of some 100 and some 200 bytes of state.
     #[arg(long, default_value_t = 5_000_000)]
     keys: u64,
     /// State backend.
-    #[arg(long, default_value = "heap", value_parser = ["heap"])]
+    #[arg(long, default_value = "heap", value_parser = ["heap", "rocksdb"])]
     state: String,
     /// Events a second over all subtasks; 0 as fast as possible. With a rate, latencies are kept.
     #[arg(long, default_value_t = 0)]
@@ -126,7 +138,17 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
 
 /// Runs the job once.
 fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxError> {
-    let configuration = Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
+    let mut configuration =
+        Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
+    if arguments.state == "rocksdb" {
+        configuration.set("state.backend.type", "rocksdb");
+    }
+    if let Some(interval) = &arguments.checkpoint_interval {
+        configuration.set("execution.checkpointing.interval", interval);
+    }
+    if let Some(folder) = &arguments.checkpoints {
+        configuration.set("execution.checkpointing.dir", folder);
+    }
     let env = StreamEnv::new(configuration.clone());
     env.name(format!("bench {:?}", arguments.job))
         .parallelism(arguments.parallelism);
@@ -150,6 +172,10 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
         Job::Count => jobs::count(&env, &spec),
         Job::Shuffle => jobs::shuffle(&env, &spec),
         Job::Gen => jobs::generate(&env, &spec),
+        Job::Keys => {
+            let (keys, zipf) = (arguments.keys.max(1), arguments.zipf);
+            keys::keys(&env, &spec, keys::Draw { keys, zipf })
+        }
         Job::Pause => pause::pause(&env, arguments.keys, events, &probe),
         #[cfg(feature = "kafka")]
         Job::Kafka => kafka::count(

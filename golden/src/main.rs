@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rheos_golden::suite::{Selection, Suite};
 
 /// Runs the golden scenarios of a folder through Rheos and judges them.
@@ -31,6 +31,16 @@ struct Arguments {
     /// With --crash-every: the checkpoint is unaligned, and taken while the item is in flight.
     #[arg(long, requires = "crash_every")]
     unaligned: bool,
+    /// Where jobs keep their state.
+    #[arg(long, value_enum, default_value_t = State::Heap)]
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Heap,
+    /// With the feature `rocksdb`.
+    Rocksdb,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +50,7 @@ fn main() -> ExitCode {
         parallelism: arguments.parallelism,
         crash_every: arguments.crash_every,
         unaligned: arguments.unaligned,
+        rocksdb: arguments.state == State::Rocksdb,
     };
     let report = match Suite::read(&arguments.dir) {
         Ok(suite) => suite.run(&selection),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::judge::judge;
 use crate::report::{Report, Verdict};
-use crate::run::crash;
 use crate::run::{Outcome, RunError, run};
+use crate::run::{backend, crash};
 use crate::scenario::{Program, Scenario, Sealed, parse};
 
 /// A folder that cannot be used: name another one.
@@ -47,6 +47,8 @@ pub struct Selection {
     pub crash_every: Option<usize>,
     /// The checkpoint is unaligned, and taken while the item is in flight.
     pub unaligned: bool,
+    /// Whether jobs keep their state in RocksDB.
+    pub rocksdb: bool,
 }
 
 impl Selection {
@@ -105,6 +107,7 @@ impl Suite {
     pub fn run(&self, selection: &Selection) -> Report {
         let mut report = Report::default();
         crash::set_every(selection.crash_every, selection.unaligned);
+        backend::set_rocksdb(selection.rocksdb);
         for (file, number, line) in &self.lines {
             let place = format!("{file}:{number}");
             match parse(line) {

@@ -10,6 +10,7 @@ use rheos_cluster::JobError;
 use rheos_cluster::checkpoint::job_store::{Begun, Start};
 use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
+use rheos_cluster::memory::managed_memory;
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
 use rheos_cluster::rest::{LogTail, RestError, RestServer, RestSettings, Served};
 use rheos_core::clock::{SharedClock, SystemClock};
@@ -24,6 +25,7 @@ use rheos_runtime::exchange::debloat::WindowLimits;
 use rheos_runtime::exchange::writer::BatchLimits;
 use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::task::{NoListener, TaskListener};
+use rheos_state::store::settings::store_backend;
 
 use crate::error::ApiError;
 
@@ -142,6 +144,8 @@ pub fn start_with(
     if let Some(prepare) = start.prepare.filter(|_| afresh) {
         prepare()?;
     }
+    let managed = || managed_memory(&configuration);
+    let stores = store_backend(&configuration, managed).map_err(refused)?;
     let environment = TaskEnvironment {
         clock,
         io: Some(io.handle().clone()),
@@ -150,6 +154,7 @@ pub fn start_with(
         configuration: Arc::new(configuration),
         listener: start.listener,
         checkpointing: None,
+        stores,
         seed,
         attempt: 0,
     };

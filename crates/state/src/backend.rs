@@ -12,7 +12,9 @@
 //! that declares the same states.
 
 mod enumeration;
+mod evicting;
 mod frozen;
+mod stored;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -40,6 +42,7 @@ use crate::ttl::StateTtlConfig;
 use crate::value::ValueState;
 use frozen::Freeze;
 pub use frozen::FrozenKey;
+use stored::Stored;
 
 /// What there is to know about one state.
 #[derive(Debug, Clone)]
@@ -83,6 +86,9 @@ pub struct KeyedBackend<K> {
     pub(crate) image_slice: usize,
     /// Whether something is to be done as a key comes to hand.
     attention: Cell<bool>,
+    /// What is kept of the store behind the states.
+    stored: RefCell<Option<Box<Stored>>>,
+    has_store: bool,
 }
 
 impl<K> fmt::Debug for KeyedBackend<K> {
@@ -118,6 +124,8 @@ impl<K: Row> KeyedBackend<K> {
             image: None,
             image_slice: IMAGE_SLICE,
             attention: Cell::new(false),
+            stored: RefCell::new(None),
+            has_store: false,
         }
     }
 
@@ -349,6 +357,9 @@ impl<K: Row> KeyedBackend<K> {
     /// [`KeyDirectory::resolve_batch`].
     pub fn resolve_batch(&mut self, hashes: &[u64], keys: &[K], out: &mut Vec<u32>) {
         self.directory.resolve_batch(hashes, keys, out);
+        if self.has_store {
+            self.bring(out);
+        }
     }
 
     /// The slots of a batch of rows that have their keys inside. See
@@ -361,6 +372,9 @@ impl<K: Row> KeyedBackend<K> {
         out: &mut Vec<u32>,
     ) {
         self.directory.resolve_batch_with(hashes, same, make, out);
+        if self.has_store {
+            self.bring(out);
+        }
     }
 
     /// The slot of one key, opened if it is new.
@@ -368,6 +382,15 @@ impl<K: Row> KeyedBackend<K> {
     /// # Panics
     /// At more than 2³²−2 keys at one time.
     pub fn resolve(&mut self, hash: u64, key: &K) -> u32 {
+        let slot = self.directory.resolve_or_insert(hash, key);
+        if self.has_store {
+            self.bring(&[slot]);
+        }
+        slot
+    }
+
+    /// As [`KeyedBackend::resolve`], of a key whose entries are not needed.
+    pub(crate) fn resolve_only(&mut self, hash: u64, key: &K) -> u32 {
         self.directory.resolve_or_insert(hash, key)
     }
 
@@ -384,6 +407,9 @@ impl<K: Row> KeyedBackend<K> {
     /// As [`KeyedBackend::touch`], but for what is behind the states' cells, and with the keys: for
     /// timers, which come without them.
     pub fn touch_keys(&self, slots: &[u32]) {
+        if self.has_store {
+            self.bring(slots);
+        }
         let mut read = self.directory.touch(slots);
         for state in &self.states {
             read += state.borrow().touch_near(slots);
@@ -418,6 +444,9 @@ impl<K: Row> KeyedBackend<K> {
     pub fn enter(&self, slot: u32) -> bool {
         match self.directory.hash(slot) {
             Some(hash) => {
+                if self.has_store {
+                    self.bring(&[slot]);
+                }
                 self.set_current(slot, hash);
                 true
             }
@@ -434,6 +463,9 @@ impl<K: Row> KeyedBackend<K> {
     /// Frees the slots that neither state nor a timer refers to. Slots resolved before are no
     /// longer valid. Returns how many keys went.
     pub fn end_batch(&mut self) -> usize {
+        if self.has_store {
+            return self.end_stored_batch();
+        }
         self.directory.sweep()
     }
 
@@ -480,6 +512,11 @@ impl<K: Row> KeyedBackend<K> {
                 state.clean_up(keys, self.context.now());
             }
         }
+    }
+
+    /// Whether a state is declared.
+    pub fn has_states(&self) -> bool {
+        !self.states.is_empty()
     }
 
     /// What there is to know about each state, in the order of declaration.

@@ -71,6 +71,17 @@ pub enum StateError {
         part: &'static str,
     },
 
+    /// Mend the disk, or choose another checkpoint: a store behind the state failed.
+    #[error("state in {location}: {what} failed: {reason}")]
+    Store {
+        /// Where it lies.
+        location: String,
+        /// What was done.
+        what: &'static str,
+        /// What the store or the system said.
+        reason: String,
+    },
+
     /// Whoever receives the snapshot stopped it.
     #[error("the snapshot of state `{name}` was stopped: {reason}")]
     Stopped {

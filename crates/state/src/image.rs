@@ -219,6 +219,7 @@ impl<K: Row> KeyedBackend<K> {
         let targets = self.targets(image, own)?;
         let services = self.services(image)?;
         let now = self.context().now();
+        let stored = self.has_store();
         image.frames(groups, |frame| {
             let mut frame = Reader::new(frame);
             let mut at: Option<(u32, u64)> = None;
@@ -227,7 +228,7 @@ impl<K: Row> KeyedBackend<K> {
                 if let Record::Key(bytes) = record {
                     let key = read_key::<K>(bytes)?;
                     let hash = key.key_hash();
-                    at = Some((self.resolve(hash, &key), hash));
+                    at = Some((self.resolve_only(hash, &key), hash));
                     continue;
                 }
                 let (slot, key_hash) =
@@ -236,6 +237,11 @@ impl<K: Row> KeyedBackend<K> {
                     Record::Key(_) => {}
                     Record::Entry(state, piece) => match targets.get(state) {
                         Some(Target::Table(table)) => {
+                            if stored {
+                                // It is not in the store yet.
+                                self.bring(&[slot]);
+                                table.borrow_mut().changes().note(slot);
+                            }
                             table.borrow_mut().restore(slot, &piece, now)?;
                         }
                         Some(Target::Own(state)) => show(OwnEntry {
@@ -257,6 +263,10 @@ impl<K: Row> KeyedBackend<K> {
                             .register(timestamp, slot, namespace);
                     }
                 }
+            }
+            if stored {
+                self.end_batch();
+                self.check_store()?;
             }
             Ok(())
         })?;

@@ -180,11 +180,16 @@ impl<K: Row> KeyedBackend<K> {
             states: head.0.states.len(),
             service: 0,
         });
-        let sink = FrameSink {
-            frames,
-            states: own,
-        };
-        self.freeze(self.all_slots(), Box::new(sink));
+        if self.has_store() {
+            // The entries go to the store; the image has timers alone.
+            self.freeze_to_store();
+        } else {
+            let sink = FrameSink {
+                frames,
+                states: own,
+            };
+            self.freeze(self.all_slots(), Box::new(sink));
+        }
         for (_, timers) in self.timer_services() {
             timers.service().borrow_mut().freeze();
         }
@@ -285,7 +290,9 @@ impl<K: Row> KeyedBackend<K> {
         };
         let done = self.write_some(&mut image);
         image.frames.borrow_mut().take(out)?;
+        self.check_store()?;
         if done? {
+            self.end_saving();
             self.drop_image();
             return Ok(true);
         }
@@ -294,7 +301,9 @@ impl<K: Row> KeyedBackend<K> {
     }
 
     fn write_some(&self, image: &mut ImagePass) -> Result<bool, StateError> {
-        for _ in 0..SLICE_KEYS {
+        // To write a key to a store takes longer than to encode it.
+        let keys = SLICE_KEYS / if self.has_store() { 4 } else { 1 };
+        for _ in 0..keys {
             if image.frames.borrow().done.as_slice().len() >= self.image_slice {
                 return Ok(false);
             }
@@ -330,6 +339,11 @@ impl<K: Row> KeyedBackend<K> {
     /// Gives up an image that is being written, if there is one.
     pub fn drop_image(&mut self) {
         self.image = None;
+        // What has changed up to the barrier is in the store then, though no checkpoint has it.
+        if self.is_saving() {
+            while !self.save_some(usize::MAX) {}
+            drop(self.finish_saving());
+        }
         self.thaw();
         for (_, timers) in self.timer_services() {
             timers.service().borrow_mut().thaw();

@@ -84,6 +84,11 @@ impl<K: Row> KeyDirectory<K> {
         self.keys.len() as u32
     }
 
+    /// How many keys it can take in before its tables grow.
+    pub(crate) fn spare(&self) -> usize {
+        self.free.len() + self.keys.capacity() - self.keys.len()
+    }
+
     /// Whether it holds no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

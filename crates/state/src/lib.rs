@@ -1,4 +1,4 @@
-//! Keyed and operator state on the heap: what a task remembers between rows.
+//! Keyed and operator state, on the heap or with a store behind it: what a task remembers between rows.
 //!
 //! A key is looked up once, in the [`KeyDirectory`], which gives it a **slot**: a small dense
 //! number. Everything that is kept for the key lies under that number in one table a state, so a
@@ -31,6 +31,8 @@
 //! | [`changes`] | what has changed since when; keys that are kept as they were while rows go on |
 //! | [`snapshot`] | entries one by one |
 //! | [`image`], [`image_writer`] | the canonical form of all of them, written while rows go on |
+//! | [`store`] | a store behind the tables, for state that does not fit into memory |
+//! | `rocks` | that store in RocksDB; with the feature `rocksdb` |
 //! | [`broadcast`], [`operator_state`] | state without a key |
 #![deny(missing_docs)]
 
@@ -53,10 +55,13 @@ mod probe_index;
 mod quick_hash;
 pub mod reducing;
 mod registered;
+#[cfg(feature = "rocksdb")]
+pub mod rocks;
 mod slab;
 mod slot_refs;
 mod slot_set;
 pub mod snapshot;
+pub mod store;
 mod table;
 mod tag_scan;
 pub mod timers;
@@ -83,6 +88,7 @@ pub use reducing::ReducingState;
 pub use slot_refs::SlotRefs;
 pub use slot_set::SlotSet;
 pub use snapshot::{Piece, SnapshotEntry, TimerEntry};
+pub use store::seal::PendingSeal;
 pub use timers::{Due, TimeDomain, TimerService, Timers};
 pub use ttl::{StateTtlConfig, StateVisibility, UpdateType};
 pub use value::ValueState;

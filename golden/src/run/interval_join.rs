@@ -6,7 +6,7 @@ use rheos::prelude::*;
 use serde_json::{Value, json};
 
 use super::drive::{Event, drive_both, row};
-use super::{Outcome, RunError, Runner, crash};
+use super::{Outcome, RunError, Runner, backend, crash};
 use crate::scenario::join::{IntervalJoin, IntervalJoinLockstep, IntervalSpec};
 use crate::scenario::stream::{LockstepItem, Time};
 
@@ -71,7 +71,7 @@ fn late(output: &TestOutput<Event>) -> Vec<Value> {
 
 impl Runner<IntervalJoin> for Independent {
     fn run(&self, scenario: &IntervalJoin, parallelism: u32) -> Result<Outcome, RunError> {
-        let harness = Harness::new();
+        let harness = backend::harness();
         let (left, lefts) = harness.input::<Event>("left");
         let (right, rights) = harness.input::<Event>("right");
         let joined = joined(&harness, (&lefts, &rights), &scenario.spec, parallelism);
@@ -88,7 +88,7 @@ impl Runner<IntervalJoin> for Independent {
 
 impl Runner<IntervalJoinLockstep> for Lockstep {
     fn run(&self, scenario: &IntervalJoinLockstep, parallelism: u32) -> Result<Outcome, RunError> {
-        let harness = Harness::new();
+        let harness = backend::harness();
         let (mut left, lefts) = harness.input::<Event>("left");
         let (mut right, rights) = harness.input::<Event>("right");
         let joined = joined(&harness, (&lefts, &rights), &scenario.spec, parallelism);

@@ -1,11 +1,10 @@
 //! Runner of kind `keyedProcess`: the programs as functions of a job, run in the test harness.
 
-use rheos::harness::Harness;
 use rheos::prelude::*;
 use serde_json::{Value, json};
 
 use super::drive::{Event, drive};
-use super::{Outcome, RunError, Runner};
+use super::{Outcome, RunError, Runner, backend};
 use crate::scenario::keyed_process::{KeyedProcess, KeyedProcessSpec, ProcessProgram};
 use crate::scenario::stream::Time;
 
@@ -19,7 +18,7 @@ impl Runner<KeyedProcess> for Programs {
             t,
             final_watermark,
         } = scenario.spec;
-        let harness = Harness::new();
+        let harness = backend::harness();
         let (input, stream) = harness.input::<Event>("input");
         let processed = stream
             .key_by(|event| event.0.clone())

@@ -2,6 +2,7 @@
 //!
 //! Each family of kinds has a file with its runners; [`run`] knows which kind is run by which.
 
+pub(crate) mod backend;
 pub(crate) mod crash;
 mod drive;
 mod interval_join;

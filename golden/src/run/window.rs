@@ -8,12 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rheos::harness::Harness;
 use rheos::prelude::*;
 use serde_json::{Value, json};
 
 use super::drive::{Event, drive};
-use super::{Outcome, RunError, Runner, crash};
+use super::{Outcome, RunError, Runner, backend, crash};
 use crate::scenario::stream::Time;
 use crate::scenario::window as spec;
 use crate::scenario::window::{Assigner, Function, WindowSpec};
@@ -87,7 +86,7 @@ where
     A: WindowAssigner<Event>,
     A::Window: Bounds,
 {
-    let harness = Harness::new();
+    let harness = backend::harness();
     let (input, stream) = harness.input::<Event>("input");
     let late = OutputTag::<Event>::new("late");
     let spec = &scenario.spec;

@@ -1,13 +1,12 @@
 //! Runners of the kinds `windowJoin` and `coGroup`: a job with one join by window, run in the test
 //! harness.
 
-use rheos::harness::Harness;
 use rheos::prelude::*;
 use serde_json::{Value, json};
 
 use super::drive::{Event, drive_both};
 use super::window::millis;
-use super::{Outcome, RunError, Runner};
+use super::{Outcome, RunError, Runner, backend};
 use crate::scenario::join::WindowJoin;
 use crate::scenario::stream::Time;
 use crate::scenario::window::Assigner;
@@ -90,7 +89,7 @@ impl Job for CoGroup {
 }
 
 fn run<J: Job>(job: &J, scenario: &WindowJoin, parallelism: u32) -> Result<Outcome, RunError> {
-    let harness = Harness::new();
+    let harness = backend::harness();
     let (left, lefts) = harness.input::<Event>("left");
     let (right, rights) = harness.input::<Event>("right");
     let streams = (&lefts, &rights);

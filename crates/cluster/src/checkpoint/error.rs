@@ -78,6 +78,16 @@ pub enum CheckpointError {
         /// The tasks that had not.
         tasks: String,
     },
+    /// The store of a task's state failed: mend what it says.
+    #[error("checkpoint {checkpoint}: {task}: {error}")]
+    Store {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The task.
+        task: String,
+        /// What the store says.
+        error: rheos_state::StateError,
+    },
     /// What a task remembers can't be written.
     #[error("checkpoint {checkpoint}: {task}: {error}")]
     Unwritable {

@@ -126,6 +126,10 @@ impl CheckpointStorage for FolderStorage {
         }
     }
 
+    fn local_path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.root.join(name))
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<String>, CheckpointError> {
         let mut names = Vec::new();
         walk(&self.root, &self.root.join(folder), &mut names)

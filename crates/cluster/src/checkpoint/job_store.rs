@@ -19,6 +19,7 @@ use super::manifest::{Checkpoint, MANIFEST, Manifest};
 use super::memory::MemoryStorage;
 use super::settings::CheckpointSettings;
 use super::storage::CheckpointStorage;
+use super::store_files::{SHARED, StoreFiles};
 
 /// What a job goes on from when it is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct JobStore {
     /// The newest complete checkpoint of this process.
     latest: Option<String>,
     highest: u64,
+    /// The files of stores.
+    store_files: StoreFiles,
 }
 
 /// The name of a job's folder, below the one that checkpoints go to.
@@ -137,6 +140,7 @@ impl JobStore {
             origin: None,
             latest: None,
             highest: highest.unwrap_or(0),
+            store_files: StoreFiles::default(),
         })
     }
 
@@ -216,7 +220,8 @@ impl JobStore {
             let chosen = self.choose(resume)?;
             if let Some((storage, folder, number)) = &chosen {
                 let older = self.older(*number);
-                let checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
+                let mut checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
+                checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
                 let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
                 let Manifest {
                     lineage,
@@ -260,6 +265,7 @@ impl JobStore {
             at: self.clock.wall_millis(),
         })?;
         self.generation = begun.generation;
+        self.store_files.begin(begun.generation);
         self.lineage.clone_from(&begun.lineage);
         Ok(())
     }
@@ -287,7 +293,8 @@ impl JobStore {
             .map(|folder| (self.storage.clone(), folder));
         let source = own.or_else(|| self.origin.clone());
         if let Some((storage, folder)) = &source {
-            let checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
+            let mut checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
+            checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
             let older = self.older(checkpoint.manifest.checkpoint);
             begun.restored = Some(checkpoint.load(graph, self.settings.ignore_unclaimed, older)?);
             begun.run_millis = checkpoint.manifest.run_millis;
@@ -327,7 +334,7 @@ impl JobStore {
         }))?;
         self.highest = self.highest.max(manifest.checkpoint);
         self.latest = Some(path);
-        if let Err(error) = self.retire() {
+        if let Err(error) = self.retire().and_then(|()| self.sweep_stores()) {
             // It will be tried again with the next one.
             tracing::warn!("old checkpoints stay: {error}");
         }
@@ -344,6 +351,29 @@ impl JobStore {
         let gone: BTreeSet<&str> = gone.iter().map(|record| record.path.as_str()).collect();
         self.log
             .forget(|record| gone.contains(record.path.as_str()))
+    }
+
+    /// The files of stores, for the writer.
+    pub fn store_files(&mut self) -> &mut StoreFiles {
+        &mut self.store_files
+    }
+
+    /// Deletes files of stores that no checkpoint names any more.
+    fn sweep_stores(&mut self) -> Result<(), CheckpointError> {
+        if self.storage.list(SHARED)?.is_empty() {
+            return Ok(());
+        }
+        let mut live = BTreeSet::new();
+        let records: Vec<CheckpointRecord> = self.log.checkpoints().cloned().collect();
+        for record in records {
+            let kept = Checkpoint::open(self.storage.clone(), &record.path, None)?;
+            let stores = kept.manifest.operators.iter().flat_map(|o| &o.stores);
+            let files = stores.flatten().flat_map(|store| &store.files);
+            let shared = files.filter(|file| file.shared);
+            live.extend(shared.map(|file| file.part.file.clone()));
+        }
+        let (storage, completed) = (self.storage.clone(), self.highest);
+        self.store_files.sweep(&live, completed, storage.as_ref())
     }
 
     /// Deletes what there is of a checkpoint; the manifest first, so that what is left is none.

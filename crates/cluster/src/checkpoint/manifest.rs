@@ -1,17 +1,21 @@
 //! What a checkpoint consists of, as a file that a person can read; and reading it back.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rheos_core::id::{CheckpointId, OperatorId};
 use rheos_core::job_graph::JobGraph;
 use rheos_core::key_group::hash_bytes;
-use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator};
+use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator, RestoredStore};
 use rheos_runtime::checkpoint::snapshot::OperatorSnapshot;
+use rheos_state::store::OriginFile;
 use serde::{Deserialize, Serialize};
 
 use super::error::CheckpointError;
+use super::restore_folder::RestoreFolder;
 use super::storage::CheckpointStorage;
+use super::store_files::{StoreManifest, StoredFile};
 
 /// The version of everything in a checkpoint's folder.
 pub const FORMAT: u32 = 1;
@@ -69,6 +73,9 @@ pub struct OperatorManifest {
     pub enumerator: Option<Part>,
     /// What its subtasks remember; none of one that had finished.
     pub subtasks: Vec<Option<SubtaskManifest>>,
+    /// The stores of its subtasks, where it has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stores: Vec<Option<StoreManifest>>,
 }
 
 /// What a checkpoint cost a task.
@@ -125,6 +132,8 @@ pub struct Manifest {
 pub struct Checkpoint {
     storage: Arc<dyn CheckpointStorage>,
     folder: String,
+    /// Whether the job that goes on from it may name its files in checkpoints of its own.
+    pub same_job: bool,
     /// What it says.
     pub manifest: Manifest,
 }
@@ -159,6 +168,7 @@ impl Checkpoint {
         Ok(Self {
             storage,
             folder: folder.to_owned(),
+            same_job: false,
             manifest,
         })
     }
@@ -194,6 +204,8 @@ impl Checkpoint {
             checkpoint: self,
             older,
             read: BTreeMap::new(),
+            same_job: self.same_job,
+            folder: None,
         };
         let mut operators = BTreeMap::new();
         for operator in manifest
@@ -211,6 +223,13 @@ impl Checkpoint {
                     None => None,
                 };
                 restored.parts.push(part);
+            }
+            for store in &operator.stores {
+                let store = match store {
+                    Some(store) => Some(files.store(store)?),
+                    None => None,
+                };
+                restored.stores.push(store);
             }
             let id = u64::from_str_radix(&operator.id, 16).map_err(|_| {
                 files.damaged(MANIFEST, format!("'{}' is no operator's id", operator.id))
@@ -242,6 +261,10 @@ struct Files<'a> {
     checkpoint: &'a Checkpoint,
     older: Option<u64>,
     read: BTreeMap<String, Vec<u8>>,
+    /// Whether the job's own checkpoints may name the files too.
+    same_job: bool,
+    /// For files that can't be used where they lie.
+    folder: Option<Arc<RestoreFolder>>,
 }
 
 impl Files<'_> {
@@ -292,6 +315,74 @@ impl Files<'_> {
             ));
         }
         Ok(bytes)
+    }
+
+    /// The files of a store, each checked.
+    fn store(&mut self, manifest: &StoreManifest) -> Result<RestoredStore, CheckpointError> {
+        let mut files = Vec::new();
+        for file in &manifest.files {
+            files.push(OriginFile {
+                path: self.stored_file(file)?,
+                kept: (self.same_job && file.shared)
+                    .then(|| serde_json::to_string(&file.part).ok())
+                    .flatten()
+                    .map(Arc::from),
+                name: file.name.clone(),
+            });
+        }
+        Ok(RestoredStore {
+            files,
+            keep: Arc::new(self.folder.clone()),
+        })
+    }
+
+    /// A file of a store on this machine.
+    fn stored_file(&mut self, file: &StoredFile) -> Result<PathBuf, CheckpointError> {
+        let storage = self.checkpoint.storage.clone();
+        if !file.shared {
+            let bytes = self.part(&file.part)?.to_vec();
+            return self.put_aside(&file.name, &bytes);
+        }
+        let shared = &file.part.file;
+        let root = match self.checkpoint.folder.as_str() {
+            // Named by its own folder, a checkpoint is two below the job's.
+            "" => "../..",
+            _ => "",
+        };
+        let name = join(root, shared);
+        let bytes = storage
+            .get(&name)?
+            .ok_or_else(|| self.damaged(shared, "is missing".to_owned()))?;
+        let found = format!("{:016x}", hash_bytes(&bytes));
+        if found != file.part.xxh3 || bytes.len() as u64 != file.part.length {
+            return Err(self.damaged(
+                shared,
+                format!(
+                    "is not what was written: its {} bytes have the checksum {found}, and the \
+                     manifest speaks of {} with {}",
+                    bytes.len(),
+                    file.part.length,
+                    file.part.xxh3
+                ),
+            ));
+        }
+        match storage.local_path(&name) {
+            Some(path) => Ok(path),
+            None => self.put_aside(&file.name, &bytes),
+        }
+    }
+
+    /// Writes a file to where a store can use it.
+    fn put_aside(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, CheckpointError> {
+        let folder = match &self.folder {
+            Some(folder) => folder.clone(),
+            None => {
+                let folder = Arc::new(RestoreFolder::make()?);
+                self.folder = Some(folder.clone());
+                folder
+            }
+        };
+        folder.put(name, bytes)
     }
 
     fn snapshot(&mut self, subtask: &SubtaskManifest) -> Result<OperatorSnapshot, CheckpointError> {

@@ -13,6 +13,7 @@
 //! | [`coordinator`] | which checkpoint is under way and what becomes of it: decisions only |
 //! | [`storage`], [`folder`], [`memory`] | where files lie |
 //! | [`log`] | the only truth about a job: its generations and complete checkpoints |
+//! | [`store_files`] | files of stores, which checkpoints share |
 //! | [`manifest`] | what a checkpoint consists of, and reading it back |
 //! | [`job_store`] | a job's folder: whose it is, what to resume from |
 //! | [`writer`], [`task_files`] | the thread that writes, and the files of a task |
@@ -26,8 +27,10 @@ pub mod log;
 pub mod manifest;
 pub mod memory;
 pub mod progress;
+mod restore_folder;
 pub mod settings;
 pub mod storage;
+pub mod store_files;
 pub mod task_files;
 pub mod writer;
 

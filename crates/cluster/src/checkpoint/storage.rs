@@ -1,5 +1,7 @@
 //! Where the files of checkpoints lie.
 
+use std::path::PathBuf;
+
 use super::error::CheckpointError;
 
 /// A place for files. Implemented by [`super::folder::FolderStorage`] and
@@ -28,6 +30,12 @@ pub trait CheckpointStorage: Send + Sync {
     /// # Errors
     /// What the system says.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CheckpointError>;
+
+    /// Where a file lies on this machine, for whoever can use it there; none of a storage elsewhere.
+    fn local_path(&self, name: &str) -> Option<PathBuf> {
+        let _ = name;
+        None
+    }
 
     /// The names of the files in a folder and below, in order; none if it is not there.
     ///

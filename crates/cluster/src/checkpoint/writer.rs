@@ -15,6 +15,7 @@ use super::job_store::JobStore;
 use super::manifest::{Manifest, Part};
 use super::progress::Piece;
 use super::storage::CheckpointStorage;
+use super::store_files::StoreManifest;
 use super::task_files::TaskFiles;
 
 /// The file of the enumerators.
@@ -31,6 +32,8 @@ pub struct WrittenOperator {
     pub part: Part,
     /// and those.
     pub keyed: Vec<Part>,
+    /// Its store, if it has one.
+    pub store: Option<StoreManifest>,
 }
 
 /// What is written of one task.
@@ -283,11 +286,28 @@ impl Writing {
                 has_state: operator.has_state() || !keyed.is_empty(),
                 part: files.add(&head),
                 keyed,
+                store: None,
             });
         }
         files.write(storage.as_ref())?;
-        let bytes = files.bytes();
+        let mut bytes = files.bytes();
         self.files.remove(&(checkpoint, task));
+        let mut store = locked(&self.store);
+        let folder = store.folder(checkpoint);
+        let files = store.store_files();
+        let stores = files.write(
+            &snapshot,
+            (checkpoint, task, name),
+            (storage.as_ref(), &folder),
+        )?;
+        drop(store);
+        bytes += stores.bytes;
+        for (id, store) in stores.stores {
+            if let Some(operator) = operators.iter_mut().find(|operator| operator.id == id) {
+                operator.has_state |= !store.files.is_empty();
+                operator.store = Some(store);
+            }
+        }
         Ok(WrittenTask {
             operators,
             cost: snapshot.cost,

@@ -395,6 +395,7 @@ fn describe(manifest: &mut Manifest, pending: &Pending, graph: &JobGraph, metric
             has_state: false,
             enumerator: None,
             subtasks: Vec::new(),
+            stores: Vec::new(),
         })
         .collect();
     for (index, task) in metrics.tasks.iter().enumerate() {
@@ -408,6 +409,9 @@ fn describe(manifest: &mut Manifest, pending: &Pending, graph: &JobGraph, metric
                     part: part.part.clone(),
                     keyed: part.keyed.clone(),
                 }));
+                manifest
+                    .stores
+                    .push(part.and_then(|part| part.store.clone()));
             }
         }
         if let Some(written) = written {
@@ -422,6 +426,11 @@ fn describe(manifest: &mut Manifest, pending: &Pending, graph: &JobGraph, metric
                 end_to_end_micros: written.written_micros - pending.triggered_micros,
                 bytes: written.bytes,
             });
+        }
+    }
+    for operator in &mut manifest.operators {
+        if operator.stores.iter().all(Option::is_none) {
+            operator.stores.clear();
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rheos_core::config::{ConfigError, Configuration, MemoryBudget};
+
 /// Bytes that the process can have, where the system tells.
 pub(crate) fn available() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok();
@@ -15,6 +17,18 @@ pub(crate) fn available() -> Option<u64> {
 pub(crate) fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     kilobytes(&status, "VmRSS:")
+}
+
+/// What is taken for the memory of a system that does not tell.
+const UNKNOWN: u64 = 4 << 30;
+
+/// Bytes of memory for state, as a configuration divides what there is.
+///
+/// # Errors
+/// If a value is not of its type, or the parts exceed the whole.
+pub fn managed_memory(conf: &Configuration) -> Result<u64, ConfigError> {
+    let available = available().unwrap_or(UNKNOWN);
+    MemoryBudget::divide(conf, available).map(|budget| budget.managed)
 }
 
 /// A value of `/proc/meminfo` or `/proc/self/status`, which are in kilobytes.

@@ -25,6 +25,7 @@ mod nearest;
 mod option;
 pub mod options;
 mod review;
+mod rocksdb_options;
 mod value;
 mod yaml_file;
 

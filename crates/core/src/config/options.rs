@@ -9,6 +9,8 @@ use super::error::ConfigError;
 use super::memory_size::MemorySize;
 use super::option::ConfigOption;
 
+pub use super::rocksdb_options::*;
+
 /// Parallelism of operators that set none.
 pub const PARALLELISM_DEFAULT: ConfigOption<u32> = ConfigOption::new(
     "parallelism.default",

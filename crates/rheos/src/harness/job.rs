@@ -13,7 +13,7 @@ use rheos_core::config::Configuration;
 use rheos_core::id::{CheckpointId, Generation, OperatorId, Place};
 use rheos_core::time::Millis;
 use rheos_runtime::TaskError;
-use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator};
+use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator, RestoredStore};
 use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
@@ -23,6 +23,9 @@ use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::task::{Step, Task, TaskListener};
 use rheos_runtime::task::worker::{guard, guarded_step, install_panic_hook};
 use rheos_runtime::time::WatermarkStrategy;
+use rheos_state::PendingSeal;
+use rheos_state::store::OriginFile;
+use rheos_state::store::settings::store_backend;
 
 use super::input::TestInput;
 use super::output::TestOutput;
@@ -48,6 +51,24 @@ pub enum HarnessError {
     /// A source's coordinator failed.
     #[error("source: {0}")]
     Source(String),
+}
+
+/// Memory of the stores of a job under test, where its configuration asks for stores.
+const HARNESS_STATE_BYTES: u64 = 32 << 20;
+
+/// The files of a store, which stay where they are as long as somebody may restore from them.
+fn sealed(seal: &Arc<PendingSeal>) -> Result<RestoredStore, HarnessError> {
+    let sealed = seal.seal();
+    let sealed = sealed.map_err(|error| HarnessError::Source(error.to_string()))?;
+    let files = sealed.files.iter().map(|file| OriginFile {
+        name: file.name.clone(),
+        path: file.path.clone(),
+        kept: None,
+    });
+    Ok(RestoredStore {
+        files: files.collect(),
+        keep: Arc::new((sealed.clone(), seal.clone())),
+    })
 }
 
 /// Describes a job for a test.
@@ -152,6 +173,11 @@ impl Harness {
         self.env.parallelism(1);
         let program = self.env.program()?;
         let listener = Arc::new(Passed::default());
+        let refused = |error: rheos_core::config::ConfigError| {
+            HarnessError::Job(ApiError::Configuration(error.to_string()))
+        };
+        let stores = store_backend(&self.env.configuration(), || Ok(HARNESS_STATE_BYTES));
+        let stores = stores.map_err(refused)?;
         let environment = TaskEnvironment {
             clock: self.clock.clone(),
             io: self.io.clone(),
@@ -160,6 +186,7 @@ impl Harness {
             windows: self.windows,
             listener: listener.clone(),
             checkpointing: None,
+            stores,
             seed: 0,
             attempt: 0,
         };
@@ -477,13 +504,21 @@ impl TestJob {
             .map(|(id, kept)| (id, RestoredOperator::clone(&kept)))
             .collect();
         for (task, handle) in self.metrics.tasks.iter().enumerate() {
-            let mut taken = snapshots.remove(&task).unwrap_or_default();
-            taken.settle().map_err(HarnessError::Row)?;
-            let mut taken = taken.operators;
+            let mut snapshot = snapshots.remove(&task).unwrap_or_default();
+            snapshot.settle().map_err(HarnessError::Row)?;
+            let TaskSnapshot {
+                operators: mut taken,
+                stores,
+                ..
+            } = snapshot;
             for watched in &handle.operators {
                 let at = taken.iter().position(|(id, _)| *id == watched.id);
                 let part = at.map(|at| Arc::new(taken.swap_remove(at).1));
-                operators.entry(watched.id).or_default().parts.push(part);
+                let seal = stores.iter().find(|(id, _)| *id == watched.id);
+                let store = seal.map(|(_, seal)| sealed(seal)).transpose()?;
+                let operator = operators.entry(watched.id).or_default();
+                operator.parts.push(part);
+                operator.stores.push(store);
             }
         }
         for (mail, _) in &self.mails {

@@ -8,10 +8,13 @@
 //!   bounded slice and is then called again with the same watermark, before anything else.
 //! * No call blocks for longer than a row of user code takes.
 
+use std::sync::Arc;
+
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Control, StreamStatus};
 use rheos_core::id::{CheckpointId, Place};
 use rheos_core::time::Millis;
+use rheos_state::PendingSeal;
 
 use super::inbox::Cursor;
 use super::outputs::Outputs;
@@ -178,6 +181,12 @@ pub trait Operator<In, Out> {
     /// What is frozen is not wanted any more.
     fn thaw(&mut self) {}
 
+    /// Its store as it was at the snapshot that was taken last, to be sealed by whoever writes it; of
+    /// an operator that has one. Asked for once a snapshot.
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        None
+    }
+
     /// Goes on from a checkpoint. Called once, before anything else, with the restored watermark in
     /// the context.
     ///
@@ -337,6 +346,12 @@ pub trait TwoInputOperator<Left, Right, Out> {
 
     /// What is frozen is not wanted any more.
     fn thaw(&mut self) {}
+
+    /// Its store as it was at the snapshot that was taken last, to be sealed by whoever writes it; of
+    /// an operator that has one. Asked for once a snapshot.
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        None
+    }
 
     /// Goes on from a checkpoint. Called once, before anything else, with the restored watermark in
     /// the context.

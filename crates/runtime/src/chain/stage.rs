@@ -13,6 +13,7 @@ use rheos_core::clock::SharedClock;
 use rheos_core::element::Control;
 use rheos_core::id::{CheckpointId, Place};
 use rheos_core::time::MIN_TIMESTAMP;
+use rheos_state::PendingSeal;
 
 use super::inbox::Inbox;
 use super::operator::{Firing, Operator, OperatorContext};
@@ -90,6 +91,10 @@ pub trait Stage {
     }
     /// What is frozen is not wanted any more.
     fn thaw(&mut self) {}
+    /// The operator's store as it was at that snapshot, to be sealed.
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        None
+    }
     /// Goes on from a checkpoint; before anything else.
     ///
     /// # Errors
@@ -479,6 +484,10 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
 
     fn thaw(&mut self) {
         self.operator.thaw();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.operator.take_seal()
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

@@ -4,12 +4,14 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::element::{Control, StreamStatus};
 use rheos_core::id::CheckpointId;
 use rheos_core::time::MIN_TIMESTAMP;
+use rheos_state::PendingSeal;
 
 use super::inbox::{Cursor, Inbox};
 use super::operator::{Firing, TwoInputOperator};
@@ -285,6 +287,10 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
 
     fn thaw(&mut self) {
         self.operator.thaw();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.operator.take_seal()
     }
 
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {

@@ -3,7 +3,9 @@
 //! At the same parallelism a subtask takes its own part. At another one, keyed state goes by key
 //! group, lists by their [`Deal`], numbers and time by those whose keys the subtask inherits.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use rheos_core::key_group::range_of;
 use rheos_core::row::{Reader, RowError};
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
 use rheos_state::image::same_schema;
+use rheos_state::store::{OriginFile, StoreOrigin};
 use rheos_state::{
     KeyedBackend, OperatorBackend, OperatorEntry, OwnEntry, Redistribution, StateError, Timers,
 };
@@ -26,8 +29,27 @@ use crate::exchange::in_flight::input_of;
 pub struct RestoredOperator {
     /// By subtask; none of one that had finished, and left nothing behind.
     pub parts: Vec<Option<Arc<OperatorSnapshot>>>,
+    /// Of subtasks with a store, its files; may be shorter than `parts`.
+    pub stores: Vec<Option<RestoredStore>>,
     /// What the enumerator of a source remembered.
     pub enumerator: Option<Arc<Vec<u8>>>,
+}
+
+/// The files of a subtask's store, as they lie now.
+#[derive(Clone)]
+pub struct RestoredStore {
+    /// They.
+    pub files: Vec<OriginFile>,
+    /// What keeps them where they lie.
+    pub keep: Arc<dyn Any + Send + Sync>,
+}
+
+impl fmt::Debug for RestoredStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestoredStore")
+            .field("files", &self.files.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a job remembered, to be deployed again.
@@ -90,6 +112,24 @@ impl OperatorRestore {
                 let both = range.start.max(own.start)..range.end.min(own.end);
                 (!both.is_empty()).then_some((both, part.as_deref()))
             })
+    }
+
+    /// The stores of former subtasks with key groups that are the new one's.
+    fn origins(&self) -> Vec<StoreOrigin> {
+        let (own, old) = (self.groups(), self.old_parallelism());
+        let stores = (0u32..).zip(&self.operator.stores);
+        stores
+            .filter_map(|(subtask, store)| {
+                let held = range_of(subtask, old);
+                let both = held.start.max(own.start)..held.end.min(own.end);
+                let store = store.as_ref().filter(|_| !both.is_empty())?;
+                Some(StoreOrigin {
+                    files: store.files.clone(),
+                    held,
+                    wanted: both,
+                })
+            })
+            .collect()
     }
 
     /// Former subtasks that this one is the heir of.
@@ -264,6 +304,7 @@ impl OperatorRestore {
         own: &[&str],
         mut show: impl FnMut(OwnEntry<'_>) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
+        backend.restore_store(&self.origins())?;
         for (groups, part) in self.by_groups() {
             if let Some(image) = part.and_then(|part| part.keyed.as_ref()) {
                 backend.restore_image(image, &groups, own, &mut show)?;

@@ -7,7 +7,9 @@ use rheos_core::Row;
 use rheos_core::id::OperatorId;
 use rheos_core::row::{Reader, RowError, Writer};
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
-use rheos_state::{KeyedImage, OperatorBackend, OperatorEntry, Redistribution, StateError};
+use rheos_state::{
+    KeyedImage, OperatorBackend, OperatorEntry, PendingSeal, Redistribution, StateError,
+};
 
 use crate::exchange::in_flight::{InFlightRows, input_of};
 use crate::metrics::operator::OperatorMetrics;
@@ -288,6 +290,8 @@ impl OperatorSnapshot {
 pub struct TaskSnapshot {
     /// By operator, upstream first; the bodies of keyed state apart, in pieces.
     pub operators: Vec<(OperatorId, OperatorSnapshot)>,
+    /// Of operators with a store, that, to be sealed.
+    pub stores: Vec<(OperatorId, Arc<PendingSeal>)>,
     /// What was in flight before the inputs of the first of them, until it is encoded.
     pub in_flight: Vec<Arc<dyn InFlightRows>>,
     /// What it took.

@@ -1,8 +1,10 @@
 //! The operator of a function over two keyed streams.
 
+use std::sync::Arc;
+
 use rheos_core::Row;
 use rheos_core::time::Millis;
-use rheos_state::KeyedBackend;
+use rheos_state::{KeyedBackend, PendingSeal};
 
 use super::function::KeyedCoProcessFunction;
 use super::keyed_rows::KeyedRows;
@@ -40,8 +42,10 @@ impl<K: Row, First: Row, Second: Row, F> KeyedCoProcessOperator<K, First, Second
     ) -> Result<Self, BoxError> {
         let mut backend = KeyedBackend::new();
         let function = factory(&mut OpenContext::new(build, &mut backend))?;
+        let mut rows = KeyedRows::new(backend)?;
+        rows.attach_store(build)?;
         Ok(Self {
-            rows: KeyedRows::new(backend)?,
+            rows,
             keys1,
             keys2,
             function,
@@ -146,6 +150,10 @@ where
 
     fn thaw(&mut self) {
         self.rows.thaw();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.rows.take_seal()
     }
 
     fn restore(

@@ -4,9 +4,11 @@
 //! Rows are resolved to the slots of their keys some hundred at a time, as those of
 //! [`crate::keyed::process`] are; slots stay valid until the end of such a batch.
 
+use std::sync::Arc;
+
 use rheos_core::Row;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
-use rheos_state::{Due, KeyedBackend, StateError, Timers};
+use rheos_state::{Due, KeyedBackend, PendingSeal, StateError, Timers};
 
 use crate::chain::collector::Collector;
 use crate::chain::inbox::Cursor;
@@ -14,6 +16,7 @@ use crate::chain::operator::{Firing, OperatorContext};
 use crate::chain::outputs::Outputs;
 use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::OperatorSnapshot;
+use crate::deploy::operator_builder::BuildContext;
 use crate::error::BoxError;
 use crate::keyed::context::{KeyedContext, KeyedTimers, TimeDomain};
 use crate::keyed::keys::Keys;
@@ -70,6 +73,16 @@ impl<K: Row> KeyedRows<K> {
         self.backend.drop_image();
     }
 
+    /// The store as it was then.
+    pub(crate) fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.backend.take_seal()
+    }
+
+    /// Puts a store behind the states, where the job's configuration asks for stores.
+    pub(crate) fn attach_store(&mut self, build: &BuildContext) -> Result<(), StateError> {
+        build.attach_store(&mut self.backend)
+    }
+
     /// Goes on from there.
     pub(crate) fn restore(
         &mut self,
@@ -102,6 +115,7 @@ impl<K: Row> KeyedRows<K> {
             keys_of.of_next(input, &mut self.keys, &mut self.hashes);
             self.backend
                 .resolve_batch(&self.hashes, &self.keys, &mut self.slots);
+            self.backend.check_store()?;
             self.backend.touch(&self.slots);
             for ((slot, hash), key) in self.slots.iter().zip(&self.hashes).zip(&self.keys) {
                 if out.is_full() {
@@ -171,6 +185,7 @@ impl<K: Row> KeyedRows<K> {
                 break;
             };
             self.backend.enter(due.slot);
+            self.backend.check_store()?;
             let Some(key) = self.backend.current_key() else {
                 continue;
             };

@@ -10,6 +10,8 @@ use rheos_core::clock::SharedClock;
 use rheos_core::config::Configuration;
 use rheos_core::id::{OperatorId, Place};
 use rheos_core::time::MIN_TIMESTAMP;
+use rheos_state::store::{StoreBackend, StoreOwner};
+use rheos_state::{KeyedBackend, StateError};
 
 use super::side_outputs::{SideOutputs, outputs_to};
 use crate::chain::inbox::Inbox;
@@ -60,6 +62,8 @@ pub struct BuildContext {
     pub metrics: Arc<OperatorMetrics>,
     /// What is known of the job's checkpoints; none if it takes none.
     pub checkpointing: Option<Arc<Checkpointing>>,
+    /// Opens stores for keyed state; none if that is on the heap.
+    pub stores: Option<Arc<dyn StoreBackend>>,
     pub(crate) coordinator: Option<Arc<dyn Any + Send + Sync>>,
     /// The operator's side outputs.
     pub side_outputs: SideOutputs,
@@ -70,6 +74,22 @@ impl BuildContext {
     /// Where the operator's functions make metrics of their own.
     pub fn metrics(&self) -> MetricGroup {
         self.metrics.group()
+    }
+
+    /// Puts a store behind an operator's states, which are declared by now, where the job's
+    /// configuration asks for stores.
+    ///
+    /// # Errors
+    /// If the store can't be opened.
+    pub fn attach_store<K: Row>(&self, backend: &mut KeyedBackend<K>) -> Result<(), StateError> {
+        let Some(stores) = self.stores.as_ref().filter(|_| backend.has_states()) else {
+            return Ok(());
+        };
+        let owner = StoreOwner {
+            operator: self.place.operator.clone(),
+            subtask: self.place.subtask,
+        };
+        backend.attach_store(stores.clone(), &owner, &[])
     }
 
     /// The handle on a side output; all handles of a tag share one output.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rheos_core::clock::SharedClock;
 use rheos_core::config::Configuration;
 use rheos_core::id::{OperatorId, Place};
+use rheos_state::store::StoreBackend;
 
 use super::edge_builder::{AnyEnd, EdgeBuilder};
 use super::operator_builder::{AnyTarget, BuildContext, OperatorBuilder};
@@ -78,6 +79,8 @@ pub struct TaskEnvironment {
     pub listener: Arc<dyn TaskListener>,
     /// What is known of the job's checkpoints; none if it takes none.
     pub checkpointing: Option<Arc<Checkpointing>>,
+    /// Opens stores for keyed state; none if that is on the heap.
+    pub stores: Option<Arc<dyn StoreBackend>>,
     /// Seed of whatever is random.
     pub seed: u64,
     /// How often the job has been started before.
@@ -175,6 +178,7 @@ impl TaskDeployment {
                 configuration: environment.configuration.clone(),
                 metrics: operator.metrics,
                 checkpointing: environment.checkpointing.clone(),
+                stores: environment.stores.clone(),
                 coordinator: operator.coordinator,
                 side_outputs,
                 targets,

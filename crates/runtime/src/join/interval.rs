@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
-use rheos_state::{KeyContext, KeyedBackend, ListStateDescriptor, Namespace, Timers};
+use rheos_state::{KeyContext, KeyedBackend, ListStateDescriptor, Namespace, PendingSeal, Timers};
 
 use super::interval_buffer::{IntervalBuffer, Reach, Waiting};
 use super::interval_function::{JoinContext, ProcessJoinFunction};
@@ -189,7 +189,8 @@ impl<K: Row, Left: Row, Right: Row, F> IntervalJoinOperator<K, Left, Right, F> {
         let left_rows = backend.list(&ListStateDescriptor::new("left-buffer"))?;
         let right_rows = backend.list(&ListStateDescriptor::new("right-buffer"))?;
         let function = factory(&mut OpenContext::new(build, &mut backend))?;
-        let rows = KeyedRows::new(backend)?;
+        let mut rows = KeyedRows::new(backend)?;
+        rows.attach_store(build)?;
         let reach = Reach {
             from: join.lower,
             to: join.upper,
@@ -378,6 +379,10 @@ where
 
     fn thaw(&mut self) {
         self.rows.thaw();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.rows.take_seal()
     }
 
     fn restore(

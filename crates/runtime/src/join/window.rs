@@ -7,11 +7,13 @@
 //! Invariant: nothing new is given to the windows while a group or a tagged row waits.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::element::Batch;
 use rheos_core::time::Millis;
+use rheos_state::PendingSeal;
 
 use super::tagged::Tagged;
 use super::window_group::{GroupFunction, WindowGroup};
@@ -268,6 +270,10 @@ where
 
     fn thaw(&mut self) {
         self.windows.thaw();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.windows.take_seal()
     }
 
     fn restore(

@@ -1,8 +1,10 @@
 //! The operators of process functions.
 
+use std::sync::Arc;
+
 use rheos_core::Row;
 use rheos_core::time::Millis;
-use rheos_state::KeyedBackend;
+use rheos_state::{KeyedBackend, PendingSeal};
 
 use super::context::{KeyedContext, KeyedTimers, ProcessContext, TimeDomain};
 use super::function::{KeyedProcessFunction, ProcessFunction};
@@ -72,6 +74,7 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
             event: backend.timers("event-time", TimeDomain::EventTime)?,
             processing: backend.timers("processing-time", TimeDomain::ProcessingTime)?,
         };
+        build.attach_store(&mut backend)?;
         Ok(Self {
             backend,
             timers,
@@ -116,6 +119,7 @@ impl<K: Row, In: Row, F> KeyedProcessOperator<K, In, F> {
                 near -= 1;
             }
             self.backend.enter(due.slot);
+            self.backend.check_store()?;
             let Some(key) = self.backend.current_key() else {
                 continue;
             };
@@ -154,6 +158,7 @@ where
             self.slots.clear();
             self.backend
                 .resolve_batch(&self.hash_buffer, &self.key_buffer, &mut self.slots);
+            self.backend.check_store()?;
             self.backend.touch(&self.slots);
             let resolved = self
                 .slots
@@ -217,6 +222,10 @@ where
 
     fn thaw(&mut self) {
         self.backend.drop_image();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.backend.take_seal()
     }
 
     fn restore(

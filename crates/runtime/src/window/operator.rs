@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::time::{MAX_WATERMARK, Millis, cleanup_time};
-use rheos_state::{Due, KeyedBackend, Namespace, TimeDomain};
+use rheos_state::{Due, KeyedBackend, Namespace, PendingSeal, TimeDomain};
 
 use super::assigner::{AssignContext, WindowAssigner};
 use super::contents::Contents;
@@ -300,6 +300,7 @@ impl<K: Row, T: Row, W: Window, Out: Row> WindowOperator<K, T, W, Out> {
                 break;
             };
             self.backend.enter(due.slot);
+            self.backend.check_store()?;
             self.backend.context().set_namespace(due.namespace);
             let Some(key) = self.backend.current_key() else {
                 continue;
@@ -325,6 +326,7 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
                 .of_next(input, &mut self.key_buffer, &mut self.hash_buffer);
             self.backend
                 .resolve_batch(&self.hash_buffer, &self.key_buffer, &mut self.slots);
+            self.backend.check_store()?;
             self.backend.touch(&self.slots);
             let resolved = self
                 .slots
@@ -395,6 +397,10 @@ impl<K: Row, T: Row, W: Window, Out: Row> Operator<T, Out> for WindowOperator<K,
 
     fn thaw(&mut self) {
         self.backend.drop_image();
+    }
+
+    fn take_seal(&mut self) -> Option<Arc<PendingSeal>> {
+        self.backend.take_seal()
     }
 
     fn restore(

@@ -144,6 +144,7 @@ impl<K: Row, T: Row, W: Window> WindowSpec<K, T, W> {
             event_time: self.assigner.is_event_time(),
             merging: self.assigner.is_merging(),
         };
+        build.attach_store(&mut backend)?;
         Ok(WindowOperator::new(backend, self.keys.clone(), windows))
     }
 

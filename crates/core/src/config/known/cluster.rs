@@ -1,8 +1,8 @@
 //! Cluster, scheduler, high availability.
 
-use super::Area::{Checkpoints, Cluster, Ha, RocksDb};
+use super::Area::{Checkpoints, Cluster, Ha};
 use super::Kind::{Bool, Duration, Enum, Float, Int, MemorySize, Str, Timeout};
-use super::Verdict::{Later, NoMeaning};
+use super::Verdict::{Honoured, Later, NoMeaning};
 use super::reason::{NO_JVM, NO_ZOOKEEPER, ONE_SCHEDULER, STREAMING_ONLY};
 use super::{KnownOption, opt};
 
@@ -34,7 +34,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("high-availability.type", &["recovery.mode", "high-availability"], Str, "NONE", Later(Ha)),
     opt("high-availability.use-job-result-store", &[], Bool, "true", Later(Ha)),
     opt("high-availability.zookeeper.quorum", &["recovery.zookeeper.quorum"], Str, "", NoMeaning(NO_ZOOKEEPER)),
-    opt("io.tmp.dirs", &["taskmanager.tmp.dirs"], Str, "", Later(RocksDb)),
+    opt("io.tmp.dirs", &["taskmanager.tmp.dirs"], Str, "", Honoured),
     opt("job-result-store.delete-on-commit", &[], Bool, "true", Later(Ha)),
     opt("job-result-store.storage-path", &[], Str, "", Later(Ha)),
     opt("jobmanager.adaptive-batch-scheduler.avg-data-volume-per-task", &[], MemorySize, "16 mb", NoMeaning(STREAMING_ONLY)),

@@ -1,9 +1,9 @@
 //! Slots and memory.
 
-use super::Area::{Cluster, RocksDb};
+use super::Area::Cluster;
 use super::Kind::{Bool, Duration, Float, Int, Map, MemorySize};
 use super::Verdict::{Honoured, Later, NoMeaning};
-use super::reason::{FRAMES, JM_NO_JVM, NO_JVM, ONE_BUDGET, STREAMING_ONLY};
+use super::reason::{FRAMES, JM_NO_JVM, NO_JVM, ONE_BUDGET, STATE_ALONE, STREAMING_ONLY};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -32,9 +32,9 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("taskmanager.memory.jvm-overhead.fraction", &[], Float, "0.1", NoMeaning(NO_JVM)),
     opt("taskmanager.memory.jvm-overhead.max", &[], MemorySize, "1 gb", NoMeaning(NO_JVM)),
     opt("taskmanager.memory.jvm-overhead.min", &[], MemorySize, "192 mb", NoMeaning(NO_JVM)),
-    opt("taskmanager.memory.managed.consumer-weights", &[], Map, "OPERATOR:70,STATE_BACKEND:70,PYTHON:30", Later(RocksDb)),
-    opt("taskmanager.memory.managed.fraction", &[], Float, "0.4", Later(RocksDb)),
-    opt("taskmanager.memory.managed.size", &["taskmanager.memory.size"], MemorySize, "", Later(RocksDb)),
+    opt("taskmanager.memory.managed.consumer-weights", &[], Map, "OPERATOR:70,STATE_BACKEND:70,PYTHON:30", NoMeaning(STATE_ALONE)),
+    opt("taskmanager.memory.managed.fraction", &[], Float, "0.4", Honoured),
+    opt("taskmanager.memory.managed.size", &["taskmanager.memory.size"], MemorySize, "", Honoured),
     opt("taskmanager.memory.min-segment-size", &[], MemorySize, "256 bytes", NoMeaning(FRAMES)),
     opt("taskmanager.memory.network.fraction", &["taskmanager.network.memory.fraction"], Float, "0.1", Later(Cluster)),
     opt("taskmanager.memory.network.max", &["taskmanager.network.memory.max"], MemorySize, "", Later(Cluster)),

@@ -85,8 +85,6 @@ impl Kind {
 pub enum Area {
     /// Checkpoints and savepoints.
     Checkpoints,
-    /// RocksDB state.
-    RocksDb,
     /// Metrics of state access.
     StateMetrics,
     /// Restarting a failed job.
@@ -109,7 +107,6 @@ impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Checkpoints => "checkpoints",
-            Self::RocksDb => "RocksDB state",
             Self::StateMetrics => "metrics of state access",
             Self::Recovery => "restarts",
             Self::Cluster => "cluster",

@@ -43,10 +43,19 @@ pub(super) const ONE_BUDGET: &str = "there is no JVM heap to divide: rows, state
 pub(super) const ONE_SCHEDULER: &str =
     "there is one scheduler, and it adapts to the slots that are there";
 pub(super) const ONE_TCP: &str = "a pair of TaskManagers always shares one connection";
+pub(super) const ROCKS_CLOCK: &str = "the compaction filter reads the task's clock once a file, without a call into another language";
+pub(super) const ROCKS_FILTERS: &str = "RocksDB has full filters only, since version 7";
+pub(super) const ROCKS_PRIO: &str =
+    "RocksDB's own share holds for indexes and filters: its C interface has no such setting";
+pub(super) const ROCKS_RANGES: &str = "after a change of parallelism the other subtasks' key groups are deleted as ranges, in constant time, and compaction drops them";
+pub(super) const ROCKS_TIMERS: &str =
+    "timers are kept in memory, in buckets of time: firing them needs no store";
+pub(super) const ROCKS_TRANSFER: &str = "new files are written by the thread that writes checkpoints, one after the other, beside the job";
 pub(super) const ROWS_MOVE: &str =
     "rows are moved from operator to operator, never copied: reuse is always safe and always on";
 pub(super) const SPLITS_PAUSE: &str =
     "every source can pause single splits: alignment never needs the exception";
+pub(super) const STATE_ALONE: &str = "state alone uses managed memory";
 pub(super) const STREAMING_ONLY: &str =
     "everything runs as a stream, which ends when bounded input does: there is no batch mode";
 pub(super) const TASK_TIMES: &str =

@@ -2,14 +2,14 @@
 
 use super::Area::{Checkpoints, StateMetrics};
 use super::Kind::{Bool, Duration, Int, Str};
-use super::Verdict::{Later, NoMeaning};
+use super::Verdict::{Honoured, Later, NoMeaning};
 use super::reason::NO_CHANGELOG;
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[KnownOption] = &[
     opt("state.backend.async", &[], Bool, "true", Later(Checkpoints)),
-    opt("state.backend.type", &["state.backend"], Str, "hashmap", Later(Checkpoints)),
+    opt("state.backend.type", &["state.backend"], Str, "hashmap", Honoured),
     opt("state.changelog.enabled", &["state.backend.changelog.enabled"], Bool, "false", NoMeaning(NO_CHANGELOG)),
     opt("state.changelog.max-failures-allowed", &["state.backend.changelog.max-failures-allowed"], Int, "3", NoMeaning(NO_CHANGELOG)),
     opt("state.changelog.periodic-materialize.enabled", &["state.backend.changelog.periodic-materialize.enabled"], Bool, "true", NoMeaning(NO_CHANGELOG)),

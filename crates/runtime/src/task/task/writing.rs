@@ -107,6 +107,9 @@ impl Task {
                 .snapshot_piece(task, barrier, operator.0, piece);
         }
         if done {
+            let (operator, seal) = (operator.0, stage.take_seal());
+            let seal = seal.map(|seal| (operator, seal));
+            writing.snapshot.stores.extend(seal);
             writing.stage += 1;
             if writing.stage == self.stages.len() {
                 return self.write_on();
@@ -140,6 +143,8 @@ impl Task {
                 }
             };
             left.operators.push((*operator, part));
+            let seal = stage.take_seal().map(|seal| (*operator, seal));
+            left.stores.extend(seal);
         }
         self.listener.task_leaves(self.identity.index, left);
         Ok(())
