@@ -151,10 +151,7 @@ impl RocksOptions {
                 return Err(conf.bad_value(keys::ROCKSDB_LOG_LEVEL.key, expected));
             }
         };
-        let use_bloom = match conf.get_set(&keys::ROCKSDB_USE_BLOOM)? {
-            Some(set) => set,
-            None => true,
-        };
+        let use_bloom = conf.get(&keys::ROCKSDB_USE_BLOOM)?;
         let or =
             |set: Option<rheos_core::config::MemorySize>, other: usize| set.map_or(other, bytes);
         let compression = match conf.get_set(&keys::ROCKSDB_COMPRESSION)? {
