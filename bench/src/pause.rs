@@ -188,6 +188,15 @@ impl SplitEnumerator<u64> for NoSplits {
     fn request(&mut self, _subtask: u32) -> Result<Assignment<u64>, BoxError> {
         Ok(Assignment::NoMore)
     }
+
+    /// A run takes checkpoints, to see what they cost; it is not gone on with.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
+    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), BoxError> {
+        Err("a benchmark is not gone on with: let it begin anew".into())
+    }
 }
 
 impl Source<Touch> for Touches {
