@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use rheos_core::config::known::Area;
 use rheos_core::config::options::{
     EXPONENTIAL_DELAY_JITTER_FACTOR, EXPONENTIAL_DELAY_MAX_BACKOFF, PARALLELISM_DEFAULT,
     PIPELINE_AUTO_WATERMARK_INTERVAL, PIPELINE_NAME, PIPELINE_OPERATOR_CHAINING, RESTART_STRATEGY,
@@ -67,23 +66,15 @@ fn every_key_of_a_production_file_is_answered_once() {
             .honoured
             .contains(&"taskmanager.numberOfTaskSlots: 8".to_owned())
     );
-    let of = |area| {
-        review
-            .later
-            .iter()
-            .find(|later| later.area == area)
-            .unwrap()
-    };
     assert!(
         review
             .honoured
             .contains(&"restart-strategy: exponential-delay".to_owned())
     );
     assert!(
-        of(Area::RocksDb)
-            .keys
-            .iter()
-            .any(|key| key.ends_with(".write-buffer-size"))
+        review
+            .honoured
+            .contains(&"state.backend.rocksdb.write-buffer-size: 256mb".to_owned())
     );
     let jvm = review
         .no_meaning
