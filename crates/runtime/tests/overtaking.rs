@@ -260,6 +260,7 @@ proptest! {
 
         let operator = Arc::new(RestoredOperator {
             parts: kept.into_iter().map(|part| Some(Arc::new(part))).collect(),
+            stores: Vec::new(),
             enumerator: None,
         });
         let mut new = exchange(new_senders, new_receivers, &partitioning);
