@@ -60,6 +60,14 @@ local all all trust
 host all all 127.0.0.1/32 trust
 host replication all 127.0.0.1/32 trust
 END
+    # A server that was killed keeps its number until it is reaped; meanwhile another refuses to start.
+    local old tries=100
+    if read -r old 2>/dev/null <"$folder/data/postmaster.pid"; then
+        while [ -e "/proc/$old" ] && ! lives "$old" && [ $tries -gt 0 ]; do
+            tries=$((tries - 1))
+            sleep 0.1
+        done
+    fi
     # With what a run has that was made before these were.
     options=(-D "$folder/data" -c ssl=on -c "ssl_cert_file=$folder/tls/server.crt" -c "ssl_key_file=$folder/tls/server.key"
         -c "hba_file=$folder/hba.conf" -c max_connections="${RHEOS_POSTGRES_CONNECTIONS:-200}")
