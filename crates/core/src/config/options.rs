@@ -250,6 +250,7 @@ pub const CHECKPOINTING_UNALIGNED: ConfigOption<bool> = ConfigOption::new(
     "execution.checkpointing.unaligned.enabled",
     "Whether the barriers of checkpoints may overtake rows, which are then part of the checkpoint.",
 )
+.old_keys(&["execution.checkpointing.unaligned"])
 .default("true");
 
 /// How long a barrier waits for the rows before it until it overtakes them.
@@ -257,6 +258,7 @@ pub const CHECKPOINTING_ALIGNED_TIMEOUT: ConfigOption<Duration> = ConfigOption::
     "execution.checkpointing.aligned-checkpoint-timeout",
     "After its trigger, how long a barrier waits for the rows before it until it overtakes them.",
 )
+.old_keys(&["execution.checkpointing.alignment-timeout"])
 .default("1 s");
 
 /// Checkpoints that may fail in a row before the job does.
