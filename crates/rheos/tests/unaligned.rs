@@ -345,3 +345,64 @@ fn watermarks_in_flight_keep_their_places() {
         assert_eq!(got, expected, "at parallelism {parallelism}");
     }
 }
+
+/// Both sides of the last exchange come to one parallelism and are chained: what was in flight between
+/// them comes first to the operator behind it, at whatever parallelism that is.
+#[test]
+fn rows_in_flight_before_an_exchange_that_is_gone_come_first() {
+    fn life(before: u32, behind: u32) -> Life {
+        let harness = Harness::new().with_credit(64);
+        let (input, stream) = harness.input::<Keyed>("in");
+        let spread = stream
+            .rebalance()
+            .map(|row: Keyed| row)
+            .name("before")
+            .parallelism(before)
+            .map(|row: Keyed| (row.0, 1, row.1))
+            .name("behind")
+            .parallelism(behind);
+        let output = harness.output(&spread.rebalance());
+        Life {
+            input,
+            output,
+            harness,
+        }
+    }
+    for (before, behind) in [(1, 1), (2, 2), (3, 3)] {
+        let mut first = life(3, 2);
+        let rows: Vec<Keyed> = (0..300).map(|number| (0, number)).collect();
+        for row in &rows {
+            first.input.push(*row, row.1 as i64);
+        }
+        let mut job = first.harness.start().unwrap();
+        // The source and the tasks before the exchange run until its credit is used up.
+        let upstream = 1 + 3;
+        for _ in 0..50 {
+            for task in 0..upstream {
+                job.step_task(task).unwrap();
+            }
+        }
+        let alignment = Alignment::Unaligned { after_millis: 0 };
+        job.begin_checkpoint(alignment).unwrap();
+        while !job.checkpoint_is_taken() {
+            for task in 0..job.tasks() {
+                job.step_task(task).unwrap();
+            }
+        }
+        let kept = job.end_checkpoint().unwrap();
+        let mut committed = first.output.take_before(1);
+        let mut second = life(before, behind);
+        for row in &rows {
+            second.input.push(*row, row.1 as i64);
+        }
+        second.input.end();
+        let mut job = second.harness.restore(&kept).unwrap();
+        job.settle().unwrap();
+        assert!(job.is_finished());
+        committed.extend(second.output.take_rows());
+        let mut numbers: Vec<u64> = committed.iter().map(|row| row.2).collect();
+        numbers.sort_unstable();
+        let expected: Vec<u64> = rows.iter().map(|row| row.1).collect();
+        assert_eq!(numbers, expected, "parallelism {before} and {behind}");
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
-use rheos_core::element::Control;
+use rheos_core::element::{Batch, Control};
 use rheos_core::id::{CheckpointId, Place};
 use rheos_core::time::MIN_TIMESTAMP;
 use rheos_state::PendingSeal;
@@ -22,6 +22,7 @@ use super::side_output::AnyOutputs;
 use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::{Counts, OperatorSnapshot};
 use crate::error::BoxError;
+use crate::exchange::restored::{self, check_inputs};
 use crate::metrics::operator::OperatorMetrics;
 use crate::metrics::states::{StateReporter, StateSize};
 use crate::task::mailbox::Mail;
@@ -100,6 +101,14 @@ pub trait Stage {
     /// # Errors
     /// What does not fit the operator.
     fn restore(&mut self, from: &OperatorRestore) -> Result<(), BoxError>;
+    /// Takes on what was in flight before an exchange that is gone: the operator, which stood behind
+    /// it, is now in the middle of a chain, as happens when both sides come to one parallelism.
+    ///
+    /// # Errors
+    /// What can't be read, or if there is no place for it.
+    fn restore_in_flight(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
+        check_inputs(from, 0)
+    }
     /// A checkpoint is complete.
     ///
     /// # Errors
@@ -499,6 +508,17 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
             self.inbox.put_control(Control::Watermark(watermark));
             self.burst = true;
         }
+        Ok(())
+    }
+
+    fn restore_in_flight(&mut self, from: &OperatorRestore) -> Result<(), BoxError> {
+        check_inputs(from, 1)?;
+        let mut rows = Batch::default();
+        for mut batch in restored::rows::<In>(from, 0)? {
+            rows.append(&mut batch);
+        }
+        // Before the watermark that `restore` has put there, as they lay behind the exchange.
+        self.inbox.rows().fill(rows);
         Ok(())
     }
 

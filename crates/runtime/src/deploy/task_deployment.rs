@@ -186,8 +186,11 @@ impl TaskDeployment {
             let mut built = operator.builder.build(&mut context).map_err(located)?;
             if let Some(restore) = &operator.restore {
                 built.stage.restore(restore).map_err(located)?;
-                let fed = if index == 0 { inputs.len() } else { 0 };
-                check_inputs(restore, fed).map_err(located)?;
+                let in_flight = match index {
+                    0 if !inputs.is_empty() => check_inputs(restore, inputs.len()),
+                    _ => built.stage.restore_in_flight(restore),
+                };
+                in_flight.map_err(located)?;
             }
             inboxes.insert(index, built.inboxes);
             stages.push(built.stage);

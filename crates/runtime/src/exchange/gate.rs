@@ -182,25 +182,27 @@ impl<T: Row> Gate<T> {
         lane.is_some_and(|lane| lane.may_be_overtaken)
     }
 
-    /// What of the first elements and the inbox is in flight, by lane.
-    fn taken_in(&mut self) -> Vec<Vec<Item<T>>> {
-        let mut items: Vec<Vec<Item<T>>> = self.lanes.iter().map(|_| Vec::new()).collect();
+    /// What of the first elements and the inbox is in flight: runs of one lane, in their order. That is
+    /// an order over all lanes: after a rescale rows of one key may have come by one lane and those
+    /// behind them by another.
+    fn taken_in(&mut self) -> Vec<(usize, Vec<Item<T>>)> {
         if self.inbox.has_rows() {
             let rows = SharedBatch::new(self.inbox.rows().take_memory());
             self.first.push_front((self.last, First::Rows(rows)));
         }
+        let mut runs: Vec<(usize, Vec<Item<T>>)> = Vec::new();
         for (lane, first) in &self.first {
-            if let Some(items) = items.get_mut(*lane) {
-                match first {
-                    First::Rows(rows) => items.push(Item::Rows(rows.clone())),
-                    First::Control(Control::Watermark(watermark)) => {
-                        items.push(Item::Watermark(*watermark));
-                    }
-                    First::Control(_) => {}
-                }
+            let item = match first {
+                First::Rows(rows) => Item::Rows(rows.clone()),
+                First::Control(Control::Watermark(watermark)) => Item::Watermark(*watermark),
+                First::Control(_) => continue,
+            };
+            match runs.last_mut() {
+                Some((last, items)) if last == lane => items.push(item),
+                _ => runs.push((*lane, vec![item])),
             }
         }
-        items
+        runs
     }
 
     /// Whether every channel that still runs has delivered the barrier.
@@ -383,14 +385,22 @@ impl<T: Row> Feed for Gate<T> {
         self.passed = barrier.checkpoint.0;
         let taken_in = self.taken_in();
         let output = self.valve.last_output();
+        let header = |index: usize, lane: &Lane<T>| {
+            ChannelHeader::new(lane.end.id, self.valve.of_channel(index), output)
+        };
         let mut channels = Vec::new();
-        for (index, (lane, mut items)) in self.lanes.iter().zip(taken_in).enumerate() {
+        for (index, items) in taken_in {
+            if let Some(lane) = self.lanes.get(index) {
+                channels.push((header(index, lane), items));
+            }
+        }
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let mut items = Vec::new();
             if lane.may_be_overtaken {
                 let receiver = &lane.end.receiver;
                 receiver.overtake(barrier.checkpoint, &mut items);
             }
-            let watermark = self.valve.of_channel(index);
-            channels.push((ChannelHeader::new(lane.end.id, watermark, output), items));
+            channels.push((header(index, lane), items));
         }
         self.aligning = None;
         self.release();

@@ -5,9 +5,9 @@
 //! checkpoint; whoever writes the checkpoint encodes it, on a thread of its own. Only a task that takes
 //! the batch before that is done gets a copy of it.
 //!
-//! In the checkpoint it is one more list of the receiving operator: an entry a channel, whose key is
-//! its [`ChannelHeader`] and whose value its elements, each a tag and then timestamps and rows, or a
-//! watermark.
+//! In the checkpoint it is one more list of the receiving operator: an entry a run of a channel, whose
+//! key is its [`ChannelHeader`] and whose value its elements, each a tag and then timestamps and rows,
+//! or a watermark.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -100,7 +100,8 @@ pub trait InFlightRows: Send + Sync {
 pub struct InFlight<T> {
     /// The input, of those of the task's first operator.
     pub input: usize,
-    /// By channel.
+    /// Runs of one channel, in the order in which they are to be read: first what the gate had taken in,
+    /// then the channels. A channel may have several.
     pub channels: Vec<(ChannelHeader, Vec<Item<T>>)>,
 }
 

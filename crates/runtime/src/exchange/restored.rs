@@ -144,6 +144,28 @@ pub fn share<T: Row>(
     Ok(restored)
 }
 
+/// The rows of the share of an operator in the middle of a chain, in the order of their channels:
+/// each old channel goes whole to one subtask.
+///
+/// # Errors
+/// As [`share`].
+pub fn rows<T: Row>(from: &OperatorRestore, input: usize) -> Result<Vec<Batch<T>>, BoxError> {
+    // No channel of before is found here: one stands for all, and its watermarks for none.
+    let lane = LaneId {
+        edge: 0,
+        sender: 0,
+        senders: 0,
+    };
+    let restored = share::<T>(from, input, &[(lane, Partitioning::Rebalance)])?;
+    let elements = restored.elements.into_iter();
+    Ok(elements
+        .filter_map(|(_, element)| match element {
+            Element::Batch(batch) => Some(batch),
+            Element::Control(_) => None,
+        })
+        .collect())
+}
+
 fn no_channel(input: usize) -> String {
     format!(
         "the checkpoint holds rows that were in flight before input {input} of the operator, and the \
@@ -152,8 +174,7 @@ fn no_channel(input: usize) -> String {
     )
 }
 
-/// Finds rows in flight before inputs that a task does not have, of which there are `inputs`: none of
-/// an operator inside of a chain.
+/// Finds rows in flight before inputs that an operator does not have, of which there are `inputs`.
 ///
 /// # Errors
 /// If there are some.
