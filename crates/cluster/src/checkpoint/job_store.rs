@@ -77,6 +77,10 @@ pub struct JobStore {
     /// The newest complete checkpoint of this process.
     latest: Option<String>,
     highest: u64,
+    /// Told from other processes by this.
+    owner: String,
+    /// Checkpoints of this generation whose record the storage gave no answer to: they may be complete.
+    doubtful: BTreeSet<u64>,
     /// The files of stores.
     store_files: StoreFiles,
 }
@@ -140,6 +144,8 @@ impl JobStore {
             origin: None,
             latest: None,
             highest: highest.unwrap_or(0),
+            owner: random(),
+            doubtful: BTreeSet::new(),
             store_files: StoreFiles::default(),
         })
     }
@@ -259,12 +265,13 @@ impl JobStore {
     ) -> Result<(), CheckpointError> {
         self.log.append(Record::Generation {
             generation: begun.generation,
-            owner: random(),
+            owner: self.owner.clone(),
             lineage: begun.lineage.clone(),
             from,
             at: self.clock.wall_millis(),
         })?;
         self.generation = begun.generation;
+        self.doubtful.clear();
         self.store_files.begin(begun.generation);
         self.lineage.clone_from(&begun.lineage);
         Ok(())
@@ -326,12 +333,14 @@ impl JobStore {
             CheckpointError::Setting(format!("the manifest can't be written: {error}"))
         })?;
         self.storage.put(&format!("{path}/{MANIFEST}"), &text)?;
+        self.doubtful.insert(manifest.checkpoint);
         self.log.append(Record::Checkpoint(CheckpointRecord {
             checkpoint: manifest.checkpoint,
             generation: self.generation,
             path: path.clone(),
             completed_at: self.clock.wall_millis(),
         }))?;
+        self.settle_doubts(manifest.checkpoint);
         self.highest = self.highest.max(manifest.checkpoint);
         self.latest = Some(path);
         if let Err(error) = self.retire().and_then(|()| self.sweep_stores()) {
@@ -339,6 +348,21 @@ impl JobStore {
             tracing::warn!("old checkpoints stay: {error}");
         }
         Ok(())
+    }
+
+    /// The place that doubtful records were for is taken by now: those not found in the log never will
+    /// be there.
+    fn settle_doubts(&mut self, completed: u64) {
+        let doubtful = std::mem::take(&mut self.doubtful);
+        for checkpoint in doubtful.into_iter().filter(|doubt| *doubt != completed) {
+            let folder = self.folder(checkpoint);
+            if self.log.checkpoints().any(|record| record.path == folder) {
+                continue;
+            }
+            if let Err(error) = self.discard_folder(&folder) {
+                tracing::warn!("what there is of checkpoint {checkpoint} stays: {error}");
+            }
+        }
     }
 
     fn retire(&mut self) -> Result<(), CheckpointError> {
@@ -385,11 +409,16 @@ impl JobStore {
         Ok(())
     }
 
-    /// Deletes what there is of a checkpoint of this generation that is not to be.
+    /// Deletes what there is of a checkpoint of this generation that is not to be. One that may be
+    /// complete in spite of what the storage said stays, until it is known or the next generation has
+    /// begun.
     ///
     /// # Errors
     /// What the storage says.
     pub fn discard(&self, checkpoint: u64) -> Result<(), CheckpointError> {
+        if self.doubtful.contains(&checkpoint) {
+            return Ok(());
+        }
         self.discard_folder(&self.folder(checkpoint))
     }
 

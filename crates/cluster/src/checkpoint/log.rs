@@ -43,7 +43,7 @@ pub enum Record {
     Generation {
         /// Its number.
         generation: u64,
-        /// Drawn by the process that begins it, so that two records are never alike.
+        /// Drawn by the process that begins it, so that those of two are never alike.
         owner: String,
         /// The job's history.
         lineage: String,
@@ -71,6 +71,21 @@ impl Record {
             Self::Generation { generation, .. } | Self::Ended { generation, .. } => *generation,
             Self::Checkpoint(record) => record.generation,
         }
+    }
+
+    /// Whether one makes the other unnecessary: they are the same, or the same process begins the same
+    /// generation, perhaps at another time.
+    fn says_as_much_as(&self, other: &Self) -> bool {
+        let begins = |record: &Self| match record {
+            Self::Generation {
+                generation,
+                owner,
+                from,
+                ..
+            } => Some((*generation, owner.clone(), from.clone())),
+            _ => None,
+        };
+        self == other || (begins(self).is_some() && begins(self) == begins(other))
     }
 }
 
@@ -157,8 +172,12 @@ impl JobLog {
 
     /// Adds a record of a generation.
     ///
+    /// A storage that gives no answer may have written it all the same, now or later: what is found in
+    /// the record's place the next time decides.
+    ///
     /// # Errors
-    /// What the storage says; [`CheckpointError::Superseded`] if another generation has begun.
+    /// What the storage says, and then the record may be there; [`CheckpointError::Superseded`] if
+    /// another generation has begun.
     pub fn append(&mut self, record: Record) -> Result<(), CheckpointError> {
         let own = record.generation();
         let text = serde_json::to_vec_pretty(&record).map_err(|error| {
@@ -166,20 +185,28 @@ impl JobLog {
         })?;
         loop {
             let number = self.records.last().map_or(1, |(number, _)| number + 1);
-            if self.storage.put_if_absent(&name_of(number), &text)? {
-                self.records.push((number, record));
-                return Ok(());
-            }
+            let unanswered = match self.storage.put_if_absent(&name_of(number), &text) {
+                Ok(true) => {
+                    self.records.push((number, record));
+                    return Ok(());
+                }
+                Ok(false) => None,
+                Err(error) => Some(error),
+            };
             let Some(there) = self.get(number)? else {
-                continue;
+                match unanswered {
+                    Some(error) => return Err(error),
+                    None => continue,
+                }
             };
             self.records.push((number, there.clone()));
-            if there == record {
-                // Written, though the storage had said that it failed.
+            if there.says_as_much_as(&record) {
+                // Written, though the storage had said nothing, now or an earlier time.
                 return Ok(());
             }
             let newer = there.generation();
-            if newer >= own {
+            // Of its own generation there is what it wrote itself and never had an answer to.
+            if newer > own || (newer == own && matches!(there, Record::Generation { .. })) {
                 return Err(CheckpointError::Superseded { own, newer });
             }
         }
@@ -194,16 +221,15 @@ impl JobLog {
         gone: impl Fn(&CheckpointRecord) -> bool,
     ) -> Result<(), CheckpointError> {
         let last = self.records.last().map(|(number, _)| *number);
-        let mut kept = Vec::new();
-        for (number, record) in std::mem::take(&mut self.records) {
-            let goes = matches!(&record, Record::Checkpoint(record) if gone(record));
-            if goes && Some(number) != last {
-                self.storage.delete(&name_of(number))?;
-            } else {
-                kept.push((number, record));
+        let goes = |number: u64, record: &Record| {
+            matches!(record, Record::Checkpoint(record) if gone(record)) && Some(number) != last
+        };
+        while let Some(at) = self.records.iter().position(|(n, r)| goes(*n, r)) {
+            if let Some((number, _)) = self.records.get(at) {
+                self.storage.delete(&name_of(*number))?;
             }
+            self.records.remove(at);
         }
-        self.records = kept;
         Ok(())
     }
 }
@@ -252,6 +278,75 @@ mod tests {
         let read = JobLog::read(storage).unwrap();
         let numbers: Vec<u64> = read.checkpoints().map(|record| record.checkpoint).collect();
         assert_eq!(numbers, [3]);
+    }
+
+    /// Has its effect, and gives no answer, while it is told to.
+    struct Silent(MemoryStorage, std::sync::atomic::AtomicBool);
+
+    impl Silent {
+        fn answer<T>(&self, done: T) -> Result<T, CheckpointError> {
+            match self.1.load(std::sync::atomic::Ordering::Relaxed) {
+                false => Ok(done),
+                true => Err(CheckpointError::Storage {
+                    location: "here".to_owned(),
+                    what: "asking",
+                    name: "it".to_owned(),
+                    error: std::io::ErrorKind::TimedOut.into(),
+                }),
+            }
+        }
+    }
+
+    impl CheckpointStorage for Silent {
+        fn location(&self) -> String {
+            self.0.location()
+        }
+        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), CheckpointError> {
+            self.0.put(name, bytes).and_then(|()| self.answer(()))
+        }
+        fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<bool, CheckpointError> {
+            let done = self.0.put_if_absent(name, bytes)?;
+            self.answer(done)
+        }
+        fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
+            self.0.get(name).and_then(|bytes| self.answer(bytes))
+        }
+        fn list(&self, folder: &str) -> Result<Vec<String>, CheckpointError> {
+            self.0.list(folder).and_then(|names| self.answer(names))
+        }
+        fn delete(&self, name: &str) -> Result<(), CheckpointError> {
+            // Without an answer it has no effect: those are the hard ones here.
+            self.answer(())?;
+            self.0.delete(name)
+        }
+    }
+
+    #[test]
+    fn a_record_without_an_answer_is_found_in_its_place() {
+        let silent = Arc::new(Silent(MemoryStorage::default(), false.into()));
+        let hush = |on: bool| silent.1.store(on, std::sync::atomic::Ordering::Relaxed);
+        let mut log = JobLog::read(silent.clone()).unwrap();
+        hush(true);
+        log.append(generation(1, "a")).unwrap_err();
+        hush(false);
+        log.append(generation(1, "a")).unwrap();
+        hush(true);
+        log.append(checkpoint(1, 1)).unwrap_err();
+        hush(false);
+        log.append(checkpoint(1, 2)).unwrap();
+        let numbers = |log: &JobLog| -> Vec<u64> {
+            let checkpoints = log.checkpoints();
+            checkpoints.map(|record| record.checkpoint).collect()
+        };
+        assert_eq!(numbers(&log), [1, 2], "the first had been written");
+        // A record that can't be deleted stays, and so do those behind it.
+        hush(true);
+        log.forget(|record| record.checkpoint == 1).unwrap_err();
+        hush(false);
+        assert_eq!(numbers(&log), [1, 2]);
+        log.append(checkpoint(1, 3)).unwrap();
+        log.forget(|record| record.checkpoint < 3).unwrap();
+        assert_eq!(numbers(&JobLog::read(silent.clone()).unwrap()), [3]);
     }
 
     #[test]
