@@ -113,6 +113,10 @@ impl Shared {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    fn try_next(&self) -> Option<Order> {
+        self.lock().queue.pop_front()
+    }
+
     fn next(&self) -> Option<Order> {
         let mut orders = self.lock();
         loop {
@@ -135,6 +139,8 @@ impl Shared {
 pub struct CheckpointWriter {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Its other side, where no thread has it.
+    stepped: Option<Writing>,
 }
 
 /// Is told what has become of orders, on the writer's thread.
@@ -154,12 +160,7 @@ impl CheckpointWriter {
         let shared = Arc::new(Shared::default());
         let orders = shared.clone();
         let body = move || {
-            let mut writing = Writing {
-                store,
-                clock,
-                tell,
-                files: BTreeMap::new(),
-            };
+            let mut writing = Writing::new(store, clock, tell);
             while let Some(order) = orders.next() {
                 writing.carry_out(order);
             }
@@ -168,7 +169,27 @@ impl CheckpointWriter {
         Ok(Self {
             shared,
             thread: Some(thread),
+            stepped: None,
         })
+    }
+
+    /// A writer without a thread: orders are carried out by [`CheckpointWriter::step`], and those left
+    /// when it is dropped never are.
+    pub fn stepped(store: Arc<Mutex<JobStore>>, clock: SharedClock, tell: Tell) -> Self {
+        Self {
+            shared: Arc::default(),
+            thread: None,
+            stepped: Some(Writing::new(store, clock, tell)),
+        }
+    }
+
+    /// Carries out one order, where no thread does; whether there was one.
+    pub fn step(&mut self) -> bool {
+        let Some(writing) = &mut self.stepped else {
+            return false;
+        };
+        let order = self.shared.try_next();
+        order.map(|order| writing.carry_out(order)).is_some()
     }
 
     /// Gives an order.
@@ -206,6 +227,15 @@ struct Writing {
 }
 
 impl Writing {
+    fn new(store: Arc<Mutex<JobStore>>, clock: SharedClock, tell: Tell) -> Self {
+        Self {
+            store,
+            clock,
+            tell,
+            files: BTreeMap::new(),
+        }
+    }
+
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Piece {

@@ -21,7 +21,7 @@ use crate::checkpoint::manifest::{
     FORMAT, Manifest, OperatorManifest, SubtaskManifest, TaskManifest,
 };
 use crate::checkpoint::progress::Piece;
-use crate::checkpoint::writer::{CheckpointWriter, Order, Written};
+use crate::checkpoint::writer::{CheckpointWriter, Order, Tell, Written};
 use crate::checkpoint::{CheckpointError, CheckpointSettings};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
@@ -57,6 +57,12 @@ fn lock(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Lets a writer tell the job.
+fn told_to(events: &Arc<Events>) -> Tell {
+    let events = events.clone();
+    Box::new(move |written| events.push(Event::Written(written)))
+}
+
 impl Checkpoints {
     pub(super) fn start(
         store: JobStore,
@@ -66,19 +72,47 @@ impl Checkpoints {
         events: &Arc<Events>,
         stats: CheckpointStats,
     ) -> Result<Self, JobError> {
-        stats.update(|_| {});
-        let settings = store.settings().clone();
         let store = Arc::new(Mutex::new(store));
-        let told = events.clone();
-        let tell = Box::new(move |written| told.push(Event::Written(written)));
+        let tell = told_to(events);
         let writer = CheckpointWriter::start(store.clone(), spawner, clock.clone(), tell).map_err(
             |error| JobError::System {
                 what: "starting a thread",
                 error,
             },
         )?;
+        Ok(Self::new(store, writer, begun, clock, events, stats))
+    }
+
+    /// Those of a job whose writer is stepped by whoever steps the job.
+    pub(super) fn stepped(
+        store: JobStore,
+        begun: &Begun,
+        clock: SharedClock,
+        events: &Arc<Events>,
+        stats: CheckpointStats,
+    ) -> Self {
+        let store = Arc::new(Mutex::new(store));
+        let writer = CheckpointWriter::stepped(store.clone(), clock.clone(), told_to(events));
+        Self::new(store, writer, begun, clock, events, stats)
+    }
+
+    /// Lets a stepped writer carry out one order; whether there was one.
+    pub(super) fn step_writer(&mut self) -> bool {
+        self.writer.step()
+    }
+
+    fn new(
+        store: Arc<Mutex<JobStore>>,
+        writer: CheckpointWriter,
+        begun: &Begun,
+        clock: SharedClock,
+        events: &Arc<Events>,
+        stats: CheckpointStats,
+    ) -> Self {
+        stats.update(|_| {});
+        let settings = lock(&store).settings().clone();
         let now = clock.monotonic_micros();
-        Ok(Self {
+        Self {
             store,
             writer,
             coordinator: Coordinator::new(
@@ -99,7 +133,7 @@ impl Checkpoints {
             enumerators: BTreeMap::new(),
             stats,
             events: events.clone(),
-        })
+        }
     }
 
     /// An attempt begins.
@@ -205,14 +239,31 @@ impl Checkpoints {
         None
     }
 
+    /// Takes note of what a task or the writer has said; the failure that it comes to.
+    pub(super) fn take(&mut self, event: Event, attempt: &Attempt) -> Option<JobError> {
+        match event {
+            Event::Piece(task, barrier, operator, piece) => {
+                self.piece(task, &barrier, operator, piece);
+            }
+            Event::Snapshot(task, barrier, snapshot) => {
+                self.snapshot(task, &barrier, snapshot, attempt);
+            }
+            Event::Leaves(task, left) => {
+                self.left.insert(task, left);
+            }
+            Event::EndReached(task) => self.coordinator.end_reached(task),
+            Event::Written(written) => return self.written(written, attempt),
+            Event::Entered(..)
+            | Event::Ended(..)
+            | Event::Stop { .. }
+            | Event::Cancel
+            | Event::Barrier(_) => {}
+        }
+        None
+    }
+
     /// A piece of the state of a task.
-    pub(super) fn piece(
-        &mut self,
-        task: usize,
-        barrier: &Barrier,
-        operator: OperatorId,
-        piece: Piece,
-    ) {
+    fn piece(&mut self, task: usize, barrier: &Barrier, operator: OperatorId, piece: Piece) {
         let checkpoint = barrier.checkpoint.0;
         if self.coordinator.triggered_micros(checkpoint).is_some() {
             self.writer.order(Order::Piece {
@@ -224,7 +275,7 @@ impl Checkpoints {
         }
     }
 
-    pub(super) fn snapshot(
+    fn snapshot(
         &mut self,
         task: usize,
         barrier: &Barrier,
@@ -241,14 +292,6 @@ impl Checkpoints {
                 snapshot,
             });
         }
-    }
-
-    pub(super) fn end_reached(&mut self, task: usize) {
-        self.coordinator.end_reached(task);
-    }
-
-    pub(super) fn task_leaves(&mut self, task: usize, left: TaskSnapshot) {
-        self.left.insert(task, left);
     }
 
     pub(super) fn task_ended(&mut self, task: usize) {
@@ -268,7 +311,7 @@ impl Checkpoints {
     }
 
     /// Takes note of what is written; the failure that it comes to.
-    pub(super) fn written(&mut self, written: Written, attempt: &Attempt) -> Option<JobError> {
+    fn written(&mut self, written: Written, attempt: &Attempt) -> Option<JobError> {
         match written {
             Written::Task(checkpoint, task, part) => {
                 self.coordinator.written(checkpoint, task, part);

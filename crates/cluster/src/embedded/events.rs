@@ -62,6 +62,11 @@ impl Events {
         self.arrived.notify_all();
     }
 
+    /// The next, if there is one.
+    pub(super) fn try_next(&self) -> Option<Event> {
+        self.lock().pop_front()
+    }
+
     pub(super) fn next(&self, timeout: Duration) -> Option<Event> {
         let mut queue = self.lock();
         if queue.is_empty() {

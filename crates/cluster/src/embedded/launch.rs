@@ -7,22 +7,21 @@ use std::time::Duration;
 use rheos_core::id::{JobId, Place};
 use rheos_core::rng::Rng;
 use rheos_core::spawn::SharedSpawner;
-use rheos_runtime::checkpoint::Checkpointing;
 use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
-use rheos_runtime::metrics::handle::JobIdentity;
 use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::worker::{self, TaskBuilder, WorkerListener};
 
-use super::attempt::{Attempt, AttemptTask};
+use super::attempt::Attempt;
 use super::checkpoints::Checkpoints;
-use super::events::{Events, Reporter};
+use super::deployed::{AttemptPlan, Deployed};
+use super::events::Events;
 use super::handle::{JobHandle, JobView, Shared};
 use super::master::JobMaster;
 use crate::checkpoint::job_store::{Begun, JobStore};
-use crate::deploy::{DeployedTask, JobMetrics, deploy};
+use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
@@ -200,73 +199,36 @@ impl Launcher {
                 }
             }
         };
-        let mut environment = cluster.environment.clone();
-        environment.attempt = number;
-        let checkpointed = lineage.is_some();
-        if let Some(lineage) = lineage {
-            environment.checkpointing = Some(Arc::new(Checkpointing { lineage }));
-            environment.listener = Arc::new(Reporter {
-                events: events.clone(),
-                listener: environment.listener,
-            });
-        }
         let mut signals: BTreeMap<ThreadKey, Arc<Signal>> = BTreeMap::new();
-        let known = (restored, before);
-        let deployment = deploy(program, &environment, known, &mut |vertex, subtask| {
-            signals.entry(key_of(vertex, subtask)).or_default().clone()
-        })?;
-        for source in deployment.coordinators.iter().filter(|_| checkpointed) {
-            // What can't be in a checkpoint is found out now, and not by the first of them.
-            let tried = source.coordinator.snapshot(&mut || {});
-            tried.map_err(|error| JobError::Source {
-                operator: source.name.clone(),
-                error,
-            })?;
-        }
-        let identity = JobIdentity {
-            id: id.to_string(),
-            name: graph.name.clone(),
-        };
-        let registration = cluster.metrics.register(
-            identity,
-            environment.attempt,
-            deployment.metrics.tasks.clone(),
-            environment.clock.clone(),
-        );
-        registration.show(
-            deployment.metrics.checkpoints.clone(),
-            deployment.metrics.growth.clone(),
-        );
+        let Deployed {
+            mut attempt,
+            metrics,
+            builders,
+        } = Deployed::new(
+            AttemptPlan {
+                id: *id,
+                program,
+                environment: cluster.environment.clone(),
+                number,
+                lineage,
+                known: (restored, before),
+            },
+            &cluster.metrics,
+            events,
+            &mut |vertex, subtask| signals.entry(key_of(vertex, subtask)).or_default().clone(),
+        )?;
         let listener: Arc<dyn WorkerListener> = events.clone();
-        let mut tasks = Vec::new();
         let mut by_thread: BTreeMap<ThreadKey, Vec<(usize, Place, TaskBuilder)>> = BTreeMap::new();
-        for (index, task) in deployment.tasks.into_iter().enumerate() {
-            let DeployedTask {
-                vertex,
-                deployment,
-                mail,
-                is_source,
-                ..
-            } = task;
-            let place = deployment.place.clone();
-            tasks.push(AttemptTask {
-                place: place.clone(),
-                mail,
-                is_source,
-            });
-            let builder: TaskBuilder = Box::new(move || deployment.build());
-            by_thread
-                .entry(key_of(vertex, place.subtask))
-                .or_default()
-                .push((index, place, builder));
+        for (index, (vertex, place, builder)) in builders.into_iter().enumerate() {
+            let thread = by_thread.entry(key_of(vertex, place.subtask));
+            thread.or_default().push((index, place, builder));
         }
-        let clock = environment.clock.clone();
-        let mut threads = Vec::new();
+        let clock = cluster.environment.clock.clone();
         for (key, builders) in by_thread {
             let signal = signals.entry(key.clone()).or_default().clone();
             let name = thread_name(&key, &builders);
             let (clock, listener) = (clock.clone(), listener.clone());
-            let span = span_of(&graph.name, environment.attempt, &builders);
+            let span = span_of(&graph.name, number, &builders);
             let body = Box::new(move || {
                 let _entered = span.entered();
                 worker::run(&signal, &clock, builders, &listener);
@@ -278,17 +240,9 @@ impl Launcher {
                     what: "starting a thread",
                     error,
                 })?;
-            threads.push(thread);
+            attempt.threads.push(thread);
         }
-        let running = tasks.iter().map(|task| task.place.clone()).enumerate();
-        let attempt = Attempt {
-            running: running.collect(),
-            tasks,
-            sources: deployment.coordinators,
-            threads,
-            registration,
-        };
-        Ok((attempt, deployment.metrics))
+        Ok((attempt, metrics))
     }
 }
 

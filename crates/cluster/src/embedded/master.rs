@@ -299,31 +299,7 @@ impl JobMaster {
                 self.command(&event);
                 None
             }
-            Event::Piece(task, barrier, operator, piece) => {
-                if let Some(checkpoints) = checkpoints {
-                    checkpoints.piece(task, &barrier, operator, piece);
-                }
-                None
-            }
-            Event::Snapshot(task, barrier, snapshot) => {
-                if let Some(checkpoints) = checkpoints {
-                    checkpoints.snapshot(task, &barrier, snapshot, &self.attempt);
-                }
-                None
-            }
-            Event::Leaves(task, left) => {
-                if let Some(checkpoints) = checkpoints {
-                    checkpoints.task_leaves(task, left);
-                }
-                None
-            }
-            Event::EndReached(task) => {
-                if let Some(checkpoints) = checkpoints {
-                    checkpoints.end_reached(task);
-                }
-                None
-            }
-            Event::Written(written) => checkpoints?.written(written, &self.attempt),
+            event => checkpoints?.take(event, &self.attempt),
         }
     }
 

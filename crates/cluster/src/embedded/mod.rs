@@ -6,10 +6,13 @@
 
 mod attempt;
 mod checkpoints;
+mod deployed;
 mod events;
 mod handle;
 mod launch;
 mod master;
+mod stepped;
 
 pub use handle::{JobControl, JobHandle, JobReport, JobResult, JobView};
 pub use launch::{EmbeddedCluster, Threading};
+pub use stepped::SteppedJob;
