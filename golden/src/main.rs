@@ -31,6 +31,9 @@ struct Arguments {
     /// With --crash-every: the checkpoint is unaligned, and taken while the item is in flight.
     #[arg(long, requires = "crash_every")]
     unaligned: bool,
+    /// With --crash-every: keyed kinds that run above parallelism 1 go on at another each time.
+    #[arg(long, requires = "crash_every")]
+    rescale: bool,
     /// Where jobs keep their state.
     #[arg(long, value_enum, default_value_t = State::Heap)]
     state: State,
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         parallelism: arguments.parallelism,
         crash_every: arguments.crash_every,
         unaligned: arguments.unaligned,
+        rescale: arguments.rescale,
         rocksdb: arguments.state == State::Rocksdb,
     };
     let report = match Suite::read(&arguments.dir) {

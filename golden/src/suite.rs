@@ -47,6 +47,8 @@ pub struct Selection {
     pub crash_every: Option<usize>,
     /// The checkpoint is unaligned, and taken while the item is in flight.
     pub unaligned: bool,
+    /// Jobs go on at another parallelism each time, where they have one above 1.
+    pub rescale: bool,
     /// Whether jobs keep their state in RocksDB.
     pub rocksdb: bool,
 }
@@ -106,7 +108,11 @@ impl Suite {
     /// Runs what is selected. A line that cannot be read fails, whatever is selected.
     pub fn run(&self, selection: &Selection) -> Report {
         let mut report = Report::default();
-        crash::set_every(selection.crash_every, selection.unaligned);
+        crash::set_every(
+            selection.crash_every,
+            selection.unaligned,
+            selection.rescale,
+        );
         backend::set_rocksdb(selection.rocksdb);
         for (file, number, line) in &self.lines {
             let place = format!("{file}:{number}");

@@ -65,6 +65,7 @@ fn watermark_and_restart_deciders_give_what_flink_gave() {
             parallelism: vec![1, 3],
             crash_every: None,
             unaligned: false,
+            rescale: false,
             rocksdb: false,
         });
         assert_eq!(report.failed(), 0, "{}", report.display(3));
@@ -79,6 +80,7 @@ fn joins_of_one_and_of_several_subtasks_give_what_flink_gave() {
         parallelism: vec![1, 3],
         crash_every: None,
         unaligned: false,
+        rescale: false,
         rocksdb: false,
     });
     assert_eq!(report.failed(), 0, "{}", report.display(3));
@@ -94,6 +96,7 @@ fn cep_is_not_supported_and_said_so() {
         parallelism: vec![1],
         crash_every: None,
         unaligned: false,
+        rescale: false,
         rocksdb: false,
     });
     assert_eq!(

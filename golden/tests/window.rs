@@ -14,6 +14,7 @@ fn windows_and_process_functions_give_what_flink_gave() {
             parallelism: vec![1, 3],
             crash_every: None,
             unaligned: false,
+            rescale: false,
             rocksdb: false,
         };
         let report = suite.run(&selection);

@@ -66,6 +66,11 @@ impl StreamEnv {
         self
     }
 
+    /// Gives another parallelism to the operators that were given this one.
+    pub(crate) fn rescale(&self, from: u32, to: u32) {
+        self.builder.borrow_mut().rescale(from, to);
+    }
+
     /// The folder that this job's checkpoints go to, none if they are kept nowhere: for what a job
     /// keeps beside them. Name the job before.
     ///

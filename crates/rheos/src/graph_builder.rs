@@ -197,6 +197,14 @@ impl GraphBuilder {
         self.alignment.entry(name.to_owned()).or_default().clone()
     }
 
+    /// Gives another parallelism to the operators that were given this one.
+    pub fn rescale(&mut self, from: u32, to: u32) {
+        let nodes = self.nodes.iter_mut();
+        for node in nodes.filter(|node| node.parallelism == Some(from)) {
+            node.parallelism = Some(to);
+        }
+    }
+
     /// The program, if the job is sound.
     pub fn finish(&self, default_parallelism: u32) -> Result<Program, ApiError> {
         let mut problems = self.problems.clone();

@@ -3,22 +3,48 @@
 //!
 //! With unaligned checkpoints it crashes before an item has been processed: what the sources have made
 //! of it is in flight then, and in the checkpoint.
+//!
+//! With rescaling the job that goes on has another parallelism each time, where it has one above 1.
 
 use std::cell::Cell;
 
-use rheos::harness::{Harness, HarnessError, TestJob};
+use rheos::harness::{Harness, HarnessError, TestCheckpoint, TestJob};
 
 thread_local! {
     /// After how many items; jobs of scenarios run on the thread that asked for them.
     static EVERY: Cell<Option<usize>> = const { Cell::new(None) };
     static UNALIGNED: Cell<bool> = const { Cell::new(false) };
+    static RESCALE: Cell<bool> = const { Cell::new(false) };
+    /// That of the job that runs.
+    static PARALLELISM: Cell<u32> = const { Cell::new(1) };
 }
 
-/// After how many items jobs crash from now on, never without a number; and whether from unaligned
-/// checkpoints.
-pub(crate) fn set_every(items: Option<usize>, unaligned: bool) {
+/// After how many items jobs crash from now on, never without a number; whether from unaligned
+/// checkpoints; and whether they go on at another parallelism.
+pub(crate) fn set_every(items: Option<usize>, unaligned: bool, rescale: bool) {
     EVERY.set(items.filter(|items| *items > 0));
     UNALIGNED.set(unaligned);
+    RESCALE.set(rescale);
+}
+
+/// A scenario begins, at this parallelism.
+pub(super) fn begin(parallelism: u32) {
+    PARALLELISM.set(parallelism);
+}
+
+fn restore(harness: &Harness, kept: &TestCheckpoint) -> Result<TestJob, HarnessError> {
+    let before = PARALLELISM.get();
+    if RESCALE.get() && before > 1 {
+        // Never 1 in between, which the sources and sinks have too.
+        let next = match before {
+            2 => 5,
+            5 => 3,
+            _ => 2,
+        };
+        harness.rescale(before, next);
+        PARALLELISM.set(next);
+    }
+    harness.restore(kept)
 }
 
 fn is_due(index: usize) -> bool {
@@ -44,7 +70,7 @@ pub(super) fn within(
     job.step_sources()?;
     let kept = job.unaligned_checkpoint()?;
     drop(job);
-    harness.restore(&kept)
+    restore(harness, &kept)
 }
 
 /// Lets the job crash if it is time, after the item of this index.
@@ -58,5 +84,5 @@ pub(super) fn after(
     }
     let kept = job.checkpoint()?;
     drop(job);
-    harness.restore(&kept)
+    restore(harness, &kept)
 }

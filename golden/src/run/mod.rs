@@ -71,6 +71,7 @@ pub trait Runner<S> {
 /// # Errors
 /// Why there is no outcome.
 pub fn run(program: &Program, parallelism: u32) -> Result<Outcome, RunError> {
+    crash::begin(parallelism);
     catch_unwind(AssertUnwindSafe(|| dispatch(program, parallelism)))
         .unwrap_or_else(|panic| Err(RunError::Failed(format!("panicked: {}", message(&*panic)))))
 }

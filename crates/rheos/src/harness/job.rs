@@ -157,6 +157,12 @@ impl Harness {
         self.deploy(None)
     }
 
+    /// Gives another parallelism to the operators that were given the parallelism `from`: jobs started
+    /// or restored from now on have it.
+    pub fn rescale(&self, from: u32, to: u32) {
+        self.env.rescale(from, to);
+    }
+
     /// Starts the job anew from a checkpoint of an earlier one, as after a crash: inputs are read
     /// again from where they were at it, and outputs of this harness forget what came behind the first
     /// barrier of the job before.
