@@ -39,6 +39,8 @@ impl Sum {
         sum.rescaled += outcome.rescaled;
         sum.zombies += outcome.zombies;
         sum.failures += outcome.failures;
+        sum.restarts += outcome.restarts;
+        sum.stops += outcome.stops;
         sum.late += outcome.late;
         self.points.extend(outcome.points);
     }
@@ -91,12 +93,15 @@ fn main() -> ExitCode {
         rescaled,
         zombies,
         failures,
+        restarts,
+        stops,
         late,
         ..
     } = sum.outcome;
     println!(
         "{} seeds passed: {steps} steps, {lives} lives, {restored} restored, {rescaled} of them at \
-         another parallelism, {failures} failures, {zombies} zombies, {late} late events, {} places \
+         another parallelism, {failures} failures, {restarts} of them begun again in place, {stops} \
+         stops, {zombies} zombies, {late} late events, {} places \
          of crashes",
         arguments.seeds,
         sum.points.len()

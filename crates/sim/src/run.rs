@@ -16,6 +16,7 @@ use rheos_cluster::embedded::SteppedJob;
 use rheos_core::clock::{Clock, ManualClock};
 use rheos_core::id::JobId;
 use rheos_core::rng::{Rng, splitmix64};
+use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
 use rheos_runtime::exchange::writer::BatchLimits;
@@ -54,8 +55,12 @@ pub struct Outcome {
     pub rescaled: u64,
     /// Dead processes that went on.
     pub zombies: u64,
-    /// Attempts that ended by an error.
+    /// Attempts that ended by an error,
     pub failures: u64,
+    /// those of them that their process began again.
+    pub restarts: u64,
+    /// Times that the job was stopped.
+    pub stops: u64,
     /// Events late for their window.
     pub late: u64,
 }
@@ -70,6 +75,7 @@ struct World {
     tables: Tables,
     suspicions: Suspicions,
     parallelism: [u32; 4],
+    stops_left: u32,
     outcome: Outcome,
 }
 
@@ -140,6 +146,7 @@ impl World {
             tables: Tables::new(&chaos),
             suspicions: Suspicions::default(),
             parallelism: scenario.parallelism,
+            stops_left: scenario.stops,
             outcome: Outcome::default(),
             scenario: scenario.clone(),
             chaos,
@@ -191,6 +198,20 @@ impl World {
         }
     }
 
+    fn program(&self, parallelism: [u32; 4]) -> Result<Program, String> {
+        let (scenario, input, tables) = (&self.scenario, &self.input, &self.tables);
+        let program = program(scenario, parallelism, input, tables, &self.suspicions);
+        program.map_err(|error| error.to_string())
+    }
+
+    /// Lets the process of an attempt that has failed begin the next one; whether it could.
+    fn begin_again(&mut self, job: &mut SteppedJob) -> Result<bool, String> {
+        let program = self.program(self.parallelism)?;
+        let began = job.start_again(&program, self.environment());
+        self.outcome.restarts += u64::from(began.is_ok());
+        Ok(began.is_ok() && self.chaos.take_crash().is_none())
+    }
+
     /// Begins a life; none if the job had finished.
     ///
     /// # Errors
@@ -201,14 +222,7 @@ impl World {
             parallelism = [(); 4].map(|()| 1 + self.rng.below(4) as u32);
         }
         let says = |error: &dyn std::fmt::Display| error.to_string();
-        let program = program(
-            &self.scenario,
-            parallelism,
-            &self.input,
-            &self.tables,
-            &self.suspicions,
-        )
-        .map_err(|error| says(&error))?;
+        let program = self.program(parallelism)?;
         let clock = self.clock.clone();
         let store = JobStore::with_storage(self.storage.clone(), self.settings(), clock);
         let mut store = store.map_err(|error| says(&error))?;
@@ -309,16 +323,22 @@ impl World {
         if let Err(error) = result {
             self.trace(error.len() as u64);
             self.outcome.failures += 1;
-            return Ok(Next::Dead);
+            let goes_on = self.scenario.restarts && self.begin_again(job)?;
+            return Ok(if goes_on { Next::On } else { Next::Dead });
         }
         if job.is_finished() {
             // What it can't write down is found out by the next life.
             let ended = job.end();
             let died = self.chaos.take_crash().is_some();
             return Ok(match ended {
-                Ok(()) if !died => Next::Finished,
+                Ok(true) if !died => Next::Finished,
                 _ => Next::Dead,
             });
+        }
+        if self.stops_left > 0 && self.rng.below(300) == 0 {
+            self.stops_left -= 1;
+            self.outcome.stops += 1;
+            job.stop();
         }
         Ok(Next::On)
     }

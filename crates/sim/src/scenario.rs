@@ -55,6 +55,10 @@ pub struct Scenario {
     pub crashes: u32,
     /// Of a hundred dead processes so many go on for a while.
     pub zombies: u64,
+    /// Whether the process of an attempt that fails starts the next one.
+    pub restarts: bool,
+    /// How often the job is stopped, to be gone on with.
+    pub stops: u32,
 }
 
 impl Scenario {
@@ -89,6 +93,8 @@ impl Scenario {
             crash_rate: one_of(&[0, 2, 6]),
             crashes: one_of(&[1, 3, 8]) as u32,
             zombies: one_of(&[0, 40]),
+            restarts: one_of(&[0, 1]) == 1,
+            stops: one_of(&[0, 0, 1, 3]) as u32,
         }
     }
 
@@ -107,6 +113,8 @@ impl Scenario {
         add(&|s| s.crash_rate = 0);
         add(&|s| s.zombies = 0);
         add(&|s| s.rescales = false);
+        add(&|s| s.restarts = false);
+        add(&|s| s.stops = 0);
         add(&|s| s.crashes = (s.crashes / 2).max(1));
         add(&|s| s.splits = (s.splits / 2).max(1));
         add(&|s| s.events = (s.events / 2).max(1));

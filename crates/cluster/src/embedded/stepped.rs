@@ -1,8 +1,8 @@
 //! A job whose every part waits to be stepped, on the thread of whoever steps it: its tasks, the
 //! writer of its checkpoints, and what takes note of both. What the simulation runs.
 //!
-//! Life: started, from nothing or a checkpoint → stepped, in any order → finished, failed, or dropped
-//! where it stands, as a crash would leave it. It is one attempt: after a failure another is started.
+//! Life: started, from nothing or a checkpoint → stepped, in any order → finished, failed and started
+//! again, or dropped where it stands, as a crash would leave it.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use rheos_core::id::{JobId, Place};
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::metrics::registry::MetricRegistry;
+use rheos_runtime::task::mailbox::Mail;
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::task::{Step, Task};
 use rheos_runtime::task::worker::{guard, guarded_step, install_panic_hook};
@@ -26,6 +27,10 @@ use crate::error::JobError;
 
 /// See the [module](self).
 pub struct SteppedJob {
+    id: JobId,
+    attempts: u32,
+    /// Whether it was told to stop, to go on later.
+    stopped: bool,
     clock: SharedClock,
     events: Arc<Events>,
     tasks: Vec<Option<Task>>,
@@ -52,32 +57,23 @@ impl SteppedJob {
         let clock = environment.clock.clone();
         let events = Arc::new(Events::default());
         let signal = Arc::new(Signal::new());
-        let Deployed {
-            attempt,
-            metrics,
-            builders,
-        } = Deployed::new(
-            AttemptPlan {
-                id,
-                program,
-                environment,
-                number: 0,
-                lineage: Some(begun.lineage.clone()),
-                known: (begun.restored.as_ref(), None),
-            },
-            &MetricRegistry::default(),
+        let lineage = begun.lineage.clone();
+        let number = (id, 0);
+        let (attempt, metrics, tasks) = attempt_of(
+            number,
+            program,
+            environment,
+            (lineage, begun),
             &events,
-            &mut |_, _| signal.clone(),
+            &signal,
         )?;
         let stats = metrics.checkpoints.clone();
         let mut checkpoints = Checkpoints::stepped(store, begun, clock.clone(), &events, stats);
         checkpoints.attempt(begun, &attempt);
-        let mut tasks = Vec::new();
-        for (_, place, builder) in builders {
-            let task = guard(|| place, builder);
-            tasks.push(Some(task.map_err(|error| JobError::Task(Box::new(error)))?));
-        }
         Ok(Self {
+            id,
+            attempts: 1,
+            stopped: false,
             clock,
             events,
             tasks,
@@ -86,6 +82,45 @@ impl SteppedJob {
             checkpoints,
             signal,
         })
+    }
+
+    /// Starts the next attempt, after a failure, from the newest complete checkpoint: the tasks are
+    /// gone, and what the writer has been ordered is carried out before.
+    ///
+    /// # Errors
+    /// As [`SteppedJob::start`]; and if the job runs elsewhere by now.
+    pub fn start_again(
+        &mut self,
+        program: &Program,
+        environment: TaskEnvironment,
+    ) -> Result<(), JobError> {
+        self.tasks.clear();
+        self.checkpoints.give_up();
+        while self.checkpoints.step_writer() {}
+        while self.events.try_next().is_some() {}
+        let begun = self.checkpoints.begin_again(&program.graph)?;
+        let lineage = self.checkpoints.lineage().to_owned();
+        let number = (self.id, self.attempts);
+        self.attempts += 1;
+        let (events, signal) = (&self.events, &self.signal);
+        let (attempt, metrics, tasks) = attempt_of(
+            number,
+            program,
+            environment,
+            (lineage, &begun),
+            events,
+            signal,
+        )?;
+        self.checkpoints.attempt(&begun, &attempt);
+        (self.attempt, self.metrics, self.tasks) = (attempt, metrics, tasks);
+        self.stopped = false;
+        Ok(())
+    }
+
+    /// Stops the job, so that it can be gone on with: without what its end would bring about.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.attempt.mail_sources(|| Mail::Stop { drain: false });
     }
 
     /// How many tasks there are, upstream first.
@@ -164,11 +199,49 @@ impl SteppedJob {
         self.attempt.running.is_empty()
     }
 
-    /// Writes down that the job has finished.
+    /// Writes down that the job has finished, or stopped; whether it has finished.
     ///
     /// # Errors
     /// What the storage says, or that the job runs elsewhere by now.
-    pub fn end(&self) -> Result<(), JobError> {
-        self.checkpoints.end(Ending::Finished)
+    pub fn end(&self) -> Result<bool, JobError> {
+        self.checkpoints.end(match self.stopped {
+            true => Ending::Stopped,
+            false => Ending::Finished,
+        })?;
+        Ok(!self.stopped)
     }
+}
+
+/// An attempt of this job and number, its metrics and tasks, made of what its store has begun.
+fn attempt_of(
+    (id, number): (JobId, u32),
+    program: &Program,
+    environment: TaskEnvironment,
+    (lineage, begun): (String, &Begun),
+    events: &Arc<Events>,
+    signal: &Arc<Signal>,
+) -> Result<(Attempt, JobMetrics, Vec<Option<Task>>), JobError> {
+    let Deployed {
+        attempt,
+        metrics,
+        builders,
+    } = Deployed::new(
+        AttemptPlan {
+            id,
+            program,
+            environment,
+            number,
+            lineage: Some(lineage),
+            known: (begun.restored.as_ref(), None),
+        },
+        &MetricRegistry::default(),
+        events,
+        &mut |_, _| signal.clone(),
+    )?;
+    let mut tasks = Vec::new();
+    for (_, place, builder) in builders {
+        let task = guard(|| place, builder);
+        tasks.push(Some(task.map_err(|error| JobError::Task(Box::new(error)))?));
+    }
+    Ok((attempt, metrics, tasks))
 }
