@@ -1,4 +1,5 @@
-//! The job: a keyed count with timers, windows and sessions behind it, and a table for each output.
+//! The job: a keyed count with timers, windows and sessions behind it, a join with broadcast rules, and
+//! a table for each output.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,6 +39,15 @@ pub struct Found {
     pub count: u64,
 }
 
+/// An event, and the rule that held for it.
+#[derive(Row, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Judged {
+    /// The event.
+    pub event: Event,
+    /// The number of the last rule that had begun by then; none before the first.
+    pub rule: Option<u64>,
+}
+
 /// The outputs.
 pub struct Tables {
     /// Every event.
@@ -52,6 +62,8 @@ pub struct Tables {
     pub sessions: Table<Found>,
     /// Events late for their session.
     pub late_for_session: Table<Passed>,
+    /// Every event, with its rule.
+    pub judged: Table<Judged>,
 }
 
 impl Tables {
@@ -64,6 +76,7 @@ impl Tables {
             late: Table::new("late", chaos.clone()),
             sessions: Table::new("sessions", chaos.clone()),
             late_for_session: Table::new("late for session", chaos.clone()),
+            judged: Table::new("judged", chaos.clone()),
         }
     }
 }
@@ -155,6 +168,56 @@ impl KeyedProcessFunction<u32, Event, Passed> for Counting {
     }
 }
 
+/// Lets each event wait until both streams have come to its time: every rule that had begun by then is
+/// known, however the streams interleave.
+struct Judge {
+    rules: BroadcastHandle<Millis, u64>,
+    waiting: ListState<Event>,
+}
+
+impl KeyedBroadcastProcessFunction<u32, Event, Event, Judged> for Judge {
+    fn process(
+        &mut self,
+        event: Event,
+        context: &KeyedReadOnlyContext<'_, u32>,
+        _out: &mut Collector<'_, Judged>,
+    ) -> Result<(), BoxError> {
+        context.register_event_time_timer(event.at);
+        self.waiting.add(event);
+        Ok(())
+    }
+
+    fn process_broadcast(
+        &mut self,
+        rule: Event,
+        context: &KeyedBroadcastContext<'_, u32>,
+        _out: &mut Collector<'_, Judged>,
+    ) -> Result<(), BoxError> {
+        let rules = context.broadcast_state(&self.rules);
+        rules.insert(rule.at, rule.number);
+        Ok(())
+    }
+
+    fn on_timer(
+        &mut self,
+        timestamp: Millis,
+        _domain: TimeDomain,
+        context: &KeyedReadOnlyContext<'_, u32>,
+        out: &mut Collector<'_, Judged>,
+    ) -> Result<(), BoxError> {
+        let rules = context.broadcast_state(&self.rules).entries();
+        let rule = rules.iter().rev().find(|(from, _)| *from <= timestamp);
+        let rule = rule.map(|(_, number)| *number);
+        for event in self.waiting.get() {
+            if event.at == timestamp {
+                out.collect(Judged { event, rule });
+            }
+        }
+        self.waiting.retain(|event| event.at > timestamp);
+        Ok(())
+    }
+}
+
 /// Counts.
 struct Count;
 
@@ -187,7 +250,7 @@ impl AggregateFunction for Count {
 pub fn program(
     scenario: &Scenario,
     parallelism: [u32; 4],
-    input: &Splits,
+    (input, rules): (&Splits, &Splits),
     tables: &Tables,
     suspicions: &Suspicions,
 ) -> Result<Program, ApiError> {
@@ -201,10 +264,31 @@ pub fn program(
         OutputTag::<Passed>::new("late"),
         OutputTag::<Passed>::new("late-for-session"),
     );
-    let counted = env
-        .from_source(input.clone(), time, "events")
+    let events = env
+        .from_source(input.clone(), time.clone(), "events")
         .uid("events")
-        .parallelism(sources)
+        .parallelism(sources);
+    let rules = env
+        .from_source(rules.clone(), time, "rules")
+        .uid("rules")
+        .parallelism(1);
+    let state = BroadcastStateDescriptor::new("rules");
+    events
+        .key_by(|event: &Event| event.key)
+        .connect_broadcast(&rules.broadcast_state(&[&state]))
+        .process(move |open| {
+            Ok(Judge {
+                rules: open.broadcast_state(&state)?,
+                waiting: open.list_state("waiting")?,
+            })
+        })
+        .name("judge")
+        .uid("judge")
+        .parallelism(windowed)
+        .sink_to(tables.judged.clone())
+        .uid("judged")
+        .parallelism(sinks);
+    let counted = events
         .key_by(|event: &Event| event.key)
         .process({
             let (found, suspicions) = (found.clone(), suspicions.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rheos::prelude::Millis;
 
-use crate::job::{BUCKET, Found, GAP, Passed, Tables, WINDOW};
+use crate::job::{BUCKET, Found, GAP, Judged, Passed, Tables, WINDOW};
 use crate::source::Event;
 
 /// Counts by key and where they begin.
@@ -41,10 +41,13 @@ fn batch(events: &[&Event], of: impl Fn(&Event) -> (u32, Millis)) -> Counts {
     counts
 }
 
-fn each_once(events: &[&Event], passed: &[Passed]) -> Result<(), String> {
+fn each_once<'a>(
+    events: &[&Event],
+    committed: impl Iterator<Item = &'a Event>,
+) -> Result<(), String> {
     let mut seen: BTreeMap<&Event, u32> = BTreeMap::new();
-    for row in passed {
-        *seen.entry(&row.event).or_default() += 1;
+    for event in committed {
+        *seen.entry(event).or_default() += 1;
     }
     for event in events {
         match seen.remove(event) {
@@ -108,10 +111,22 @@ fn sessions(events: &[&Event]) -> Counts {
 ///
 /// # Errors
 /// What does not hold.
-pub fn check(events: &[&Event], tables: &Tables) -> Result<u64, String> {
+pub fn check(events: &[&Event], rules: &[&Event], tables: &Tables) -> Result<u64, String> {
     let passed = tables.passed.rows();
-    each_once(events, &passed)?;
+    each_once(events, passed.iter().map(|row| &row.event))?;
     numbered(&passed)?;
+
+    let judged = tables.judged.rows();
+    each_once(events, judged.iter().map(|row| &row.event))?;
+    for Judged { event, rule } in &judged {
+        let begun = rules.iter().rev().find(|rule| rule.at <= event.at);
+        let expected = begun.map(|rule| rule.number);
+        if *rule != expected {
+            return Err(format!(
+                "rule {rule:?} held for {event:?}, and not {expected:?}"
+            ));
+        }
+    }
 
     let of_bucket = |event: &Event| (event.key, event.at.div_euclid(BUCKET) * BUCKET);
     let timers = counts(&tables.timers.rows());

@@ -72,6 +72,7 @@ struct World {
     chaos: Chaos,
     storage: Arc<dyn CheckpointStorage>,
     input: Splits,
+    rules: Splits,
     tables: Tables,
     suspicions: Suspicions,
     parallelism: [u32; 4],
@@ -89,7 +90,8 @@ pub fn run(scenario: &Scenario) -> Outcome {
         return world.outcome;
     }
     let events: Vec<&Event> = world.input.events.iter().flatten().collect();
-    match oracle::check(&events, &world.tables) {
+    let rules: Vec<&Event> = world.rules.events.iter().flatten().collect();
+    match oracle::check(&events, &rules, &world.tables) {
         Ok(late) => world.outcome.late = late,
         Err(violation) => world.outcome.violation = Some(violation),
     }
@@ -114,6 +116,19 @@ fn input(scenario: &Scenario, rng: &mut Rng) -> Vec<Vec<Event>> {
         splits.push(events.collect());
     }
     splits
+}
+
+/// One each few milliseconds.
+fn rules(scenario: &Scenario) -> Vec<Event> {
+    let rules = 0..scenario.events / 6;
+    rules
+        .map(|number| Event {
+            split: 0,
+            number,
+            key: 0,
+            at: 1_000 + 11 * number as i64,
+        })
+        .collect()
 }
 
 /// What is next to a job in its life.
@@ -142,6 +157,10 @@ impl World {
             input: Splits {
                 events: Arc::new(events),
                 budget: scenario.budget,
+            },
+            rules: Splits {
+                events: Arc::new(vec![rules(scenario)]),
+                budget: 1,
             },
             tables: Tables::new(&chaos),
             suspicions: Suspicions::default(),
@@ -199,7 +218,7 @@ impl World {
     }
 
     fn program(&self, parallelism: [u32; 4]) -> Result<Program, String> {
-        let (scenario, input, tables) = (&self.scenario, &self.input, &self.tables);
+        let (scenario, input, tables) = (&self.scenario, (&self.input, &self.rules), &self.tables);
         let program = program(scenario, parallelism, input, tables, &self.suspicions);
         program.map_err(|error| error.to_string())
     }
