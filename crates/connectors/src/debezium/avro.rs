@@ -41,9 +41,9 @@ use crate::kafka::{Decoded, KafkaRecord, RecordDecoder, RecordFormat};
 ///     .with_timestamp_assigner(|event: &DebeziumEvent<Customer>, _| {
 ///         event.source.ts_ms.unwrap_or_default()
 ///     });
-/// let changes = env.from_source(source, time, "customers").flat_map(|event, out| {
-///     event.changes().for_each(|change| out.collect(change));
-/// });
+/// let changes = env
+///     .from_source(source, time, "customers")
+///     .flat_map(|event: DebeziumEvent<Customer>| event.changes());
 /// ```
 #[derive(Debug, Clone)]
 pub struct DebeziumAvro {
