@@ -60,6 +60,9 @@ pub enum JobError {
         /// The largest states, with their sizes.
         states: String,
     },
+    /// The TaskManagers of the job can't be brought together.
+    #[error("{0}")]
+    Network(#[source] BoxError),
     /// The job was cancelled.
     #[error("the job was cancelled")]
     Cancelled,

@@ -11,7 +11,7 @@ use rheos_core::Row;
 use rheos_core::config::{Configuration, options};
 use rheos_runtime::BoxError;
 use rheos_runtime::deploy::operator_builder::BuildContext;
-use rheos_runtime::deploy::program::{BuiltCoordinator, Program};
+use rheos_runtime::deploy::program::{BuiltCoordinator, Enumeration, Program};
 use rheos_runtime::source::coordinator::SourceCoordinator;
 use rheos_runtime::source::reader::Source;
 use rheos_runtime::source::settings::SourceSettings;
@@ -183,8 +183,13 @@ impl StreamEnv {
         builder.modify_node(node, |node| node.name = format!("Source: {name}"));
         builder.set_coordinator(
             node,
-            Arc::new(move |parallelism| {
-                let coordinator = Arc::new(SourceCoordinator::new(source.enumerator(parallelism)?));
+            Arc::new(move |enumeration| {
+                let coordinator = Arc::new(match enumeration {
+                    Enumeration::Here(parallelism) => {
+                        SourceCoordinator::new(source.enumerator(parallelism)?)
+                    }
+                    Enumeration::There(requests) => SourceCoordinator::elsewhere(requests),
+                });
                 Ok(BuiltCoordinator {
                     coordinator: coordinator.clone(),
                     shared: coordinator,

@@ -42,6 +42,22 @@ pub enum TaskError {
         /// What the sink said.
         error: BoxError,
     },
+    /// Rows can't be exchanged with a task of another process any more.
+    #[error("{place}: {error}")]
+    Exchange {
+        /// Where.
+        place: Place,
+        /// With which TaskManager, and why not.
+        error: BoxError,
+    },
+    /// A task of another process failed: see what it says.
+    #[error("{message}")]
+    Remote {
+        /// Where.
+        place: Place,
+        /// The error, with its place.
+        message: String,
+    },
     /// The job's graph is not what its operators expect: mend the job.
     #[error("{place}: {message}")]
     Graph {
@@ -66,6 +82,8 @@ impl TaskError {
             | Self::Panic { place, .. }
             | Self::Source { place, .. }
             | Self::Sink { place, .. }
+            | Self::Exchange { place, .. }
+            | Self::Remote { place, .. }
             | Self::Graph { place, .. }
             | Self::Cancelled { place } => place,
         }

@@ -5,7 +5,8 @@
 //! (from a decision of the JobManager to a running task).
 //!
 //! A task is synchronous and lives on one thread: [`task::task::Task::step`]. Threads meet only in
-//! [`exchange::channel`], [`task::mailbox`], [`task::signal`] and in counters.
+//! [`exchange::channel`], [`task::mailbox`], [`task::signal`], in counters and, where tasks of several
+//! processes exchange rows, at the queue of a connection ([`network`]).
 #![deny(missing_docs)]
 
 pub mod async_io;
@@ -20,6 +21,7 @@ pub mod keyed;
 #[cfg(all(test, loom))]
 mod loom_tests;
 pub mod metrics;
+pub mod network;
 pub mod rate;
 pub mod sink;
 pub mod source;

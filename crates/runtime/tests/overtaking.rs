@@ -20,7 +20,7 @@ use rheos_runtime::exchange::debloat::WindowLimits;
 use rheos_runtime::exchange::gate::{Feed, Gate, Polled};
 use rheos_runtime::exchange::lane::{LaneEnd, LaneId};
 use rheos_runtime::exchange::partitioner::Partitioning;
-use rheos_runtime::exchange::writer::{BatchLimits, ExchangeWriter, LocalWriter};
+use rheos_runtime::exchange::writer::{BatchLimits, ChannelWriter, ExchangeWriter};
 use rheos_runtime::task::signal::Signal;
 
 /// Sender, and a number that rises with each of its rows.
@@ -75,7 +75,7 @@ impl Receiver {
 }
 
 struct Exchange {
-    writers: Vec<LocalWriter<Row2>>,
+    writers: Vec<ChannelWriter<Row2>>,
     receivers: Vec<Receiver>,
     next: Vec<u32>,
 }
@@ -106,7 +106,7 @@ fn exchange(senders: u32, receivers: u32, partitioning: &Partitioning<Row2>) -> 
             rows: 4,
             ..BatchLimits::default()
         };
-        LocalWriter::new(lanes, partitioning.partitioner(u64::from(sender)), limits)
+        ChannelWriter::new(lanes, partitioning.partitioner(u64::from(sender)), limits)
     });
     let writers = writers.collect();
     let receivers = ends.into_iter().map(|ends| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rheos_core::id::{OperatorId, Place};
 use rheos_core::job_graph::JobGraph;
 use rheos_runtime::checkpoint::restore::RestoredJob;
-use rheos_runtime::deploy::program::Program;
+use rheos_runtime::deploy::program::{Enumeration, Program};
 use rheos_runtime::deploy::task_deployment::{
     InputDeployment, OperatorDeployment, TargetDeployment, TaskDeployment, TaskEnvironment,
 };
@@ -15,11 +15,12 @@ use rheos_runtime::metrics::growth::StateGrowths;
 use rheos_runtime::metrics::handle::{OperatorHandle, TaskHandle};
 use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::metrics::user::UserMetric;
-use rheos_runtime::source::coordinator::Coordinator;
-use rheos_runtime::task::mailbox::{MailSender, mailbox};
+use rheos_runtime::source::coordinator::{Coordinator, SplitRequests};
+use rheos_runtime::task::mailbox::{MailSender, Mailbox, mailbox};
 use rheos_runtime::task::signal::Signal;
 
-use super::channels::EdgeChannels;
+use super::channels::{ChannelTask, EdgeChannels};
+use super::placement::Placement;
 use crate::error::JobError;
 
 /// The counters of a job's current attempt.
@@ -79,7 +80,7 @@ pub struct SourceDeployment {
 
 /// All tasks of one attempt.
 pub struct Deployment {
-    /// The tasks.
+    /// The tasks that run in this process.
     pub tasks: Vec<DeployedTask>,
     /// The coordinators of the sources, with the operators' names.
     pub coordinators: Vec<SourceDeployment>,
@@ -87,9 +88,20 @@ pub struct Deployment {
     pub metrics: JobMetrics,
 }
 
+/// Where the enumerators of the sources are.
+#[derive(Clone, Copy, Default)]
+pub enum Sources<'a> {
+    /// In this process.
+    #[default]
+    Here,
+    /// In the JobManager's; how that of an operator is asked.
+    There(&'a dyn Fn(OperatorId) -> Arc<dyn SplitRequests>),
+}
+
 /// Makes the tasks of one attempt, which go on from `restored` if there is something and
 /// count into the metrics of the attempt before. `signal_of` gives the signal of the thread that will run a task,
-/// by vertex and subtask.
+/// by vertex and subtask. With a placement only the tasks of this process are made, and channels to
+/// the others; the metrics are those of all.
 ///
 /// # Errors
 /// If the graph does not fit together or a source's splits can't be found.
@@ -98,19 +110,35 @@ pub fn deploy(
     environment: &TaskEnvironment,
     (restored, before): (Option<&RestoredJob>, Option<&JobMetrics>),
     signal_of: &mut dyn FnMut(usize, u32) -> Arc<Signal>,
+    sources: Sources<'_>,
+    placement: Option<&Placement<'_>>,
 ) -> Result<Deployment, JobError> {
     let graph = &program.graph;
-    let mut signals: Vec<Vec<Arc<Signal>>> = Vec::new();
-    for (index, vertex) in graph.vertices.iter().enumerate() {
-        signals.push(
-            (0..vertex.parallelism)
-                .map(|subtask| signal_of(index, subtask))
-                .collect(),
-        );
+    let mut ends: Vec<Vec<ChannelTask>> = Vec::new();
+    let mut mailboxes: BTreeMap<usize, Mailbox> = BTreeMap::new();
+    let mut next = 0..;
+    for (vertex_index, vertex) in graph.vertices.iter().enumerate() {
+        let subtasks = (0..vertex.parallelism).zip(&mut next);
+        let tasks = subtasks.map(|(subtask, index): (u32, usize)| {
+            let runs_in = placement.map_or(0, |placement| placement.of(index));
+            let here = placement.is_none_or(|placement| placement.own == runs_in);
+            let mail = here.then(|| {
+                let (mail, mailbox) = mailbox(signal_of(vertex_index, subtask));
+                mailboxes.insert(index, mailbox);
+                mail
+            });
+            ChannelTask {
+                index,
+                mail,
+                runs_in,
+            }
+        });
+        ends.push(tasks.collect());
     }
     let none = Vec::new();
-    let signals_of = |vertex: Option<usize>| vertex.and_then(|v| signals.get(v)).unwrap_or(&none);
+    let ends_of = |vertex: Option<usize>| vertex.and_then(|v| ends.get(v)).unwrap_or(&none);
     let mut channels: Vec<EdgeChannels> = Vec::new();
+    let mut number = 0;
     for (edge, builder) in graph.edges.iter().zip(&program.edges) {
         let (from, to) = (graph.vertex_of(edge.from), graph.vertex_of(edge.to));
         channels.push(if from == to {
@@ -118,17 +146,27 @@ pub fn deploy(
         } else {
             let window = environment.windows.initial;
             let edge = (builder, graph.edge_id(edge));
-            EdgeChannels::new(edge, signals_of(from), signals_of(to), window)
+            let ends = (ends_of(from).as_slice(), ends_of(to).as_slice());
+            EdgeChannels::new(edge, ends, window, (&mut number, placement))
+                .map_err(|error| JobError::Network(Box::new(error)))?
         });
     }
     let mut coordinators: Vec<SourceDeployment> = Vec::new();
     let mut shared = BTreeMap::new();
     for (index, (operator, node)) in program.operators.iter().zip(&graph.operators).enumerate() {
         if let Some(build) = &operator.coordinator {
-            let built = build(node.parallelism).map_err(|error| JobError::Source {
+            let enumeration = match sources {
+                Sources::Here => Enumeration::Here(node.parallelism),
+                Sources::There(requests_of) => Enumeration::There(requests_of(node.id())),
+            };
+            let built = build(enumeration).map_err(|error| JobError::Source {
                 operator: node.name.clone(),
                 error,
             })?;
+            if matches!(sources, Sources::There(_)) {
+                shared.insert(index, built.shared);
+                continue;
+            }
             let kept = restored.and_then(|job| job.operators.get(&node.id()));
             if let Some(enumerator) = kept.and_then(|kept| kept.enumerator.as_ref()) {
                 let restored = built.coordinator.restore(enumerator);
@@ -150,14 +188,13 @@ pub fn deploy(
     let mut handles = Vec::new();
     for (vertex_index, vertex) in graph.vertices.iter().enumerate() {
         let position_of = |operator: usize| vertex.operators.iter().position(|o| *o == operator);
-        for (subtask, signal) in (0u32..).zip(signals_of(Some(vertex_index))) {
+        for (subtask, end) in (0u32..).zip(ends_of(Some(vertex_index))) {
             let place = Place {
                 operator: vertex.name.clone(),
                 subtask,
                 parallelism: vertex.parallelism,
             };
-            let (mail, mailbox) = mailbox(signal.clone());
-            let known = before.and_then(|before| before.tasks.get(tasks.len()));
+            let known = before.and_then(|before| before.tasks.get(end.index));
             let times = known.map_or_else(Arc::default, |known: &TaskHandle| known.times.clone());
             let mut operators = Vec::new();
             let mut watched: Vec<OperatorHandle> = Vec::new();
@@ -220,7 +257,7 @@ pub fn deploy(
             if let Some(source) = source
                 && let Some(deployed) = coordinators.iter_mut().find(|c| c.id == source.id())
             {
-                deployed.tasks.push(tasks.len());
+                deployed.tasks.push(end.index);
             }
             handles.push(TaskHandle {
                 vertex: vertex_index,
@@ -228,11 +265,15 @@ pub fn deploy(
                 times: times.clone(),
                 operators: watched,
             });
+            let (Some(mail), Some(mailbox)) = (end.mail.clone(), mailboxes.remove(&end.index))
+            else {
+                continue;
+            };
             tasks.push(DeployedTask {
                 vertex: vertex_index,
                 slot: (vertex.slot_sharing_group.clone(), subtask),
                 deployment: TaskDeployment {
-                    index: tasks.len(),
+                    index: end.index,
                     place,
                     operators,
                     inputs,

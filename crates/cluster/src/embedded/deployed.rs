@@ -14,7 +14,7 @@ use rheos_runtime::task::worker::TaskBuilder;
 
 use super::attempt::{Attempt, AttemptTask};
 use super::events::{Events, Reporter};
-use crate::deploy::{DeployedTask, JobMetrics, deploy};
+use crate::deploy::{DeployedTask, JobMetrics, Sources, deploy};
 use crate::error::JobError;
 
 /// What an attempt is made of.
@@ -65,7 +65,8 @@ impl Deployed {
                 listener: environment.listener,
             });
         }
-        let deployment = deploy(program, &environment, known, signal_of)?;
+        let sources = Sources::default();
+        let deployment = deploy(program, &environment, known, signal_of, sources, None)?;
         for source in deployment.coordinators.iter().filter(|_| checkpointed) {
             // What can't be in a checkpoint is found out now, and not by the first of them.
             let tried = source.coordinator.snapshot(&mut || {});

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rheos_cluster::deploy::{Deployment, JobMetrics, SourceDeployment, deploy};
+use rheos_cluster::deploy::{Deployment, JobMetrics, SourceDeployment, Sources, deploy};
 use rheos_core::Row;
 use rheos_core::barrier::{Alignment, Barrier, SnapshotKind};
 use rheos_core::clock::{Clock, ManualClock};
@@ -197,9 +197,15 @@ impl Harness {
             attempt: 0,
         };
         let signal = Arc::new(Signal::new());
-        let deployment = deploy(&program, &environment, (restored, None), &mut |_, _| {
-            signal.clone()
-        })
+        let known = (restored, None);
+        let deployment = deploy(
+            &program,
+            &environment,
+            known,
+            &mut |_, _| signal.clone(),
+            Sources::default(),
+            None,
+        )
         .map_err(|error| HarnessError::Job(error.into()))?;
         let Deployment {
             tasks: deployed,

@@ -14,7 +14,9 @@ use crate::exchange::debloat::WindowLimits;
 use crate::exchange::gate::{Feed, Gate};
 use crate::exchange::lane::{LaneEnd, LaneId};
 use crate::exchange::partitioner::Partitioning;
-use crate::exchange::writer::{BatchLimits, ExchangeWriter, LocalWriter};
+use crate::exchange::writer::{BatchLimits, ChannelWriter, ExchangeWriter};
+use crate::network::job_network::RemoteEnd;
+use crate::network::{JobNetwork, NetworkError};
 use crate::task::signal::Signal;
 
 /// One end of a channel on its way to the thread that will use it.
@@ -35,6 +37,25 @@ pub trait EdgeBuilder: Send + Sync {
         receiver: Arc<Signal>,
         window: usize,
     ) -> (AnyEnd, AnyEnd);
+    /// The sending end of a channel to a subtask of another process.
+    ///
+    /// # Errors
+    /// If the network knows no such process.
+    fn remote_sender(
+        &self,
+        network: &JobNetwork,
+        end: RemoteEnd<'_>,
+    ) -> Result<AnyEnd, NetworkError>;
+    /// The receiving end of a channel from a subtask of another process.
+    ///
+    /// # Errors
+    /// If the network knows no such process.
+    fn remote_receiver(
+        &self,
+        id: LaneId,
+        network: &JobNetwork,
+        end: RemoteEnd<'_>,
+    ) -> Result<AnyEnd, NetworkError>;
     /// The writer of a subtask, as a `Box<dyn ExchangeWriter<T>>`.
     ///
     /// # Errors
@@ -111,6 +132,27 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
         (Box::new(sender), Box::new(end))
     }
 
+    fn remote_sender(
+        &self,
+        network: &JobNetwork,
+        end: RemoteEnd<'_>,
+    ) -> Result<AnyEnd, NetworkError> {
+        Ok(Box::new(network.sender::<T>(end)?))
+    }
+
+    fn remote_receiver(
+        &self,
+        id: LaneId,
+        network: &JobNetwork,
+        end: RemoteEnd<'_>,
+    ) -> Result<AnyEnd, NetworkError> {
+        Ok(Box::new(LaneEnd {
+            id,
+            partitioning: self.partitioning.clone(),
+            receiver: network.receiver::<T>(end)?,
+        }))
+    }
+
     fn writer(
         &self,
         senders: Vec<AnyEnd>,
@@ -122,7 +164,7 @@ impl<T: Row> EdgeBuilder for TypedEdge<T> {
             .map(|end| end.downcast::<ChannelSender<T>>().map(|end| *end))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| type_mismatch::<T>("a channel"))?;
-        let writer: Box<dyn ExchangeWriter<T>> = Box::new(LocalWriter::new(
+        let writer: Box<dyn ExchangeWriter<T>> = Box::new(ChannelWriter::new(
             senders,
             self.partitioning.partitioner(seed),
             limits,

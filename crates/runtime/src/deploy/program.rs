@@ -8,7 +8,7 @@ use rheos_core::job_graph::JobGraph;
 use super::edge_builder::EdgeBuilder;
 use super::operator_builder::OperatorBuilder;
 use crate::error::BoxError;
-use crate::source::coordinator::Coordinator;
+use crate::source::coordinator::{Coordinator, SplitRequests};
 
 /// A coordinator, and the same object as the source's stage knows it.
 pub struct BuiltCoordinator {
@@ -18,8 +18,18 @@ pub struct BuiltCoordinator {
     pub shared: Arc<dyn Any + Send + Sync>,
 }
 
+/// Where the enumerator of a source is.
+#[derive(Clone)]
+pub enum Enumeration {
+    /// In this process, for a source of so many subtasks.
+    Here(u32),
+    /// In another one, which is asked through this.
+    There(Arc<dyn SplitRequests>),
+}
+
 /// Makes the coordinator of a source, at each start of the job.
-pub type CoordinatorBuilder = Arc<dyn Fn(u32) -> Result<BuiltCoordinator, BoxError> + Send + Sync>;
+pub type CoordinatorBuilder =
+    Arc<dyn Fn(Enumeration) -> Result<BuiltCoordinator, BoxError> + Send + Sync>;
 
 /// What makes one operator.
 #[derive(Clone)]

@@ -18,6 +18,7 @@ use rheos_core::time::Millis;
 
 use super::lane::LaneId;
 use crate::checkpoint::snapshot::{Deal, ListEntry, ListImage};
+use crate::network::rows::EncodedBatch;
 
 /// A batch with two owners: the channel, and a checkpoint.
 pub struct SharedBatch<T>(Arc<Mutex<Batch<T>>>);
@@ -54,6 +55,8 @@ impl<T: Clone> SharedBatch<T> {
 pub enum Item<T> {
     /// Rows.
     Rows(SharedBatch<T>),
+    /// Rows as they came from another process.
+    Encoded(EncodedBatch),
     /// A watermark.
     Watermark(Millis),
 }
@@ -121,6 +124,12 @@ pub fn input_of(list: &str) -> Option<usize> {
 const ROWS: i64 = 0;
 const WATERMARK: i64 = 1;
 
+fn write_rows<T: Row>(batch: &Batch<T>, value: &mut Writer) {
+    value.long(ROWS);
+    batch.timestamps.encode(value);
+    batch.rows.encode(value);
+}
+
 impl<T: Row> InFlightRows for InFlight<T> {
     fn encode(&self) -> Result<ListImage, RowError> {
         let mut entries = Vec::new();
@@ -130,11 +139,11 @@ impl<T: Row> InFlightRows for InFlight<T> {
             let mut value = Writer::new();
             for item in items {
                 match item {
-                    Item::Rows(batch) => {
-                        let batch = lock(&batch.0);
-                        value.long(ROWS);
-                        batch.timestamps.encode(&mut value);
-                        batch.rows.encode(&mut value);
+                    Item::Rows(batch) => write_rows(&lock(&batch.0), &mut value),
+                    Item::Encoded(encoded) => {
+                        let mut batch = Batch::<T>::default();
+                        encoded.decode_into(&mut batch)?;
+                        write_rows(&batch, &mut value);
                     }
                     Item::Watermark(watermark) => {
                         value.long(WATERMARK);

@@ -4,6 +4,7 @@
 //! ([`in_flight`]), and what was restored comes first out of the next job's gate ([`restored`]).
 
 pub mod channel;
+pub mod credit;
 pub mod debloat;
 pub mod gate;
 pub mod in_flight;
@@ -11,5 +12,5 @@ pub mod lane;
 pub mod partitioner;
 pub mod restored;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod writer;

@@ -11,22 +11,22 @@ use rheos_core::element::{Batch, Control};
 use rheos_core::id::{CheckpointId, Generation};
 use rheos_core::row::Row;
 
-use super::channel::channel;
+use super::channel::{ChannelReceiver, ChannelSender, channel};
 use super::debloat::WindowLimits;
 use super::gate::{Feed, Gate, Polled};
 use super::lane::{LaneEnd, LaneId};
 use super::partitioner::Partitioning;
-use super::writer::{BatchLimits, ExchangeWriter, LocalWriter};
+use super::writer::{BatchLimits, ChannelWriter, ExchangeWriter};
 use crate::chain::inbox::Inbox;
 use crate::task::signal::Signal;
 
 /// Sender, and a number that rises with each of its rows.
-type Row2 = (u32, u32);
+pub(crate) type Row2 = (u32, u32);
 /// What a row weighs on a channel: itself, its timestamp and its hash.
 const ROW_BYTES: usize = size_of::<Row2>() + 8 + 8;
 
 #[derive(Debug, Clone)]
-enum Op {
+pub(crate) enum Op {
     Write {
         sender: usize,
         rows: usize,
@@ -51,7 +51,7 @@ enum Op {
     },
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (0..3usize, 0..40usize, 0..4usize)
             .prop_map(|(sender, rows, overdraft)| Op::Write { sender, rows, overdraft }),
@@ -64,7 +64,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     Hash,
     Rebalance,
     Shuffle,
@@ -87,16 +87,16 @@ impl Way {
 }
 
 #[derive(Debug, Clone)]
-struct Shape {
-    senders: usize,
-    receivers: usize,
+pub(crate) struct Shape {
+    pub(crate) senders: usize,
+    pub(crate) receivers: usize,
     way: Way,
     batches: BatchLimits,
     windows: WindowLimits,
 }
 
 prop_compose! {
-    fn shape()(
+    pub(crate) fn shape()(
         senders in 1..4usize,
         receivers in 1..4usize,
         way in prop_oneof![
@@ -132,7 +132,7 @@ struct Receiver {
 
 /// One sending subtask, with what it has sent.
 struct Sender {
-    writer: LocalWriter<Row2>,
+    writer: ChannelWriter<Row2>,
     next: u32,
     /// Its first row behind each barrier.
     barriers: Vec<u32>,
@@ -145,6 +145,9 @@ struct World {
     now: i64,
     /// The greatest number of bytes that one call staged beyond what there was room for.
     overdraft: usize,
+    /// Whether senders write whatever the room: then what they write does not depend on when credit
+    /// comes.
+    eager: bool,
 }
 
 fn barrier(checkpoint: u64) -> Control {
@@ -157,15 +160,36 @@ fn barrier(checkpoint: u64) -> Control {
     })
 }
 
+/// Makes the channels of a world, one after the other.
+pub(crate) trait Joins {
+    /// A channel with an initial window.
+    fn channel(&mut self, window: usize) -> (ChannelSender<Row2>, ChannelReceiver<Row2>);
+
+    /// Lets what is under way arrive, where that takes time.
+    fn wait(&mut self) {}
+}
+
+/// Channels within a process.
+struct Local(Arc<Signal>);
+
+impl Joins for Local {
+    fn channel(&mut self, window: usize) -> (ChannelSender<Row2>, ChannelReceiver<Row2>) {
+        channel(self.0.clone(), self.0.clone(), window)
+    }
+}
+
 impl World {
-    fn new(shape: &Shape) -> Self {
-        let signal = Arc::new(Signal::new());
+    fn local(shape: &Shape) -> Self {
+        Self::new(shape, &mut Local(Arc::new(Signal::new())))
+    }
+
+    fn new(shape: &Shape, joins: &mut dyn Joins) -> Self {
         let mut ends: Vec<Vec<_>> = (0..shape.receivers).map(|_| Vec::new()).collect();
         let mut senders = Vec::new();
         for sender in 0..shape.senders {
             let mut lanes = Vec::new();
             for receivers in &mut ends {
-                let (lane, end) = channel(signal.clone(), signal.clone(), shape.windows.initial);
+                let (lane, end) = joins.channel(shape.windows.initial);
                 lanes.push(lane);
                 let id = LaneId {
                     edge: 1,
@@ -179,7 +203,7 @@ impl World {
                 });
             }
             let partitioner = shape.way.partitioning().partitioner(sender as u64);
-            let writer = LocalWriter::new(lanes, partitioner, shape.batches);
+            let writer = ChannelWriter::new(lanes, partitioner, shape.batches);
             senders.push(Sender {
                 writer,
                 next: 0,
@@ -208,6 +232,7 @@ impl World {
             receivers,
             now: 1,
             overdraft: 0,
+            eager: false,
         }
     }
 
@@ -266,6 +291,7 @@ impl World {
             return;
         };
         let room = sender.writer.room();
+        let room = if self.eager { usize::MAX } else { room };
         if room == 0 {
             return;
         }
@@ -329,6 +355,9 @@ impl World {
 
     /// Per channel: the window, one batch beyond it, and one that a control element pushed.
     fn check_in_flight(&self) -> Result<(), TestCaseError> {
+        if self.eager {
+            return Ok(());
+        }
         let batch = (self.shape.batches.rows + 40 + self.overdraft) * ROW_BYTES;
         let most = (self.shape.windows.max + 3 * batch) * self.shape.senders;
         for receiver in &self.receivers {
@@ -341,7 +370,7 @@ impl World {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), TestCaseError> {
+    fn end(&mut self, wait: &mut dyn FnMut()) -> Result<(), TestCaseError> {
         let barriers = self
             .senders
             .iter()
@@ -366,6 +395,9 @@ impl World {
                     break;
                 }
                 self.poll(index)?;
+                if self.receivers[index].gate.usage().0 == 0 {
+                    wait();
+                }
             }
             prop_assert!(self.receivers[index].ended, "receiver {index} never ended");
             prop_assert_eq!(self.receivers[index].checkpoint, barriers as u64);
@@ -416,13 +448,46 @@ proptest! {
         shape in shape(),
         ops in prop::collection::vec(op(), 0..300),
     ) {
-        let mut world = World::new(&shape);
+        let mut world = World::local(&shape);
         for op in &ops {
             world.run(op)?;
         }
-        world.end()?;
+        world.end(&mut || {})?;
         world.check_rows()?;
     }
+}
+
+/// Runs operations over the channels that `joins` makes: nothing is lost or doubled, and order is kept.
+/// The rows that each receiver has seen, sorted; `eager` senders write whatever the credit.
+pub(crate) fn run_world(
+    shape: &Shape,
+    ops: &[Op],
+    joins: &mut dyn Joins,
+    eager: bool,
+) -> Result<Vec<Vec<Row2>>, TestCaseError> {
+    let mut world = World::new(shape, joins);
+    world.eager = eager;
+    for op in ops {
+        world.run(op)?;
+    }
+    world.end(&mut || joins.wait())?;
+    world.check_rows()?;
+    let receivers = world.receivers.into_iter();
+    Ok(receivers
+        .map(|mut receiver| {
+            receiver.rows.sort_unstable();
+            receiver.rows
+        })
+        .collect())
+}
+
+/// As [`run_world`], within the process.
+pub(crate) fn run_local(
+    shape: &Shape,
+    ops: &[Op],
+    eager: bool,
+) -> Result<Vec<Vec<Row2>>, TestCaseError> {
+    run_world(shape, ops, &mut Local(Arc::new(Signal::new())), eager)
 }
 
 #[test]
@@ -443,7 +508,7 @@ fn a_watermark_a_row_does_not_get_round_the_credit() {
             target_micros: 1_000,
         },
     };
-    let mut world = World::new(&shape);
+    let mut world = World::local(&shape);
     for _ in 0..10_000 {
         world
             .run(&Op::Write {
@@ -457,6 +522,6 @@ fn a_watermark_a_row_does_not_get_round_the_credit() {
     let (queued, _) = world.receivers[0].gate.usage();
     assert!(queued <= 256 + 2 * ROW_BYTES, "{queued}");
     assert!(world.senders[0].next < 20, "{}", world.senders[0].next);
-    world.end().unwrap();
+    world.end(&mut || {}).unwrap();
     world.check_rows().unwrap();
 }

@@ -13,7 +13,7 @@ use rheos_core::vectors::{drain_each, make_room};
 use super::channel::ChannelSender;
 use super::partitioner::{Partitioner, Route};
 
-/// What a stage needs of an exchange. Implemented by [`LocalWriter`]; called from the task's thread.
+/// What a stage needs of an exchange. Implemented by [`ChannelWriter`]; called from the task's thread.
 pub trait ExchangeWriter<T> {
     /// Rows that can be taken on before the stage should stop; 0 while there is no credit.
     fn room(&mut self) -> usize;
@@ -68,8 +68,9 @@ struct Lane<T> {
 /// may become more than that; it then waits for credit as usual.
 const HURRIED_BATCHES: usize = 16;
 
-/// An exchange to subtasks of the same process: rows move, nothing is serialised.
-pub struct LocalWriter<T> {
+/// An exchange over channels: to subtasks of the same process rows move as they are, to those of others
+/// they are encoded when a batch is sent.
+pub struct ChannelWriter<T> {
     lanes: Vec<Lane<T>>,
     partitioner: Partitioner<T>,
     limits: BatchLimits,
@@ -80,7 +81,7 @@ pub struct LocalWriter<T> {
     marker: usize,
 }
 
-impl<T: Row> LocalWriter<T> {
+impl<T: Row> ChannelWriter<T> {
     /// A writer to these channels.
     pub fn new(
         senders: Vec<ChannelSender<T>>,
@@ -193,7 +194,7 @@ impl<T: Row> Lane<T> {
     }
 }
 
-impl<T: Row> ExchangeWriter<T> for LocalWriter<T> {
+impl<T: Row> ExchangeWriter<T> for ChannelWriter<T> {
     fn room(&mut self) -> usize {
         let mut room = self.row_limit;
         if self.hurried {

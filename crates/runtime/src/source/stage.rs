@@ -586,7 +586,7 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
                 self.no_more_splits = true;
                 self.pending = false;
             }
-            Mail::Checkpoint(_) | Mail::CheckpointCompleted(_) | Mail::Cancel => {}
+            Mail::Checkpoint(_) | Mail::CheckpointCompleted(_) | Mail::Cancel | Mail::Fail(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use rheos_core::barrier::Barrier;
 use rheos_core::id::CheckpointId;
 
 use super::signal::Signal;
+use crate::error::BoxError;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 
 /// A message to a task.
@@ -29,6 +30,8 @@ pub enum Mail {
     NoMoreSplits,
     /// End without finishing: another task has failed, or the user said so.
     Cancel,
+    /// End with this failure, which happened beside the task: a connection that it needs is gone.
+    Fail(BoxError),
 }
 
 impl std::fmt::Debug for Mail {
@@ -42,6 +45,7 @@ impl std::fmt::Debug for Mail {
             Mail::Splits(_) => f.write_str("Splits"),
             Mail::NoMoreSplits => f.write_str("NoMoreSplits"),
             Mail::Cancel => f.write_str("Cancel"),
+            Mail::Fail(error) => write!(f, "Fail({error})"),
         }
     }
 }

@@ -361,7 +361,9 @@ impl Task {
 
     fn read_mail(&mut self, now: i64) -> Result<(), BoxError> {
         while let Some(mail) = self.mailbox.take() {
-            if matches!(mail, Mail::Cancel) {
+            if let Mail::Fail(error) = mail {
+                return Err(self.failed_beside(error));
+            } else if matches!(mail, Mail::Cancel) {
                 self.cancelled = true;
             } else if self.barrier.is_some() && self.inputs.is_empty() {
                 self.deferred.push_back(mail);
@@ -375,6 +377,7 @@ impl Task {
     fn act_on(&mut self, mail: Mail, now: i64) -> Result<(), BoxError> {
         match mail {
             Mail::Cancel => self.cancelled = true,
+            Mail::Fail(error) => return Err(self.failed_beside(error)),
             Mail::Checkpoint(barrier) if self.inputs.is_empty() => {
                 self.barrier_arrives(&barrier);
                 self.barrier = Some(barrier);
@@ -389,6 +392,14 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// A failure that is the task's, and no operator's.
+    fn failed_beside(&self, error: BoxError) -> BoxError {
+        Box::new(TaskError::Exchange {
+            place: self.place.clone(),
+            error,
+        })
     }
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId, now: i64) -> Result<(), BoxError> {

@@ -1,0 +1,232 @@
+//! Where a TaskManager takes the data connections of others, for as long as it lives.
+//!
+//! Who connects says hello first. It is judged by the generation that this process takes part in; who
+//! comes from one that this process has not been told of yet waits for that, for a while.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rheos_core::clock::SharedClock;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::connection::{ReadAhead, drive, read_frame};
+use super::error::NetworkError;
+use super::frame::{Kind, frame};
+use super::hello::{Hello, Judgement, judge};
+use super::job_network::Members;
+
+/// How long a connection may take to be made, on either side.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait after the system has refused something.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// See the [module](self).
+pub struct DataEndpoint {
+    address: SocketAddr,
+    current: watch::Sender<Option<Arc<Members>>>,
+    io: Handle,
+    accepting: AbortHandle,
+}
+
+impl DataEndpoint {
+    /// Listens on an address; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// If the system refuses the address.
+    pub fn bind(
+        address: SocketAddr,
+        io: &Handle,
+        clock: SharedClock,
+    ) -> Result<Self, NetworkError> {
+        let refused = |error: std::io::Error| NetworkError::System {
+            what: "listening for data connections on",
+            address,
+            error: error.to_string(),
+        };
+        let listener = std::net::TcpListener::bind(address).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let bound = listener.local_addr().map_err(refused)?;
+        let _entered = io.enter();
+        let listener = TcpListener::from_std(listener).map_err(refused)?;
+        let (current, _) = watch::channel(None);
+        let told = current.subscribe();
+        let accepting = io.spawn(accept(listener, told, io.clone(), clock));
+        Ok(Self {
+            address: bound,
+            current,
+            io: io.clone(),
+            accepting: accepting.abort_handle(),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its connections run.
+    pub(super) fn io(&self) -> &Handle {
+        &self.io
+    }
+
+    /// From now on this process takes part in this generation.
+    pub(super) fn enter(&self, members: Arc<Members>) {
+        self.current.send_replace(Some(members));
+    }
+}
+
+impl Drop for DataEndpoint {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn pause() {
+    let _ = timeout(PAUSE, std::future::pending::<()>()).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    told: watch::Receiver<Option<Arc<Members>>>,
+    io: Handle,
+    clock: SharedClock,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let (told, clock) = (told.clone(), clock.clone());
+                io.spawn(async move {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!("a connection from {from}: {error}");
+                    }
+                    if let Err(error) = greet(stream, told, clock).await {
+                        tracing::warn!("a data connection from {from}: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!("taking a data connection: {error}");
+                pause().await;
+            }
+        }
+    }
+}
+
+/// Takes in who connects, or refuses it.
+async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    mut stream: S,
+    mut told: watch::Receiver<Option<Arc<Members>>>,
+    clock: SharedClock,
+) -> Result<(), NetworkError> {
+    let mut ahead = BytesMut::new();
+    let late = |_| NetworkError::Refused("it has not said hello in time".to_owned());
+    let first = timeout(CONNECT_TIMEOUT, read_frame(&mut stream, &mut ahead)).await;
+    let first = match first.map_err(late)? {
+        Ok(first) => first,
+        Err(error) => {
+            refuse(&mut stream, &error.to_string()).await;
+            return Err(error);
+        }
+    };
+    if first.header.kind != Kind::Hello {
+        let error = NetworkError::corrupt("the first frame is no hello");
+        refuse(&mut stream, &error.to_string()).await;
+        return Err(error);
+    }
+    let hello = Hello::parse(&first.payload)?;
+    let judged = timeout(CONNECT_TIMEOUT, async {
+        loop {
+            let members = told.borrow_and_update().clone();
+            let own = members.as_ref().map_or(0, |members| members.own);
+            let current = members.as_ref().map(|members| &members.incarnation);
+            match judge(&hello, own, current) {
+                Judgement::Later => {}
+                judgement => return (judgement, members),
+            }
+            if told.changed().await.is_err() {
+                let reason = "this TaskManager ends".to_owned();
+                return (Judgement::Refused(reason), None);
+            }
+        }
+    });
+    let (judgement, members) = judged.await.unwrap_or_else(|_| {
+        let reason = format!(
+            "this TaskManager has not been told of generation {} of job {}",
+            hello.incarnation.generation, hello.incarnation.job
+        );
+        (Judgement::Refused(reason), None)
+    });
+    let peer = members.and_then(|members| members.peers.get(&hello.from).cloned());
+    let lanes = peer.as_ref().and_then(|peer| peer.attach());
+    let reason = match (&judgement, &peer, lanes) {
+        (Judgement::Refused(reason), ..) => reason.clone(),
+        (_, Some(peer), Some(lanes)) => {
+            let welcome = frame(Kind::Welcome, 0, 0, &[]);
+            if let Err(error) = stream.write_all(&welcome).await {
+                peer.break_off(peer.lost(error.to_string()));
+                return Ok(());
+            }
+            drive(stream, ahead, peer, lanes, clock).await;
+            return Ok(());
+        }
+        (_, Some(_), None) => format!("TaskManager {} is connected already", hello.from),
+        (_, None, _) => format!("TaskManager {} is none of this generation", hello.from),
+    };
+    refuse(&mut stream, &reason).await;
+    Err(NetworkError::Refused(reason))
+}
+
+/// Tells who connected why it is refused; that it can't be told is no matter.
+async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, reason: &str) {
+    let refusal = frame(Kind::Refusal, 0, 0, reason.as_bytes());
+    let _ = stream.write_all(&refusal).await;
+    let _ = stream.shutdown().await;
+}
+
+/// Connects to a peer and says hello.
+pub(super) async fn dial(address: &str, hello: &Hello) -> Result<(TcpStream, ReadAhead), String> {
+    let connected = timeout(CONNECT_TIMEOUT, async {
+        loop {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                // It listens before anybody is told of it: who refuses is gone, or the system was busy.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    return Err(error.to_string());
+                }
+                Err(error) => {
+                    tracing::debug!("connecting to {address}: {error}");
+                    pause().await;
+                }
+            }
+        }
+    });
+    let mut stream = connected
+        .await
+        .map_err(|_| format!("nobody answered within {} s", CONNECT_TIMEOUT.as_secs()))??;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    stream
+        .write_all(&hello.to_frame())
+        .await
+        .map_err(|error| error.to_string())?;
+    let mut ahead = BytesMut::new();
+    // The other side may wait as long before it answers.
+    let answered = timeout(2 * CONNECT_TIMEOUT, read_frame(&mut stream, &mut ahead)).await;
+    let answer = answered
+        .map_err(|_| "it does not answer".to_owned())?
+        .map_err(|error| error.to_string())?;
+    match answer.header.kind {
+        Kind::Welcome => Ok((stream, ahead)),
+        Kind::Refusal => Err(String::from_utf8_lossy(&answer.payload).into_owned()),
+        other => Err(format!("it answers with {other:?}")),
+    }
+}
