@@ -58,8 +58,8 @@ pub enum ConnectorError {
         /// What it said.
         message: String,
     },
-    /// What writes batches has ended without a word: a mistake in it, which the log tells.
-    #[error("what writes the batches has ended; the log says where it panicked")]
+    /// What speaks with a system outside has ended without a word: a mistake in it, which the log tells.
+    #[error("what speaks with the system outside has ended; the log says where it panicked")]
     Lost,
     /// A setting can't be used: mend it.
     #[error("{0}")]

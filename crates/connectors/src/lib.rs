@@ -22,6 +22,8 @@
 
 #[cfg(feature = "avro")]
 pub mod avro;
+#[cfg(feature = "kafka")]
+mod awaited;
 pub mod bad_records;
 pub mod blackhole;
 pub mod collection;

@@ -12,14 +12,18 @@ mod kafka;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::endless::Endless;
+use common::proxy::Proxy;
 use common::{part, unique};
 use kafka::{Broker, Owned};
 use rheos::execute::start;
 use rheos::prelude::*;
 use rheos_connectors::avro::{ConfluentAvro, RegistrySettings};
 use rheos_connectors::kafka::batch::Compression;
-use rheos_connectors::kafka::{KafkaDeadLetter, KafkaSource, Offsets, kafka_dead_letters};
-use rheos_connectors::{BadRecords, CollectSink};
+use rheos_connectors::kafka::{
+    AvroRecords, KafkaDeadLetter, KafkaSink, KafkaSource, Offsets, kafka_dead_letters,
+};
+use rheos_connectors::{BadRecords, CollectSink, DeliveryGuarantee};
 use rheos_core::config::Configuration;
 use rheos_core::row::Writer;
 
@@ -218,6 +222,51 @@ fn what_cannot_be_decoded_is_a_bad_record_under_each_policy() {
         "{error}"
     );
     assert!(error.contains("too short"), "{error}");
+}
+
+#[test]
+fn a_sink_whose_registry_is_away_writes_nothing_and_everything_once_it_is_there() {
+    let (Some(address), Some(registry)) = (part("RHEOS_KAFKA"), part("RHEOS_REGISTRY")) else {
+        return;
+    };
+    let (host, path) = registry
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    let way = Proxy::to(host);
+    let url = format!("http://{}/{path}", way.address());
+    for delivery in [
+        DeliveryGuarantee::AtLeastOnce,
+        DeliveryGuarantee::ExactlyOnce,
+    ] {
+        let topic = unique("out");
+        let mut broker = Broker::new(&address);
+        broker.create(&topic, 2);
+        way.cut();
+        let records = AvroRecords::<Event>::new(&topic, RegistrySettings::new(&url));
+        let sink = KafkaSink::new(records)
+            .bootstrap_servers(&address)
+            .delivery_guarantee(delivery);
+        let make = |number: u64| Event {
+            event_id: format!("{number:06}"),
+            event_time: 7,
+            value: None,
+        };
+        let job = Endless::start(make, 2_000.0, sink, "kafka");
+        job.wait_until_held_up();
+        let written = [0, 1].map(|partition| broker.end(&topic, partition, false));
+        assert_eq!(written, [0, 0]);
+        way.mend();
+        job.wait_until_it_goes_on("the sink does not go on", || job.emitted());
+        let count = job.stop();
+        let (events, _, ended) = read(&address, &registry, &topic, BadRecords::Fail);
+        ended.unwrap();
+        let mut found = ids(&events);
+        found.sort_unstable();
+        let expected: Vec<_> = (0..count).map(|number| format!("{number:06}")).collect();
+        assert_eq!(found, expected, "{delivery:?}");
+    }
 }
 
 #[test]

@@ -29,9 +29,6 @@ use rheos_state::store::settings::store_backend;
 
 use crate::error::ApiError;
 
-/// How long a cancelled task may take to end. Flink's `task.cancellation.timeout`.
-const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(180);
-
 /// A job that runs in this process, by itself. Clones are handles on the same one; that none is left
 /// does not end it.
 #[derive(Clone)]
@@ -146,6 +143,14 @@ pub fn start_with(
     }
     let managed = || managed_memory(&configuration);
     let stores = store_backend(&configuration, managed).map_err(refused)?;
+    // Zero turns the bound off, as in Flink.
+    let cancellation_timeout = match configuration
+        .get(&options::TASK_CANCELLATION_TIMEOUT)
+        .map_err(refused)?
+    {
+        Duration::ZERO => Duration::MAX,
+        timeout => timeout,
+    };
     let environment = TaskEnvironment {
         clock,
         io: Some(io.handle().clone()),
@@ -197,7 +202,7 @@ pub fn start_with(
         environment,
         threading,
         slots,
-        cancellation_timeout: CANCELLATION_TIMEOUT,
+        cancellation_timeout,
         metrics: start.metrics,
     };
     // A job with a history is known by it, over all of its runs.

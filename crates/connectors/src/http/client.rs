@@ -1,5 +1,6 @@
 //! A client for HTTP/1.1 with kept connections, TLS by rustls, and a bound on time and on answers.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
@@ -86,8 +87,11 @@ impl HttpClient {
 
     /// Says who asks.
     pub fn basic_auth(&mut self, user: &str, password: &str) -> Result<(), ConnectorError> {
-        let token = base64_of(format!("{user}:{password}").as_bytes());
-        self.header(AUTHORIZATION.as_str(), &format!("Basic {token}"))
+        let value = basic(user, password).map_err(|_| {
+            ConnectorError::Setting("a user and a password that can't be in a header".to_owned())
+        })?;
+        self.headers.push((AUTHORIZATION, value));
+        Ok(())
     }
 
     /// Asks.
@@ -95,10 +99,17 @@ impl HttpClient {
     /// # Errors
     /// What went wrong on the way; an answer of any status is none.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Unanswered> {
+        // Clients log the address that they are given: it must not say who asks.
+        let (url, login) = apart(ask.url);
         let mut request = Request::builder()
             .method(ask.method)
-            .uri(ask.url)
+            .uri(url.as_ref())
             .header(USER_AGENT, concat!("rheos/", env!("CARGO_PKG_VERSION")));
+        if let Some((user, password)) = login
+            && !self.headers.iter().any(|(name, _)| *name == AUTHORIZATION)
+        {
+            request = request.header(AUTHORIZATION, basic(&user, &password)?);
+        }
         if let Some(kind) = ask.content_type {
             request = request.header(CONTENT_TYPE, kind);
         }
@@ -155,9 +166,87 @@ fn unanswered(error: &(dyn Error + 'static)) -> Unanswered {
     }
 }
 
+/// Says who asks, as a secret.
+fn basic(user: &str, password: &str) -> Result<HeaderValue, Unanswered> {
+    let token = base64_of(format!("{user}:{password}").as_bytes());
+    let mut value = HeaderValue::try_from(format!("Basic {token}")).map_err(|_| {
+        Unanswered::Refused("a user and a password that can't be in a header".to_owned())
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An address without who asks there, and who that is: `http://USER:PASSWORD@HOST/PATH`, where `%40` is
+/// an `@`.
+fn apart(url: &str) -> (Cow<'_, str>, Option<(String, String)>) {
+    let plain = (Cow::Borrowed(url), None);
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return plain;
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let Some((login, host)) = authority.rsplit_once('@') else {
+        return plain;
+    };
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let login = (unescaped(user), unescaped(password));
+    (Cow::Owned(format!("{scheme}://{host}{path}")), Some(login))
+}
+
+/// A text in which `%XX` is a byte.
+fn unescaped(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let byte = (first == b'%')
+            .then(|| std::str::from_utf8(after.get(..2)?).ok())
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte {
+            Some(byte) => {
+                out.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Bytes in base64.
 fn base64_of(bytes: &[u8]) -> String {
     let mut out = Vec::new();
     crate::format::base64::encode(bytes, &mut out);
     String::from_utf8(out).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_is_taken_out_of_an_address() {
+        let of = |url: &str| {
+            let (shown, login) = apart(url);
+            (shown.into_owned(), login)
+        };
+        let login = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        for (url, shown, who) in [
+            ("http://h:1/a@b?c@d", "http://h:1/a@b?c@d", None),
+            ("http://h?u:p@x", "http://h?u:p@x", None),
+            ("https://u:p:q@h:1/a", "https://h:1/a", login("u", "p:q")),
+            ("http://u@h", "http://h", login("u", "")),
+            ("http://u:p@w@h/", "http://h/", login("u", "p@w")),
+            (
+                "http://a%40b:%C3%BC%zz%4@h",
+                "http://h",
+                login("a@b", "ü%zz%4"),
+            ),
+        ] {
+            assert_eq!(of(url), (shown.to_owned(), who), "{url}");
+        }
+    }
 }

@@ -13,7 +13,8 @@ pub mod source;
 
 pub use error::KafkaError;
 pub use sink::{
-    AvroRecords, KafkaSink, OutRecord, RecordSerializer, RowSerializer, dead_letter_records,
+    AvroRecords, KafkaSink, OutRecord, RecordSerializer, RowSerializer, Serialized,
+    dead_letter_records,
 };
 pub use source::{
     Decoded, KafkaDeadLetter, KafkaRecord, KafkaSource, KafkaSplit, Offsets, RecordDecoder,

@@ -79,6 +79,13 @@ impl Staged {
         for row in rows {
             writer.write(row, 0).unwrap();
         }
+        // As a task does: no barrier passes a writer that has something to ask first.
+        while writer.has_outstanding() {
+            match writer.has_news() {
+                true => writer.take_news().unwrap(),
+                false => std::thread::sleep(std::time::Duration::from_millis(1)),
+            }
+        }
         let barrier = Barrier {
             checkpoint: CheckpointId(number),
             generation: Generation(1),

@@ -306,6 +306,13 @@ pub const RECOVERY_IGNORE_UNCLAIMED_STATE: ConfigOption<bool> = ConfigOption::ne
 .old_keys(&["execution.savepoint.ignore-unclaimed-state"])
 .default("false");
 
+/// How long the tasks of a job may take to end once they are told to; zero waits without end.
+pub const TASK_CANCELLATION_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
+    "task.cancellation.timeout",
+    "How long tasks may take to end once they are told to.",
+)
+.default("3 min");
+
 /// Kind of restart strategy; unset means exponential delay with checkpoints and none without.
 pub const RESTART_STRATEGY: ConfigOption<String> =
     ConfigOption::new("restart-strategy.type", "Kind of restart strategy.")

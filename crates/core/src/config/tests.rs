@@ -243,6 +243,7 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         CHECKPOINTING_STORAGE,
         RECOVERY_PATH,
         RECOVERY_IGNORE_UNCLAIMED_STATE,
+        TASK_CANCELLATION_TIMEOUT,
         RESTART_STRATEGY,
         FIXED_DELAY_ATTEMPTS,
         FIXED_DELAY_DELAY,

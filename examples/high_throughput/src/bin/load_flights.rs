@@ -10,7 +10,7 @@ use high_throughput::event::Event;
 use high_throughput::services::events_into;
 use rheos::prelude::*;
 use rheos_connectors::avro::RegistrySettings;
-use rheos_connectors::kafka::{KafkaSink, OutRecord, RecordSerializer, RowSerializer};
+use rheos_connectors::kafka::{KafkaSink, OutRecord, RecordSerializer, RowSerializer, Serialized};
 use rheos_connectors::{Csv, DataGeneratorSource, FileSource};
 
 #[global_allocator]
@@ -71,14 +71,19 @@ impl<T, S: RecordSerializer<T>> RecordSerializer<T> for Reframed<S> {
 }
 
 impl<T, S: RowSerializer<T>> RowSerializer<T> for Reframed<S> {
-    fn serialize(&mut self, row: &T, timestamp: Millis) -> Result<Option<OutRecord>, BoxError> {
-        let mut record = self.records.serialize(row, timestamp)?;
-        let value = record.as_mut().and_then(|record| record.value.as_mut());
+    fn serialize(&mut self, row: &T, timestamp: Millis) -> Result<Serialized, BoxError> {
+        let mut serialized = self.records.serialize(row, timestamp)?;
         // Behind the zero that begins the framing.
-        if let (Some(id), Some(place)) = (self.schema, value.and_then(|v| v.get_mut(1..5))) {
+        if let (Some(id), Serialized::Record(record)) = (self.schema, &mut serialized)
+            && let Some(place) = record.value.as_mut().and_then(|value| value.get_mut(1..5))
+        {
             place.copy_from_slice(&id.to_be_bytes());
         }
-        Ok(record)
+        Ok(serialized)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.records.is_ready()
     }
 }
 

@@ -167,6 +167,11 @@ impl Client {
         })
     }
 
+    /// Wakes the task.
+    pub fn signal(&self) -> Arc<Signal> {
+        self.signal.clone()
+    }
+
     /// Where futures run.
     pub fn io(&self) -> &tokio::runtime::Handle {
         &self.io

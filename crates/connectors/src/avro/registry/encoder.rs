@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use rheos_core::Row;
 use rheos_core::row::{RowError, Schema, Writer};
@@ -10,9 +9,7 @@ use rheos_runtime::error::BoxError;
 use rheos_runtime::sink::writer::WriterContext;
 
 use super::client::{Client, RegistrySettings};
-
-/// How long a schema may take to be registered.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::awaited::Awaited;
 
 /// Which subject a topic's values are registered under.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,13 +37,20 @@ impl SubjectNames {
     }
 }
 
+/// The number of a schema in the registry.
+enum SchemaId {
+    Known(u32),
+    Asked(Awaited<Result<u32, String>>),
+}
+
 /// Rows to values: registers the row's schema, or the one that is given for it, once a topic.
 pub struct AvroEncoder<T> {
     client: Client,
     subjects: SubjectNames,
     schema: Schema,
     text: String,
-    ids: BTreeMap<String, u32>,
+    /// By topic.
+    ids: BTreeMap<String, SchemaId>,
     row: PhantomData<fn(&T)>,
 }
 
@@ -90,30 +94,18 @@ impl<T: Row> AvroEncoder<T> {
         })
     }
 
-    /// The value of a row for a topic. The first for a topic waits until the registry has its schema,
-    /// for a minute at most.
+    /// The value of a row for a topic; none while the registry is asked for the number of its schema,
+    /// which is waited for without end. The task is woken when it is worth trying again.
     ///
     /// # Errors
-    /// If the registry refuses the schema, with its words, or can't be reached; where the row nests
-    /// too deeply.
-    pub fn encode(&mut self, topic: &str, row: &T) -> Result<Vec<u8>, BoxError> {
+    /// If the registry refuses the schema, with its words; where the row nests too deeply.
+    pub fn encode(&mut self, topic: &str, row: &T) -> Result<Option<Vec<u8>>, BoxError> {
         let id = match self.ids.get(topic) {
-            Some(id) => *id,
-            None => {
-                let subject = self.subjects.subject(topic, &self.schema);
-                let (client, text) = (&self.client, &self.text);
-                let registering =
-                    async { tokio::time::timeout(PATIENCE, client.register(&subject, text)).await };
-                let id = client.io().block_on(registering).map_err(|_| {
-                    let seconds = PATIENCE.as_secs();
-                    format!(
-                        "the schema registry gave no answer to the schema of subject '{subject}' \
-                         for {seconds} s"
-                    )
-                })??;
-                self.ids.insert(topic.to_owned(), id);
-                id
-            }
+            Some(SchemaId::Known(id)) => *id,
+            _ => match self.register(topic)? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
         };
         let mut value = Vec::with_capacity(64);
         value.push(0);
@@ -121,6 +113,40 @@ impl<T: Row> AvroEncoder<T> {
         let mut out = Writer::from_vec(value);
         row.encode(&mut out);
         out.check()?;
-        Ok(out.into_vec())
+        Ok(Some(out.into_vec()))
+    }
+
+    /// Whether all that was asked of the registry has been answered.
+    pub fn is_ready(&self) -> bool {
+        let answered = |id: &SchemaId| match id {
+            SchemaId::Known(_) => true,
+            SchemaId::Asked(asked) => asked.is_there(),
+        };
+        self.ids.values().all(answered)
+    }
+
+    /// The number of the schema for a topic, if the registry has told it.
+    fn register(&mut self, topic: &str) -> Result<Option<u32>, BoxError> {
+        let asked = match self.ids.remove(topic) {
+            Some(SchemaId::Known(id)) => Ok(id),
+            Some(SchemaId::Asked(asked)) => match asked.take()? {
+                Ok(told) => Ok(told?),
+                Err(asked) => Err(asked),
+            },
+            None => Err(self.ask(topic)),
+        };
+        let (id, known) = match asked {
+            Ok(id) => (SchemaId::Known(id), Some(id)),
+            Err(asked) => (SchemaId::Asked(asked), None),
+        };
+        self.ids.insert(topic.to_owned(), id);
+        Ok(known)
+    }
+
+    fn ask(&self, topic: &str) -> Awaited<Result<u32, String>> {
+        let subject = self.subjects.subject(topic, &self.schema);
+        let (client, text) = (self.client.clone(), self.text.clone());
+        let question = async move { client.register(&subject, &text).await };
+        Awaited::ask(self.client.io(), self.client.signal(), question)
     }
 }

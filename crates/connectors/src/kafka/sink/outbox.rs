@@ -45,6 +45,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether records have not been acknowledged yet.
+    pub fn has_records(&self) -> bool {
+        self.open > 0 || !self.filling.is_empty()
+    }
+
     /// Has a batch sent, however full it is.
     pub fn close(&mut self, place: Place) {
         if let Some(filling) = self.filling.remove(&place) {
@@ -75,8 +80,6 @@ pub(super) struct Outbox {
     state: Mutex<State>,
     /// For the sender: something is to be sent soon, or it is to end.
     pub filled: Notify,
-    /// For a writer that waits: something was acknowledged, or has failed.
-    pub emptied: Notify,
     signal: Arc<Signal>,
 }
 
@@ -85,7 +88,6 @@ impl Outbox {
         Self {
             state: Mutex::default(),
             filled: Notify::new(),
-            emptied: Notify::new(),
             signal,
         }
     }
@@ -102,17 +104,12 @@ impl Outbox {
         state.open = state.open.saturating_sub(1);
         state.bytes = state.bytes.saturating_sub(bytes);
         drop(state);
-        self.wake();
+        self.signal.raise();
     }
 
     /// Ends the job.
     pub fn fail(&self, failure: KafkaError) {
         self.lock().failure.get_or_insert(failure);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        self.emptied.notify_one();
         self.signal.raise();
     }
 

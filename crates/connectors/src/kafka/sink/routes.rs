@@ -92,14 +92,14 @@ impl Routes {
 
 /// How many partitions a topic has.
 pub(super) async fn partitions(
-    settings: &ProduceSettings,
-    clock: &SharedClock,
-    topic: &str,
+    settings: Arc<ProduceSettings>,
+    clock: SharedClock,
+    topic: String,
 ) -> Result<i32, KafkaError> {
     let mut cluster = Cluster::new(settings.client.clone());
-    let mut patience = Patience::new(&settings.client, clock, "looking for a topic to write to");
+    let mut patience = Patience::new(&settings.client, &clock, "looking for a topic to write to");
     loop {
-        let error = match cluster.metadata(Some(vec![topic.to_owned()])).await {
+        let error = match cluster.metadata(Some(vec![topic.clone()])).await {
             Ok(metadata) => match metadata.topics.first() {
                 Some(found) if found.error == ErrorCode::NONE && !found.partitions.is_empty() => {
                     return Ok(i32::try_from(found.partitions.len()).unwrap_or(i32::MAX));

@@ -27,6 +27,18 @@ pub struct OutRecord {
     pub timestamp: Option<Millis>,
 }
 
+/// What a serializer makes of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Serialized {
+    /// Its record.
+    Record(OutRecord),
+    /// Nothing: the row is not written.
+    Nothing,
+    /// Not yet its record: something that it needs has been asked for. The signal of the
+    /// [`WriterContext`] is raised when it is there, and the row is given again.
+    Later,
+}
+
 /// Rows to records. Implemented by formats and users, and for functions from a row to a record;
 /// shared between threads.
 pub trait RecordSerializer<T>: Send + Sync + 'static {
@@ -43,11 +55,16 @@ pub trait RecordSerializer<T>: Send + Sync + 'static {
 /// Makes records of the rows of one subtask. Implemented by formats and users; called by the writer
 /// on the task's thread.
 pub trait RowSerializer<T> {
-    /// The record of a row, none if it is not to be written.
+    /// The record of a row. It does not wait: the task would not hear that it is cancelled.
     ///
     /// # Errors
     /// What ends the job.
-    fn serialize(&mut self, row: &T, timestamp: Millis) -> Result<Option<OutRecord>, BoxError>;
+    fn serialize(&mut self, row: &T, timestamp: Millis) -> Result<Serialized, BoxError>;
+
+    /// Whether a row that it wants later can be given again.
+    fn is_ready(&self) -> bool {
+        true
+    }
 }
 
 impl<T, F: Fn(&T) -> OutRecord + Clone + Send + Sync + 'static> RecordSerializer<T> for F {
@@ -59,8 +76,8 @@ impl<T, F: Fn(&T) -> OutRecord + Clone + Send + Sync + 'static> RecordSerializer
 }
 
 impl<T, F: Fn(&T) -> OutRecord> RowSerializer<T> for F {
-    fn serialize(&mut self, row: &T, _timestamp: Millis) -> Result<Option<OutRecord>, BoxError> {
-        Ok(Some(self(row)))
+    fn serialize(&mut self, row: &T, _timestamp: Millis) -> Result<Serialized, BoxError> {
+        Ok(Serialized::Record(self(row)))
     }
 }
 
@@ -182,14 +199,21 @@ impl<T: Row> RecordSerializer<T> for AvroRecords<T> {
 }
 
 impl<T: Row> RowSerializer<T> for AvroRowSerializer<T> {
-    fn serialize(&mut self, row: &T, _timestamp: Millis) -> Result<Option<OutRecord>, BoxError> {
-        Ok(Some(OutRecord {
+    fn serialize(&mut self, row: &T, _timestamp: Millis) -> Result<Serialized, BoxError> {
+        let Some(value) = self.encoder.encode(&self.topic, row)? else {
+            return Ok(Serialized::Later);
+        };
+        Ok(Serialized::Record(OutRecord {
             topic: self.topic.clone(),
             partition: None,
             key: self.key.as_ref().and_then(|key| key(row)),
-            value: Some(self.encoder.encode(&self.topic, row)?),
+            value: Some(value),
             headers: Vec::new(),
             timestamp: self.time.as_ref().map(|time| time(row)),
         }))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.encoder.is_ready()
     }
 }

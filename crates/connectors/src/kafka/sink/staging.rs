@@ -1,31 +1,34 @@
 //! Collects the records of an epoch into finished batches, on the task's thread; nothing is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use rheos_core::Row;
 use rheos_core::barrier::Barrier;
 use rheos_core::clock::SharedClock;
 use rheos_core::time::Millis;
+use rheos_runtime::chain::inbox::Cursor;
 use rheos_runtime::error::BoxError;
 use rheos_runtime::sink::writer::{SinkWriter, WriterContext};
 
 use super::builder::ProduceSettings;
 use super::epoch::{Epoch, StagedBatch};
 use super::routes::{Routes, partitions};
-use super::serializer::{OutRecord, RowSerializer};
+use super::serializer::{OutRecord, RowSerializer, Serialized};
+use super::topics::Topics;
 use crate::kafka::batch::{BatchBuilder, Compression};
 use crate::kafka::client::{Cluster, Patience};
 use crate::kafka::error::KafkaError;
 
 /// The writer of one subtask of an exactly-once sink.
-pub(super) struct StagingWriter<S> {
+pub(super) struct StagingWriter<T, S> {
     serializer: S,
     settings: Arc<ProduceSettings>,
-    io: tokio::runtime::Handle,
     clock: SharedClock,
     routes: Routes,
-    topics: BTreeMap<Arc<str>, Topic>,
+    topics: Topics<Topic>,
+    /// Rows that can't be put into batches yet, the oldest first.
+    held: VecDeque<(T, Millis)>,
     filling: BTreeMap<(Arc<str>, i32), BatchBuilder>,
     epoch: Epoch,
 }
@@ -38,7 +41,7 @@ struct Topic {
     max_batch: usize,
 }
 
-impl<S> StagingWriter<S> {
+impl<T, S> StagingWriter<T, S> {
     pub fn new(
         serializer: S,
         settings: Arc<ProduceSettings>,
@@ -48,28 +51,22 @@ impl<S> StagingWriter<S> {
         Self {
             serializer,
             settings,
-            io,
             clock: context.clock.clone(),
             routes: Routes::new(context.clock.clone(), context.place.subtask),
-            topics: BTreeMap::new(),
+            topics: Topics::new(io, context.signal.clone()),
+            held: VecDeque::new(),
             filling: BTreeMap::new(),
             epoch: Epoch::default(),
         }
     }
 
-    fn topic(&mut self, name: &str) -> Result<(Arc<str>, Topic), KafkaError> {
-        if let Some((topic, known)) = self.topics.get_key_value(name) {
-            return Ok((topic.clone(), *known));
-        }
-        let (settings, clock) = (&self.settings, &self.clock);
-        let known = self.io.block_on(look_at(settings, clock, name))?;
-        let topic: Arc<str> = name.into();
-        self.topics.insert(topic.clone(), known);
-        Ok((topic, known))
-    }
-
-    fn add(&mut self, record: &OutRecord, timestamp: Millis) -> Result<(), KafkaError> {
-        let (topic, known) = self.topic(&record.topic)?;
+    /// Puts a record into its batch; false if its topic is not known yet.
+    fn add(&mut self, record: &OutRecord, timestamp: Millis) -> Result<bool, BoxError> {
+        let (settings, clock) = (self.settings.clone(), self.clock.clone());
+        let ask = |name| look_at(settings, clock, name);
+        let Some((topic, known)) = self.topics.get(&record.topic, ask)? else {
+            return Ok(false);
+        };
         let route = self
             .routes
             .route(record, timestamp, &topic, known.partitions)?;
@@ -82,7 +79,8 @@ impl<S> StagingWriter<S> {
                  it would be refused when its checkpoint is complete. Make it smaller, or raise \
                  max.request.size and the topic's max.message.bytes",
                 route.bytes, known.max_batch
-            )));
+            ))
+            .into());
         }
         let full = known.max_batch.min(self.settings.batch_bytes);
         let is_full = |batch: &BatchBuilder| batch.len() + route.bytes > full;
@@ -96,7 +94,7 @@ impl<S> StagingWriter<S> {
             record.value.as_deref(),
             &record.headers,
         );
-        Ok(())
+        Ok(true)
     }
 
     /// Puts a batch into the epoch.
@@ -119,16 +117,16 @@ impl<S> StagingWriter<S> {
 }
 
 async fn look_at(
-    settings: &ProduceSettings,
-    clock: &SharedClock,
-    topic: &str,
+    settings: Arc<ProduceSettings>,
+    clock: SharedClock,
+    topic: String,
 ) -> Result<Topic, KafkaError> {
     const MAX: &str = "max.message.bytes";
-    let partitions = partitions(settings, clock, topic).await?;
+    let partitions = partitions(settings.clone(), clock.clone(), topic.clone()).await?;
     let mut cluster = Cluster::new(settings.client.clone());
-    let mut patience = Patience::new(&settings.client, clock, "looking at a topic to write to");
+    let mut patience = Patience::new(&settings.client, &clock, "looking at a topic to write to");
     let configs = loop {
-        match cluster.configs(Some(topic), &[MAX]).await {
+        match cluster.configs(Some(&topic), &[MAX]).await {
             Ok(configs) => break configs,
             // Not all may read a topic's settings.
             Err(KafkaError::Broker { code, .. }) if code.is_not_allowed() => break BTreeMap::new(),
@@ -147,10 +145,52 @@ async fn look_at(
     })
 }
 
-impl<T: Row, S: RowSerializer<T>> SinkWriter<T> for StagingWriter<S> {
+impl<T: Row, S: RowSerializer<T>> StagingWriter<T, S> {
+    /// Puts a row's record into its batch; false if something has to be known first.
+    fn put(&mut self, row: &T, timestamp: Millis) -> Result<bool, BoxError> {
+        match self.serializer.serialize(row, timestamp)? {
+            Serialized::Record(record) => self.add(&record, timestamp),
+            Serialized::Nothing => Ok(true),
+            Serialized::Later => Ok(false),
+        }
+    }
+}
+
+impl<T: Row, S: RowSerializer<T>> SinkWriter<T> for StagingWriter<T, S> {
     fn write(&mut self, row: T, timestamp: Millis) -> Result<(), BoxError> {
-        if let Some(record) = self.serializer.serialize(&row, timestamp)? {
-            self.add(&record, timestamp)?;
+        if !self.held.is_empty() || !self.put(&row, timestamp)? {
+            self.held.push_back((row, timestamp));
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
+        while self.held.is_empty()
+            && let Some((row, timestamp)) = rows.next()
+        {
+            self.write(row, timestamp)?;
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn has_outstanding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    fn has_news(&self) -> bool {
+        !self.held.is_empty() && self.serializer.is_ready() && self.topics.is_ready()
+    }
+
+    fn take_news(&mut self) -> Result<(), BoxError> {
+        while let Some((row, timestamp)) = self.held.pop_front() {
+            if !self.put(&row, timestamp)? {
+                self.held.push_front((row, timestamp));
+                break;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,10 @@
 use super::Area::Cluster;
 use super::Kind::{Bool, Duration, Float, Int, Map, MemorySize};
 use super::Verdict::{Honoured, Later, NoMeaning};
-use super::reason::{FRAMES, JM_NO_JVM, NO_JVM, ONE_BUDGET, STATE_ALONE, STREAMING_ONLY};
+use super::reason::{
+    FRAMES, JM_NO_JVM, NO_INTERRUPTS, NO_JVM, ONE_BUDGET, STATE_ALONE, STREAMING_ONLY,
+    TIMERS_IN_TASKS,
+};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -18,9 +21,9 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("jobmanager.memory.jvm-overhead.min", &[], MemorySize, "192 mb", NoMeaning(JM_NO_JVM)),
     opt("jobmanager.memory.off-heap.size", &[], MemorySize, "128 mb", NoMeaning(JM_NO_JVM)),
     opt("jobmanager.memory.process.size", &[], MemorySize, "", Later(Cluster)),
-    opt("task.cancellation.interval", &[], Duration, "30 s", Later(Cluster)),
-    opt("task.cancellation.timeout", &[], Duration, "3 min", Later(Cluster)),
-    opt("task.cancellation.timers.timeout", &["timerservice.exceptional.shutdown.timeout"], Duration, "7500 ms", Later(Cluster)),
+    opt("task.cancellation.interval", &[], Duration, "30 s", NoMeaning(NO_INTERRUPTS)),
+    opt("task.cancellation.timeout", &[], Duration, "3 min", Honoured),
+    opt("task.cancellation.timers.timeout", &["timerservice.exceptional.shutdown.timeout"], Duration, "7500 ms", NoMeaning(TIMERS_IN_TASKS)),
     opt("taskmanager.cpu.cores", &[], Float, "", Later(Cluster)),
     opt("taskmanager.memory.flink.size", &[], MemorySize, "", Honoured),
     opt("taskmanager.memory.fraction", &[], Float, "0.7", NoMeaning(ONE_BUDGET)),

@@ -11,6 +11,7 @@ pub(super) const IN_FLIGHT_FILE: &str =
     "what was in flight before a task lies in the task's own file of the checkpoint";
 pub(super) const INTERRUPTIBLE: &str =
     "a barrier is let through in the middle of a burst of timers, always";
+pub(super) const NO_INTERRUPTS: &str = "a thread can't be interrupted: a task that does not end is given up after `task.cancellation.timeout`";
 pub(super) const JM_NO_JVM: &str =
     "the JobManager has no JVM heap to size: `jobmanager.memory.process.size` bounds the process";
 pub(super) const KEY_GROUPS: &str =
@@ -60,3 +61,4 @@ pub(super) const STREAMING_ONLY: &str =
     "everything runs as a stream, which ends when bounded input does: there is no batch mode";
 pub(super) const TASK_TIMES: &str =
     "back-pressure is measured as task time, not sampled (in Flink too, since 1.13)";
+pub(super) const TIMERS_IN_TASKS: &str = "timers fire on the thread of their task, and end with it";
