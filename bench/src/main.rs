@@ -1,7 +1,7 @@
 //! Benchmarks, comparable side by side with the peer of the same name: one JSON line each.
 //!
 //! `rheos-bench pipe|count|shuffle|gen|keys|pause [--events N] [--parallelism P] [--rate R]
-//! …`; the work is the very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
+//! … [--processes N]`; the work is the very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
 //! reads the topic that the peer's `KafkaFill` makes.
 
 mod jobs;
@@ -10,6 +10,7 @@ mod kafka;
 mod keys;
 mod measure;
 mod pause;
+mod processes;
 mod report;
 mod source;
 mod stream;
@@ -18,7 +19,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
+use rheos::execute::{StartOptions, start_with};
 use rheos::prelude::*;
+use rheos::runtime::metrics::registry::MetricRegistry;
 
 use crate::jobs::Spec;
 use crate::source::{EventSource, Triggers};
@@ -97,6 +100,12 @@ struct Arguments {
     #[cfg(feature = "kafka")]
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
+    /// TaskManager processes that the tasks are spread over; 1 runs all of them in this process.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    processes: u32,
+    /// This process is a TaskManager of the JobManager at this port.
+    #[arg(long, hide = true)]
+    worker: Option<u16>,
     /// Only the JSON line; without it the figures are printed for people too.
     #[arg(long)]
     json: bool,
@@ -107,6 +116,18 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(port) = arguments.worker {
+        return match work(&arguments, port) {
+            Ok(told) => {
+                println!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("rheos-bench, a TaskManager: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match run(&arguments) {
         Ok(report) => {
             if !arguments.json {
@@ -123,6 +144,19 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
+    let alone = match arguments.job {
+        Job::Pipe | Job::Count | Job::Shuffle | Job::Gen | Job::Keys => false,
+        Job::Pause => true,
+        #[cfg(feature = "kafka")]
+        Job::Kafka => true,
+    };
+    if arguments.processes > 1 && (alone || arguments.rate > 0 || arguments.warm_up > 0) {
+        return Err(
+            "--processes: pipe, count, shuffle, gen and keys run in several, without --rate (latencies \
+             are by the clock of one process) and --warm-up (each run has processes of its own)"
+                .into(),
+        );
+    }
     if arguments.warm_up > 0 {
         #[cfg(feature = "kafka")]
         if arguments.job == Job::Kafka {
@@ -136,8 +170,21 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
     measure(arguments, arguments.events)
 }
 
-/// Runs the job once.
-fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxError> {
+/// Runs tasks for the process that started this one, and tells what their sinks saw.
+fn work(arguments: &Arguments, port: u16) -> Result<String, BoxError> {
+    let mut configuration = configuration(arguments)?;
+    configuration.set("jobmanager.rpc.port", port.to_string());
+    let slots = arguments.parallelism.div_ceil(arguments.processes);
+    configuration.set("taskmanager.numberOfTaskSlots", slots.to_string());
+    let probe = pause::Probe::new()?;
+    let env = StreamEnv::new(configuration.clone());
+    let outputs = describe(arguments, arguments.events, &env, &probe)?;
+    let program = env.program()?;
+    rheos::execute::work(&program, configuration, &MetricRegistry::default())?;
+    processes::told(&outputs)
+}
+
+fn configuration(arguments: &Arguments) -> Result<Configuration, BoxError> {
     let mut configuration =
         Configuration::from_arguments(arguments.define.iter().map(String::as_str))?;
     if arguments.state == "rocksdb" {
@@ -149,7 +196,16 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
     if let Some(folder) = &arguments.checkpoints {
         configuration.set("execution.checkpointing.dir", folder);
     }
-    let env = StreamEnv::new(configuration.clone());
+    Ok(configuration)
+}
+
+/// Describes the job to an environment; its sinks.
+fn describe(
+    arguments: &Arguments,
+    events: u64,
+    env: &StreamEnv,
+    probe: &Arc<pause::Probe>,
+) -> Result<jobs::Outputs, BoxError> {
     env.name(format!("bench {:?}", arguments.job))
         .parallelism(arguments.parallelism);
     let latency = arguments.rate > 0;
@@ -166,20 +222,19 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
         warm_up_millis: arguments.warm_up_ms,
         triggers,
     };
-    let probe = pause::Probe::new()?;
-    let outputs = match arguments.job {
-        Job::Pipe => jobs::pipe(&env, &spec),
-        Job::Count => jobs::count(&env, &spec),
-        Job::Shuffle => jobs::shuffle(&env, &spec),
-        Job::Gen => jobs::generate(&env, &spec),
+    Ok(match arguments.job {
+        Job::Pipe => jobs::pipe(env, &spec),
+        Job::Count => jobs::count(env, &spec),
+        Job::Shuffle => jobs::shuffle(env, &spec),
+        Job::Gen => jobs::generate(env, &spec),
         Job::Keys => {
             let (keys, zipf) = (arguments.keys.max(1), arguments.zipf);
-            keys::keys(&env, &spec, keys::Draw { keys, zipf })
+            keys::keys(env, &spec, keys::Draw { keys, zipf })
         }
-        Job::Pause => pause::pause(&env, arguments.keys, events, &probe),
+        Job::Pause => pause::pause(env, arguments.keys, events, probe),
         #[cfg(feature = "kafka")]
         Job::Kafka => kafka::count(
-            &env,
+            env,
             &spec,
             &kafka::Topic {
                 brokers: arguments.kafka.clone(),
@@ -187,14 +242,33 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
                 registry: arguments.registry.clone(),
             },
         )?,
-    };
+    })
+}
+
+/// Runs the job once.
+fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxError> {
+    let mut configuration = configuration(arguments)?;
+    let probe = pause::Probe::new()?;
+    let mut start = StartOptions::default();
+    let mut workers = None;
+    if arguments.processes > 1 {
+        let started = processes::Workers::start(arguments.processes)?;
+        configuration.set("jobmanager.rpc.port", started.port.to_string());
+        start.jobmanager = true;
+        workers = Some(started);
+    }
+    let env = StreamEnv::new(configuration.clone());
+    let outputs = describe(arguments, events, &env, &probe)?;
     let program = env.program()?;
     let cpu_before = report::cpu_micros();
-    let job = rheos::execute::start(&program, configuration)?;
+    let job = start_with(&program, configuration, start)?;
     let watch = (arguments.job == Job::Pause).then(|| pause::Watch::start(&probe));
     let done = job.wait()?;
     let pauses = watch.map(|watch| watch.end(&probe));
-    let cpu_micros = report::cpu_micros() - cpu_before;
+    let mut cpu_micros = report::cpu_micros() - cpu_before;
+    if let Some(workers) = workers {
+        cpu_micros += workers.end(&outputs)?;
+    }
     let events = match arguments.job {
         #[cfg(feature = "kafka")]
         Job::Kafka => kafka::check(&outputs)?,

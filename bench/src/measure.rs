@@ -38,6 +38,13 @@ impl Measured {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Adds what the sinks of another process saw.
+    pub fn add(&self, rows: u64, checksum: f64) {
+        let mut totals = self.lock();
+        totals.rows += rows;
+        totals.checksum += checksum;
+    }
+
     /// Rows that arrived.
     pub fn rows(&self) -> u64 {
         self.lock().rows

@@ -1,7 +1,8 @@
 //! What a JobManager does, in the direction of control: [`submit`] (a job, its states, and what leads
 //! from one to the next) → [`schedule`] (its tasks and what each is at) → [`deploy`] (from a JobGraph to channels and
 //! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
-//! [`embedded`], where JobManager and TaskManager are one process.
+//! [`embedded`], where JobManager and TaskManager are one process, or [`remote`], where tasks run in other
+//! processes.
 //!
 //! [`reporter`] shows the metrics of what runs, [`rest`] answers what tools and people ask, both over
 //! [`http`]; [`memory`] ends what would have no room.
@@ -18,6 +19,7 @@ pub mod error;
 pub mod http;
 pub mod memory;
 pub mod recover;
+pub mod remote;
 pub mod reporter;
 pub mod rest;
 pub mod schedule;

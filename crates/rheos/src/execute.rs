@@ -11,6 +11,7 @@ use rheos_cluster::checkpoint::job_store::{Begun, Start};
 use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
 use rheos_cluster::memory::managed_memory;
+use rheos_cluster::remote::{Agents, RemoteCluster, RemoteSettings, TaskManager, WorkerEnd};
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
 use rheos_cluster::rest::{LogTail, RestError, RestServer, RestSettings, Served};
 use rheos_core::clock::{SharedClock, SystemClock};
@@ -90,6 +91,9 @@ pub struct StartOptions {
     pub logs: Option<LogTail>,
     /// Done first where the job goes on from nothing.
     pub prepare: Option<Preparation>,
+    /// Whether its tasks run in TaskManagers of their own, which find this process at
+    /// `jobmanager.rpc.address` and `jobmanager.rpc.port`.
+    pub jobmanager: bool,
 }
 
 /// What a job does before anything of it runs.
@@ -105,6 +109,7 @@ impl Default for StartOptions {
             rest: false,
             logs: None,
             prepare: None,
+            jobmanager: false,
         }
     }
 }
@@ -120,15 +125,7 @@ pub fn start_with(
 ) -> Result<RunningJob, ApiError> {
     let refused =
         |error: rheos_core::config::ConfigError| ApiError::Configuration(error.to_string());
-    let io = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("rheos-io")
-        .enable_all()
-        .build()
-        .map_err(|error| ApiError::System {
-            what: "starting the I/O runtime".into(),
-            error,
-        })?;
+    let io = io_runtime()?;
     let slots = configuration
         .get_set(&options::TASKMANAGER_NUM_TASK_SLOTS)
         .map_err(refused)?;
@@ -141,8 +138,6 @@ pub fn start_with(
     if let Some(prepare) = start.prepare.filter(|_| afresh) {
         prepare()?;
     }
-    let managed = || managed_memory(&configuration);
-    let stores = store_backend(&configuration, managed).map_err(refused)?;
     // Zero turns the bound off, as in Flink.
     let cancellation_timeout = match configuration
         .get(&options::TASK_CANCELLATION_TIMEOUT)
@@ -151,39 +146,20 @@ pub fn start_with(
         Duration::ZERO => Duration::MAX,
         timeout => timeout,
     };
-    let environment = TaskEnvironment {
-        clock,
-        io: Some(io.handle().clone()),
-        batches: batch_limits(&configuration)?,
-        windows: window_limits(&configuration)?,
-        configuration: Arc::new(configuration),
-        listener: start.listener,
-        checkpointing: None,
-        stores,
-        seed,
-        attempt: 0,
+    let remote = match start.jobmanager {
+        true => Some(RemoteSettings::of(&configuration).map_err(refused)?),
+        false => None,
     };
-    let threading = match environment.configuration.raw("rheos.threads") {
-        Some("slot") => Threading::Slot,
-        Some("task") => Threading::Task,
-        None | Some("auto") => {
-            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            Threading::fitting(program.graph.tasks(), cores)
-        }
-        Some(other) => {
-            return Err(ApiError::Configuration(format!(
-                "rheos.threads is '{other}'; it is 'task' (a thread a task), 'slot' (a thread a \
-                 slot) or 'auto' (a thread a task as long as there are as many cores)"
-            )));
-        }
-    };
-    let unreported = |error: ReporterError| ApiError::Configuration(error.to_string());
-    let reporter = Settings::of(&environment.configuration).map_err(unreported)?;
-    let report = |settings| {
-        let (configuration, registry) = (&environment.configuration, start.metrics.clone());
-        Reporter::start(&settings, configuration, registry, io.handle()).map_err(unreported)
-    };
-    let reporter = reporter.map(report).transpose()?;
+    let remote = remote
+        .map(|settings| {
+            let agents = Agents::listen(&settings, &program.graph, clock.clone(), io.handle())?;
+            Ok::<_, JobError>((agents, settings.slot_timeout))
+        })
+        .transpose()?;
+    let seeded = (seed, start.listener);
+    let environment = task_environment(configuration, clock, io.handle(), seeded)?;
+    let threading = threading(&environment.configuration, program.graph.tasks())?;
+    let reporter = start_reporter(&environment, &start.metrics, io.handle())?;
     let unserved = |error: RestError| ApiError::Configuration(error.to_string());
     let rest = RestSettings::of(&environment.configuration, start.rest).map_err(unserved)?;
     let serve = |settings| {
@@ -193,6 +169,7 @@ pub fn start_with(
             clock: environment.clock.clone(),
             slots,
             logs: start.logs,
+            agents: remote.as_ref().map(|(agents, _)| agents.clone()),
         };
         RestServer::start(settings, served, &start.spawner).map_err(unserved)
     };
@@ -211,7 +188,25 @@ pub fn start_with(
         .and_then(Result::ok)
         .unwrap_or_else(|| JobId::draw(&mut Rng::new(entropy())));
     let metrics_address = reporter.as_ref().map(Reporter::address);
-    let handle = cluster.start(id, program, store)?;
+    let handle = match remote {
+        Some((agents, slot_timeout)) => {
+            let leaving = agents.clone();
+            let remote = RemoteCluster {
+                base: cluster,
+                agents,
+                slot_timeout,
+            };
+            let started = remote.start(id, program, store);
+            if started.is_err() {
+                // So that they hear why.
+                leaving.wait_until_gone(FAREWELL);
+            }
+            let handle = started?;
+            handle.at_end(move || leaving.wait_until_gone(FAREWELL));
+            handle
+        }
+        None => cluster.start(id, program, store)?,
+    };
     if let Some(rest) = &rest {
         rest.add(handle.clone());
         // It answers as long as the job runs, whoever holds it.
@@ -228,6 +223,115 @@ pub fn start_with(
         metrics_address,
         rest,
     })
+}
+
+/// How long the JobManager waits for its TaskManagers to go, at the end of its job.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+fn io_runtime() -> Result<tokio::runtime::Runtime, ApiError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("rheos-io")
+        .enable_all()
+        .build()
+        .map_err(|error| ApiError::System {
+            what: "starting the I/O runtime".into(),
+            error,
+        })
+}
+
+fn task_environment(
+    configuration: Configuration,
+    clock: SharedClock,
+    io: &tokio::runtime::Handle,
+    (seed, listener): (u64, Arc<dyn TaskListener>),
+) -> Result<TaskEnvironment, ApiError> {
+    let managed = || managed_memory(&configuration);
+    let stores = store_backend(&configuration, managed)
+        .map_err(|error| ApiError::Configuration(error.to_string()))?;
+    Ok(TaskEnvironment {
+        clock,
+        io: Some(io.clone()),
+        batches: batch_limits(&configuration)?,
+        windows: window_limits(&configuration)?,
+        configuration: Arc::new(configuration),
+        listener,
+        checkpointing: None,
+        stores,
+        seed,
+        attempt: 0,
+    })
+}
+
+fn threading(configuration: &Configuration, tasks: usize) -> Result<Threading, ApiError> {
+    Ok(match configuration.raw("rheos.threads") {
+        Some("slot") => Threading::Slot,
+        Some("task") => Threading::Task,
+        None | Some("auto") => {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            Threading::fitting(tasks, cores)
+        }
+        Some(other) => {
+            return Err(ApiError::Configuration(format!(
+                "rheos.threads is '{other}'; it is 'task' (a thread a task), 'slot' (a thread a \
+                 slot) or 'auto' (a thread a task as long as there are as many cores)"
+            )));
+        }
+    })
+}
+
+/// Shows metrics to Prometheus, if the configuration asks for it.
+fn start_reporter(
+    environment: &TaskEnvironment,
+    metrics: &MetricRegistry,
+    io: &tokio::runtime::Handle,
+) -> Result<Option<Reporter>, ApiError> {
+    let unreported = |error: ReporterError| ApiError::Configuration(error.to_string());
+    let settings = Settings::of(&environment.configuration).map_err(unreported)?;
+    let report = |settings| {
+        let (configuration, registry) = (&environment.configuration, metrics.clone());
+        Reporter::start(&settings, configuration, registry, io).map_err(unreported)
+    };
+    settings.map(report).transpose()
+}
+
+/// Runs tasks of a program for its JobManager, in this process, until that lets it go: a TaskManager.
+///
+/// # Errors
+/// If the configuration can't be used, the JobManager is not found or refuses this process, or the
+/// system refuses something.
+pub fn work(
+    program: &Program,
+    configuration: Configuration,
+    metrics: &MetricRegistry,
+) -> Result<WorkerEnd, ApiError> {
+    let io = io_runtime()?;
+    let clock = SystemClock::shared();
+    let settings = RemoteSettings::of(&configuration)
+        .map_err(|error| ApiError::Configuration(error.to_string()))?;
+    let seeded = (entropy(), Arc::new(NoListener) as Arc<dyn TaskListener>);
+    let environment = task_environment(configuration, clock, io.handle(), seeded)?;
+    let share = u32::try_from(program.graph.tasks()).unwrap_or(u32::MAX);
+    let slots = program.graph.slots_needed().max(1);
+    // As many of the job's tasks as fall to the slots of this process.
+    let tasks = share
+        .div_ceil(slots)
+        .saturating_mul(settings.slots.min(slots));
+    let threading = threading(&environment.configuration, tasks as usize)?;
+    let reporter = start_reporter(&environment, metrics, io.handle())?;
+    let manager = TaskManager {
+        name: format!("{}:{}", settings.host, std::process::id()),
+        program: program.clone(),
+        environment,
+        threading,
+        spawner: Arc::new(OsSpawner),
+        settings,
+        metrics: metrics.clone(),
+    };
+    let end = manager.run();
+    drop(reporter);
+    io.shutdown_background();
+    Ok(end?)
 }
 
 /// What the job goes on from, if it takes checkpoints.

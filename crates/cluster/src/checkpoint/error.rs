@@ -88,6 +88,16 @@ pub enum CheckpointError {
         /// What the store says.
         error: rheos_state::StateError,
     },
+    /// A TaskManager can't write its part: see what it says.
+    #[error("checkpoint {checkpoint}: {manager}: {message}")]
+    Remote {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The TaskManager.
+        manager: String,
+        /// What it says.
+        message: String,
+    },
     /// What a task remembers can't be written.
     #[error("checkpoint {checkpoint}: {task}: {error}")]
     Unwritable {

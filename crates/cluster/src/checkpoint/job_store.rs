@@ -37,6 +37,15 @@ pub enum Resume {
     Folder(PathBuf),
 }
 
+/// Where a checkpoint is, for another process that goes on from it too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreFrom {
+    /// In this folder below the job's.
+    Own(String),
+    /// In this folder, of whatever job.
+    Foreign(PathBuf),
+}
+
 /// What a generation begins with.
 #[derive(Debug)]
 pub struct Begun {
@@ -46,8 +55,10 @@ pub struct Begun {
     pub lineage: String,
     /// The number of its first checkpoint.
     pub next_checkpoint: u64,
-    /// What it goes on from.
+    /// What it goes on from,
     pub restored: Option<RestoredJob>,
+    /// and where that is.
+    pub from: Option<RestoreFrom>,
     /// How long the job had run by then, in milliseconds.
     pub run_millis: i64,
     /// When that was triggered: what is triggered from here on is later, whatever the clock says.
@@ -73,7 +84,7 @@ pub struct JobStore {
     generation: u64,
     lineage: String,
     /// What it went on from when it was started, for restarts before its first checkpoint.
-    origin: Option<(Arc<dyn CheckpointStorage>, String)>,
+    origin: Option<(Arc<dyn CheckpointStorage>, String, RestoreFrom)>,
     /// The newest complete checkpoint of this process.
     latest: Option<String>,
     highest: u64,
@@ -220,6 +231,7 @@ impl JobStore {
                 lineage: random(),
                 next_checkpoint: self.highest + 1,
                 restored: None,
+                from: None,
                 run_millis: 0,
                 triggered_at: 0,
             };
@@ -239,6 +251,10 @@ impl JobStore {
                 begun.lineage = lineage;
                 begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
                 begun.restored = Some(restored);
+                begun.from = Some(match resume {
+                    Resume::Folder(path) => RestoreFrom::Foreign(path.clone()),
+                    _ => RestoreFrom::Own(folder.clone()),
+                });
                 begun.run_millis = run_millis;
                 begun.triggered_at = triggered_at;
             }
@@ -247,7 +263,9 @@ impl JobStore {
                 .map(|(storage, folder, _)| format!("{}/{folder}", storage.location()));
             match self.append_generation(&begun, from) {
                 Ok(()) => {
-                    self.origin = chosen.map(|(storage, folder, _)| (storage, folder));
+                    let origin = chosen.zip(begun.from.clone());
+                    self.origin =
+                        origin.map(|((storage, folder, _), from)| (storage, folder, from));
                     self.sweep()?;
                     return Ok(Start::Run(Box::new(begun)));
                 }
@@ -291,15 +309,17 @@ impl JobStore {
             lineage: self.lineage.clone(),
             next_checkpoint,
             restored: None,
+            from: None,
             run_millis: 0,
             triggered_at: 0,
         };
-        let own = self
-            .latest
-            .clone()
-            .map(|folder| (self.storage.clone(), folder));
+        let own = self.latest.clone().map(|folder| {
+            let from = RestoreFrom::Own(folder.clone());
+            (self.storage.clone(), folder, from)
+        });
         let source = own.or_else(|| self.origin.clone());
-        if let Some((storage, folder)) = &source {
+        if let Some((storage, folder, from)) = &source {
+            begun.from = Some(from.clone());
             let mut checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
             checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
             let older = self.older(checkpoint.manifest.checkpoint);
@@ -307,9 +327,34 @@ impl JobStore {
             begun.run_millis = checkpoint.manifest.run_millis;
             begun.triggered_at = checkpoint.manifest.triggered_at;
         }
-        let from = source.map(|(storage, folder)| format!("{}/{folder}", storage.location()));
+        let from = source.map(|(storage, folder, _)| format!("{}/{folder}", storage.location()));
         self.append_generation(&begun, from)?;
         Ok(begun)
+    }
+
+    /// Takes part in a generation that another process has begun: writes parts of its checkpoints, and
+    /// completes none.
+    pub fn follow(&mut self, generation: u64) {
+        self.generation = generation;
+        self.store_files.begin(generation);
+    }
+
+    /// Reads the checkpoint that a generation goes on from, for a process that follows it.
+    ///
+    /// # Errors
+    /// If it is damaged, or does not fit the job. What the storage says.
+    pub fn load(
+        &self,
+        from: &RestoreFrom,
+        graph: &JobGraph,
+    ) -> Result<RestoredJob, CheckpointError> {
+        let (storage, folder): (Arc<dyn CheckpointStorage>, &str) = match from {
+            RestoreFrom::Own(folder) => (self.storage.clone(), folder),
+            RestoreFrom::Foreign(path) => (Arc::new(FolderStorage::new(path)), ""),
+        };
+        let mut checkpoint = Checkpoint::open(storage, folder, None)?;
+        checkpoint.same_job = matches!(from, RestoreFrom::Own(_));
+        checkpoint.load(graph, self.settings.ignore_unclaimed, None)
     }
 
     /// The folder of a checkpoint of this generation.

@@ -9,10 +9,19 @@ use std::sync::{Arc, Mutex};
 const BACKLOG: usize = 64 << 20;
 
 /// Shared by a job's thread, its tasks and the writer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Progress {
-    wanted: Mutex<BTreeSet<u64>>,
+    wanted: Mutex<Wanted>,
     backlog: Arc<AtomicUsize>,
+}
+
+/// Is told which checkpoints are under way.
+pub type TellWanted = Box<dyn Fn(&BTreeSet<u64>) + Send>;
+
+#[derive(Default)]
+struct Wanted {
+    checkpoints: BTreeSet<u64>,
+    told: Option<TellWanted>,
 }
 
 impl Progress {
@@ -22,7 +31,18 @@ impl Progress {
             .wanted
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        *wanted = checkpoints.collect();
+        wanted.checkpoints = checkpoints.collect();
+        if let Some(told) = &wanted.told {
+            told(&wanted.checkpoints);
+        }
+    }
+
+    /// Tells tasks of other processes too, from now on.
+    pub fn on_wanted(&self, told: TellWanted) {
+        self.wanted
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .told = Some(told);
     }
 
     /// Whether a checkpoint is under way.
@@ -30,6 +50,7 @@ impl Progress {
         self.wanted
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .checkpoints
             .contains(&checkpoint)
     }
 

@@ -10,9 +10,8 @@ use rheos_core::job_graph::JobGraph;
 use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
 use rheos_runtime::metrics::checkpoints::{CheckpointStats, CompletedCheckpoint};
-use rheos_runtime::task::mailbox::Mail;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Command};
 use super::events::{Event, Events};
 use crate::checkpoint::coordinator::{Consequence, Coordinator, Pending};
 use crate::checkpoint::job_store::{Begun, JobStore};
@@ -213,7 +212,7 @@ impl Checkpoints {
             let snapshot = source.coordinator.snapshot(&mut || {
                 let tasks = source.tasks.iter();
                 for task in tasks.filter_map(|task| attempt.tasks.get(*task)) {
-                    task.mail.send(Mail::Checkpoint(barrier));
+                    task.reach.tell(Command::Checkpoint(barrier));
                 }
             });
             match snapshot {
@@ -252,12 +251,18 @@ impl Checkpoints {
                 self.left.insert(task, left);
             }
             Event::EndReached(task) => self.coordinator.end_reached(task),
+            // It writes its part itself, in another process.
+            Event::Answered(checkpoint, task) => {
+                self.coordinator.answered(checkpoint, task);
+            }
             Event::Written(written) => return self.written(written, attempt),
             Event::Entered(..)
             | Event::Ended(..)
             | Event::Stop { .. }
             | Event::Cancel
-            | Event::Barrier(_) => {}
+            | Event::Barrier(_)
+            | Event::WantsSplit(..)
+            | Event::Lost(..) => {}
         }
         None
     }
@@ -313,7 +318,11 @@ impl Checkpoints {
     /// Takes note of what is written; the failure that it comes to.
     fn written(&mut self, written: Written, attempt: &Attempt) -> Option<JobError> {
         match written {
-            Written::Task(checkpoint, task, part) => {
+            Written::Task(checkpoint, task, mut part) => {
+                // Of another process, by the clock of this one.
+                if part.written_micros == 0 {
+                    part.written_micros = self.clock.monotonic_micros();
+                }
                 self.coordinator.written(checkpoint, task, part);
                 None
             }

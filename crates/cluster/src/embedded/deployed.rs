@@ -8,14 +8,46 @@ use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::metrics::handle::JobIdentity;
-use rheos_runtime::metrics::registry::MetricRegistry;
+use rheos_runtime::metrics::registry::{MetricRegistry, Registration};
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::worker::TaskBuilder;
 
-use super::attempt::{Attempt, AttemptTask};
+use super::attempt::{Attempt, AttemptTask, Threads};
 use super::events::{Events, Reporter};
-use crate::deploy::{DeployedTask, JobMetrics, Sources, deploy};
+use crate::deploy::{DeployedTask, JobMetrics, SourceDeployment, Sources, deploy};
 use crate::error::JobError;
+
+/// Finds out now, and not by the first checkpoint, what can't be in one.
+///
+/// # Errors
+/// If a source takes part in none.
+pub(crate) fn try_snapshots(sources: &[SourceDeployment]) -> Result<(), JobError> {
+    for source in sources {
+        let tried = source.coordinator.snapshot(&mut || {});
+        tried.map_err(|error| JobError::Source {
+            operator: source.name.clone(),
+            error,
+        })?;
+    }
+    Ok(())
+}
+
+/// Shows the metrics of an attempt.
+pub(crate) fn register(
+    registry: &MetricRegistry,
+    id: JobId,
+    environment: &TaskEnvironment,
+    metrics: &JobMetrics,
+) -> Registration {
+    let identity = JobIdentity {
+        id: id.to_string(),
+        name: metrics.graph.name.clone(),
+    };
+    let (tasks, clock) = (metrics.tasks.clone(), environment.clock.clone());
+    let registration = registry.register(identity, environment.attempt, tasks, clock);
+    registration.show(metrics.checkpoints.clone(), metrics.growth.clone());
+    registration
+}
 
 /// What an attempt is made of.
 pub(super) struct AttemptPlan<'a> {
@@ -67,28 +99,10 @@ impl Deployed {
         }
         let sources = Sources::default();
         let deployment = deploy(program, &environment, known, signal_of, sources, None)?;
-        for source in deployment.coordinators.iter().filter(|_| checkpointed) {
-            // What can't be in a checkpoint is found out now, and not by the first of them.
-            let tried = source.coordinator.snapshot(&mut || {});
-            tried.map_err(|error| JobError::Source {
-                operator: source.name.clone(),
-                error,
-            })?;
+        if checkpointed {
+            try_snapshots(&deployment.coordinators)?;
         }
-        let identity = JobIdentity {
-            id: id.to_string(),
-            name: program.graph.name.clone(),
-        };
-        let registration = registry.register(
-            identity,
-            environment.attempt,
-            deployment.metrics.tasks.clone(),
-            environment.clock.clone(),
-        );
-        registration.show(
-            deployment.metrics.checkpoints.clone(),
-            deployment.metrics.growth.clone(),
-        );
+        let registration = register(registry, id, &environment, &deployment.metrics);
         let mut tasks = Vec::new();
         let mut builders: Vec<(usize, Place, TaskBuilder)> = Vec::new();
         for task in deployment.tasks {
@@ -102,7 +116,7 @@ impl Deployed {
             let place = deployment.place.clone();
             tasks.push(AttemptTask {
                 place: place.clone(),
-                mail,
+                reach: Box::new(mail),
                 is_source,
             });
             builders.push((vertex, place, Box::new(move || deployment.build())));
@@ -112,7 +126,7 @@ impl Deployed {
             running: running.collect(),
             tasks,
             sources: deployment.coordinators,
-            threads: Vec::new(),
+            host: Box::new(Threads(Vec::new())),
             registration,
         };
         Ok(Self {

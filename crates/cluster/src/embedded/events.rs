@@ -7,6 +7,7 @@ use std::time::Duration;
 use rheos_core::barrier::Barrier;
 use rheos_core::id::{OperatorId, Place};
 use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
+use rheos_runtime::source::coordinator::SplitReply;
 use rheos_runtime::task::task::TaskListener;
 use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 
@@ -15,7 +16,7 @@ use crate::checkpoint::writer::Written;
 use crate::schedule::ExecutionState;
 
 /// What has happened.
-pub(super) enum Event {
+pub(crate) enum Event {
     /// A task has come into a state, which is not its last.
     Entered(usize, ExecutionState),
     /// A task has ended.
@@ -28,6 +29,12 @@ pub(super) enum Event {
     Leaves(usize, TaskSnapshot),
     /// A source waits for a checkpoint to end.
     EndReached(usize),
+    /// A barrier of this checkpoint has passed a task of another process, which writes its part.
+    Answered(u64, usize),
+    /// A reader of this source in another process wants a split, for this subtask.
+    WantsSplit(OperatorId, u32, Box<dyn SplitReply>),
+    /// These tasks are gone with their TaskManager, or were never made there: why.
+    Lost(Vec<usize>, String),
     /// An order to the checkpoints' writer is carried out.
     Written(Written),
     /// The job is to end in good order.
@@ -43,11 +50,11 @@ pub(super) enum Event {
 
 /// A queue of events.
 #[derive(Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     queue: Mutex<VecDeque<Event>>,
     arrived: Condvar,
     /// Of the checkpoints that are being written.
-    pub(super) progress: Progress,
+    pub(crate) progress: Progress,
 }
 
 impl Events {
@@ -57,7 +64,7 @@ impl Events {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub(super) fn push(&self, event: Event) {
+    pub(crate) fn push(&self, event: Event) {
         self.lock().push_back(event);
         self.arrived.notify_all();
     }
@@ -67,7 +74,7 @@ impl Events {
         self.lock().pop_front()
     }
 
-    pub(super) fn next(&self, timeout: Duration) -> Option<Event> {
+    pub(crate) fn next(&self, timeout: Duration) -> Option<Event> {
         let mut queue = self.lock();
         if queue.is_empty() {
             queue = self
@@ -96,7 +103,7 @@ impl WorkerListener for Events {
 
 /// Tells the job's thread what checkpoints need of the tasks, and someone else what that one wants
 /// to know.
-pub(super) struct Reporter {
+pub(crate) struct Reporter {
     pub events: Arc<Events>,
     pub listener: Arc<dyn TaskListener>,
 }

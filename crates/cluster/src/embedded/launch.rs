@@ -1,26 +1,25 @@
 //! Starts the tasks of a job on threads of this process.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rheos_core::id::{JobId, Place};
+use rheos_core::id::JobId;
 use rheos_core::rng::Rng;
 use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::metrics::registry::MetricRegistry;
-use rheos_runtime::task::signal::Signal;
-use rheos_runtime::task::worker::{self, TaskBuilder, WorkerListener};
+use rheos_runtime::task::worker;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Threads};
 use super::checkpoints::Checkpoints;
 use super::deployed::{AttemptPlan, Deployed};
 use super::events::Events;
 use super::handle::{JobHandle, JobView, Shared};
 use super::master::JobMaster;
-use crate::checkpoint::job_store::{Begun, JobStore};
+use super::workers::{WorkerTask, Workers};
+use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
@@ -67,8 +66,46 @@ pub struct EmbeddedCluster {
     pub metrics: MetricRegistry,
 }
 
-/// Which thread a task runs on.
-type ThreadKey = (usize, String, u32);
+/// What an attempt starts with.
+pub(crate) struct Start<'a> {
+    /// Its generation, if the job takes checkpoints.
+    pub generation: Option<u64>,
+    /// The job's history, if it takes checkpoints.
+    pub lineage: Option<String>,
+    /// How often the job had been started before.
+    pub number: u32,
+    /// What it goes on from,
+    pub restored: Option<&'a RestoredJob>,
+    /// and where that is.
+    pub from: Option<&'a RestoreFrom>,
+    /// The metrics that it counts on in.
+    pub before: Option<&'a JobMetrics>,
+}
+
+/// Starts attempts: the seam between the JobMaster, which decides, and where tasks run. Implemented
+/// for this process ([`EmbeddedCluster`]) and for TaskManagers in others
+/// ([`crate::remote::RemoteLauncher`]); called from the JobMaster's thread, and for the first attempt
+/// from that of who starts the job.
+pub(crate) trait Launch: Send {
+    /// Finds out whether the job fits into the slots there are.
+    ///
+    /// # Errors
+    /// If there are too few.
+    fn ready(&self) -> Result<(), JobError>;
+
+    /// How long to wait for slots.
+    fn patience(&self) -> Duration;
+
+    /// Starts an attempt.
+    ///
+    /// # Errors
+    /// If it can't be.
+    fn launch(
+        &self,
+        events: &Arc<Events>,
+        start: &Start<'_>,
+    ) -> Result<(Attempt, JobMetrics), JobError>;
+}
 
 impl EmbeddedCluster {
     /// Starts a job, which runs by itself from then on; with a store it takes checkpoints, and goes on
@@ -83,6 +120,22 @@ impl EmbeddedCluster {
         program: &Program,
         store: Option<(JobStore, Begun)>,
     ) -> Result<JobHandle, JobError> {
+        let launcher = Launcher {
+            id,
+            cluster: self.clone(),
+            program: program.clone(),
+        };
+        self.start_on(Box::new(launcher), id, program, store)
+    }
+
+    /// As [`EmbeddedCluster::start`], with tasks where `launcher` starts them.
+    pub(crate) fn start_on(
+        &self,
+        launcher: Box<dyn Launch>,
+        id: JobId,
+        program: &Program,
+        store: Option<(JobStore, Begun)>,
+    ) -> Result<JobHandle, JobError> {
         worker::install_panic_hook();
         let clock = self.environment.clock.clone();
         let strategy = RestartStrategy::from_configuration(
@@ -93,22 +146,22 @@ impl EmbeddedCluster {
         .map_err(|error| JobError::Configuration(error.to_string()))?;
         let memory = MemoryWatch::new(&self.environment.configuration, clock.clone())?;
         let mut lifecycle = Lifecycle::new(strategy, clock.wall_millis());
-        slots::check(&program.graph, self.slots)?;
+        launcher.ready()?;
         lifecycle.created(clock.wall_millis());
         let events = Arc::new(Events::default());
-        let launcher = Launcher {
-            id,
-            cluster: self.clone(),
-            program: program.clone(),
-        };
         let started_micros = clock.monotonic_micros();
-        let (lineage, restored) = match &store {
-            Some((_, begun)) => (Some(begun.lineage.clone()), begun.restored.as_ref()),
-            None => (None, None),
+        let begun = store.as_ref().map(|(_, begun)| begun);
+        let start = Start {
+            generation: begun.map(|begun| begun.generation),
+            lineage: begun.map(|begun| begun.lineage.clone()),
+            number: 0,
+            restored: begun.and_then(|begun| begun.restored.as_ref()),
+            from: begun.and_then(|begun| begun.from.as_ref()),
+            before: None,
         };
         let mut execution = ExecutionGraph::new(&program.graph, clock.wall_millis());
         execution.enter_all(ExecutionState::Scheduled, clock.wall_millis());
-        let (attempt, metrics) = launcher.launch(&events, lineage, 0, restored, None)?;
+        let (attempt, metrics) = launcher.launch(&events, &start)?;
         execution.enter_all(ExecutionState::Deploying, clock.wall_millis());
         let checkpointed = store.is_some();
         let checkpoints = match store {
@@ -164,22 +217,26 @@ impl EmbeddedCluster {
     }
 }
 
-/// Starts the attempts of one job.
-pub(super) struct Launcher {
+/// Starts the attempts of one job in this process.
+struct Launcher {
     id: JobId,
     cluster: EmbeddedCluster,
     program: Program,
 }
 
-impl Launcher {
-    /// Starts an attempt; `before` are the metrics that it counts on in.
-    pub(super) fn launch(
+impl Launch for Launcher {
+    fn ready(&self) -> Result<(), JobError> {
+        slots::check(&self.program.graph, self.cluster.slots)
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn launch(
         &self,
         events: &Arc<Events>,
-        lineage: Option<String>,
-        number: u32,
-        restored: Option<&RestoredJob>,
-        before: Option<&JobMetrics>,
+        start: &Start<'_>,
     ) -> Result<(Attempt, JobMetrics), JobError> {
         let Self {
             id,
@@ -187,19 +244,7 @@ impl Launcher {
             program,
         } = self;
         let graph = &program.graph;
-        let key_of = |vertex: usize, subtask: u32| -> ThreadKey {
-            match cluster.threading {
-                Threading::Task => (vertex, String::new(), subtask),
-                Threading::Slot => {
-                    let group = graph
-                        .vertices
-                        .get(vertex)
-                        .map(|v| v.slot_sharing_group.clone());
-                    (0, group.unwrap_or_default(), subtask)
-                }
-            }
-        };
-        let mut signals: BTreeMap<ThreadKey, Arc<Signal>> = BTreeMap::new();
+        let mut workers = Workers::new(graph, cluster.threading);
         let Deployed {
             mut attempt,
             metrics,
@@ -209,73 +254,29 @@ impl Launcher {
                 id: *id,
                 program,
                 environment: cluster.environment.clone(),
-                number,
-                lineage,
-                known: (restored, before),
+                number: start.number,
+                lineage: start.lineage.clone(),
+                known: (start.restored, start.before),
             },
             &cluster.metrics,
             events,
-            &mut |vertex, subtask| signals.entry(key_of(vertex, subtask)).or_default().clone(),
+            &mut |vertex, subtask| workers.signal(vertex, subtask),
         )?;
-        let listener: Arc<dyn WorkerListener> = events.clone();
-        let mut by_thread: BTreeMap<ThreadKey, Vec<(usize, Place, TaskBuilder)>> = BTreeMap::new();
-        for (index, (vertex, place, builder)) in builders.into_iter().enumerate() {
-            let thread = by_thread.entry(key_of(vertex, place.subtask));
-            thread.or_default().push((index, place, builder));
-        }
-        let clock = cluster.environment.clock.clone();
-        for (key, builders) in by_thread {
-            let signal = signals.entry(key.clone()).or_default().clone();
-            let name = thread_name(&key, &builders);
-            let (clock, listener) = (clock.clone(), listener.clone());
-            let span = span_of(&graph.name, number, &builders);
-            let body = Box::new(move || {
-                let _entered = span.entered();
-                worker::run(&signal, &clock, builders, &listener);
-            });
-            let thread = cluster
-                .spawner
-                .spawn(name, body)
-                .map_err(|error| JobError::System {
-                    what: "starting a thread",
-                    error,
-                })?;
-            attempt.threads.push(thread);
-        }
+        let tasks = builders.into_iter().enumerate();
+        let tasks = tasks.map(|(index, (vertex, place, builder))| WorkerTask {
+            index,
+            vertex,
+            place,
+            builder,
+        });
+        let clock = &cluster.environment.clock;
+        let threads = workers.start(
+            tasks.collect(),
+            (start.number, clock),
+            &cluster.spawner,
+            events.clone(),
+        )?;
+        attempt.host = Box::new(Threads(threads));
         Ok((attempt, metrics))
     }
-}
-
-/// What the log lines of a thread carry: its job, and its task where it has one.
-fn span_of(job: &str, attempt: u32, builders: &[(usize, Place, TaskBuilder)]) -> tracing::Span {
-    match builders {
-        [(_, place, _)] => tracing::info_span!(
-            "task",
-            job,
-            operator = %place.operator,
-            subtask = place.subtask,
-            attempt
-        ),
-        _ => tracing::info_span!("slot", job, attempt),
-    }
-}
-
-/// Linux shows 15 bytes: the head of the chain and the subtask.
-fn thread_name(key: &ThreadKey, builders: &[(usize, Place, TaskBuilder)]) -> String {
-    let (_, group, subtask) = key;
-    let head = match builders {
-        [(_, place, _)] => place
-            .operator
-            .split(" -> ")
-            .next()
-            .unwrap_or("task")
-            .to_owned(),
-        _ => format!("slot {group}"),
-    };
-    let short: String = head
-        .chars()
-        .filter(|c| c.is_ascii() && *c != '\0')
-        .take(12)
-        .collect();
-    format!("{short}/{subtask}")
 }

@@ -10,15 +10,13 @@ use std::time::Duration;
 use rheos_core::clock::SharedClock;
 use rheos_core::id::Place;
 use rheos_runtime::TaskError;
-use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::metrics::status as metrics;
-use rheos_runtime::task::mailbox::Mail;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Command};
 use super::checkpoints::Checkpoints;
 use super::events::{Event, Events};
 use super::handle::{JobReport, JobResult, Shared};
-use super::launch::Launcher;
+use super::launch::{Launch, Start};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::log::Ending;
 use crate::checkpoint::writer::Written;
@@ -37,7 +35,7 @@ pub(super) struct JobMaster {
     pub clock: SharedClock,
     pub events: Arc<Events>,
     pub shared: Arc<Shared>,
-    pub launcher: Launcher,
+    pub launcher: Box<dyn Launch>,
     pub attempt: Attempt,
     pub metrics: JobMetrics,
     pub checkpoints: Option<Checkpoints>,
@@ -117,10 +115,19 @@ impl JobMaster {
     /// A task comes into a state, or all of them do.
     fn show_task(&self, task: Option<usize>, state: ExecutionState) {
         let now = self.clock.wall_millis();
+        let mut all_run = false;
         self.shared.update(|view| match task {
-            Some(task) => view.execution.enter(task, state, now),
+            Some(task) => {
+                view.execution.enter(task, state, now);
+                let mut tasks = view.execution.tasks().iter();
+                all_run = state == ExecutionState::Running
+                    && tasks.all(|task| task.current.state() == ExecutionState::Running);
+            }
             None => view.execution.enter_all(state, now),
         });
+        if all_run && self.lifecycle.restarts() > 0 {
+            tracing::info!(restarts = self.lifecycle.restarts(), "all tasks run again");
+        }
     }
 
     /// Runs attempts until the job has ended; how long it ran.
@@ -136,7 +143,7 @@ impl JobMaster {
             self.show();
             while let Verdict::Restart(pause_millis) = verdict {
                 self.settle();
-                if !self.pause(pause_millis) {
+                if !self.pause(pause_millis) || !self.await_room() {
                     verdict = Verdict::Ended(self.lifecycle.interrupted(self.clock.wall_millis()));
                     self.show();
                     break;
@@ -299,8 +306,33 @@ impl JobMaster {
                 self.command(&event);
                 None
             }
+            Event::WantsSplit(operator, subtask, reply) => {
+                let mut sources = self.attempt.sources.iter();
+                if let Some(source) = sources.find(|source| source.id == operator) {
+                    source.coordinator.request(subtask, reply);
+                }
+                None
+            }
+            Event::Lost(tasks, reason) => self.lose(&tasks, &reason),
             event => checkpoints?.take(event, &self.attempt),
         }
+    }
+
+    /// Tasks are gone with their TaskManager: those of them that ran have failed.
+    fn lose(&mut self, tasks: &[usize], reason: &str) -> Option<JobError> {
+        let mut failure = None;
+        for task in tasks {
+            if let Some(place) = self.attempt.running.remove(task) {
+                self.show_task(Some(*task), ExecutionState::Failed);
+                failure.get_or_insert_with(|| {
+                    task_failed(TaskError::Exchange {
+                        place,
+                        error: reason.to_owned().into(),
+                    })
+                });
+            }
+        }
+        failure
     }
 
     /// Acts on what a user has said, whatever the job is at.
@@ -309,7 +341,7 @@ impl JobMaster {
             Event::Stop { drain } => {
                 let drain = *drain;
                 if self.lifecycle.stop(drain) {
-                    self.attempt.mail_sources(|| Mail::Stop { drain });
+                    self.attempt.tell_sources(Command::Stop { drain });
                 }
             }
             Event::Cancel => {
@@ -320,7 +352,7 @@ impl JobMaster {
                 }
             }
             Event::Barrier(barrier) if self.lifecycle.is_running() => {
-                self.attempt.mail_sources(|| Mail::Checkpoint(*barrier));
+                self.attempt.tell_sources(Command::Checkpoint(*barrier));
             }
             _ => {}
         }
@@ -365,6 +397,28 @@ impl JobMaster {
         false
     }
 
+    /// Waits until there are slots enough, or for too long; whether nothing was asked for meanwhile.
+    fn await_room(&mut self) -> bool {
+        let until = self.clock.monotonic_micros() + micros(self.launcher.patience());
+        let mut told = false;
+        while self.lifecycle.may_restart() {
+            let Err(error) = self.launcher.ready() else {
+                return true;
+            };
+            if self.clock.monotonic_micros() >= until {
+                // The launch says so again.
+                return true;
+            }
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!("the job waits for slots: {error}");
+            }
+            if let Some(event) = self.events.next(TICK) {
+                self.command(&event);
+            }
+        }
+        false
+    }
+
     fn launch_again(&mut self) -> Result<(), JobError> {
         let graph = self.metrics.graph.clone();
         let number = self.lifecycle.restarts();
@@ -374,12 +428,16 @@ impl JobMaster {
             Some(checkpoints) => Some(checkpoints.begin_again(&graph)?),
             None => None,
         };
-        let restored: Option<&RestoredJob> = begun.as_ref().and_then(|b| b.restored.as_ref());
-        let lineage = self.checkpoints.as_ref().map(|c| c.lineage().to_owned());
+        let start = Start {
+            generation: begun.as_ref().map(|begun| begun.generation),
+            lineage: self.checkpoints.as_ref().map(|c| c.lineage().to_owned()),
+            number,
+            restored: begun.as_ref().and_then(|begun| begun.restored.as_ref()),
+            from: begun.as_ref().and_then(|begun| begun.from.as_ref()),
+            before: Some(&self.metrics),
+        };
         self.show_task(None, ExecutionState::Scheduled);
-        let (launched, _) =
-            self.launcher
-                .launch(&self.events, lineage, number, restored, Some(&self.metrics))?;
+        let (launched, _) = self.launcher.launch(&self.events, &start)?;
         self.show_task(None, ExecutionState::Deploying);
         std::mem::replace(&mut self.attempt, launched).join();
         if let (Some(checkpoints), Some(begun)) = (&mut self.checkpoints, &begun) {
@@ -389,6 +447,10 @@ impl JobMaster {
         self.show();
         Ok(())
     }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
 }
 
 /// What a failure means for a restart.

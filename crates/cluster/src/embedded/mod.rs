@@ -4,14 +4,15 @@
 //! the job again after a failure, whether anybody waits for the job or not. What it is at is read, and
 //! what it is to do is said, through handles.
 
-mod attempt;
+pub(crate) mod attempt;
 mod checkpoints;
-mod deployed;
-mod events;
+pub(crate) mod deployed;
+pub(crate) mod events;
 mod handle;
-mod launch;
+pub(crate) mod launch;
 mod master;
 mod stepped;
+pub(crate) mod workers;
 
 pub use handle::{JobControl, JobHandle, JobReport, JobResult, JobView};
 pub use launch::{EmbeddedCluster, Threading};

@@ -11,12 +11,11 @@ use rheos_core::id::{JobId, Place};
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::metrics::registry::MetricRegistry;
-use rheos_runtime::task::mailbox::Mail;
 use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::task::{Step, Task};
 use rheos_runtime::task::worker::{guard, guarded_step, install_panic_hook};
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Command};
 use super::checkpoints::Checkpoints;
 use super::deployed::{AttemptPlan, Deployed};
 use super::events::{Event, Events};
@@ -120,7 +119,7 @@ impl SteppedJob {
     /// Stops the job, so that it can be gone on with: without what its end would bring about.
     pub fn stop(&mut self) {
         self.stopped = true;
-        self.attempt.mail_sources(|| Mail::Stop { drain: false });
+        self.attempt.tell_sources(Command::Stop { drain: false });
     }
 
     /// How many tasks there are, upstream first.

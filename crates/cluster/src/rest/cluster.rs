@@ -17,7 +17,7 @@ pub(super) fn overview(state: &State, _asked: &Asked) -> Result<Answer, Refusal>
     let jobs = state.jobs();
     let (total, free) = state.slot_counts();
     Ok(Answer::Json(json!({
-        "taskmanagers": 1,
+        "taskmanagers": state.agents.as_ref().map_or(1, |agents| agents.views().len()),
         "slots-total": total,
         "slots-available": free,
         "jobs-running": number_at(&jobs, &RUNNING),

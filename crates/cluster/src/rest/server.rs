@@ -19,6 +19,7 @@ use super::state::State;
 use super::{RestError, openapi};
 use crate::embedded::JobHandle;
 use crate::http::{self, Request, Response, Server, ServerLimits, Service, StatusCode, header};
+use crate::remote::Agents;
 use crate::reporter::process::Process;
 
 const LIMITS: ServerLimits = ServerLimits {
@@ -38,6 +39,8 @@ pub struct Served {
     pub slots: Option<u32>,
     /// The end of the log, if it is kept.
     pub logs: Option<LogTail>,
+    /// The TaskManagers, where they are processes of their own.
+    pub agents: Option<Agents>,
 }
 
 /// See the [module above](super).
@@ -84,6 +87,7 @@ impl RestServer {
             clock: served.clock,
             slots: served.slots,
             logs: served.logs,
+            agents: served.agents,
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -13,6 +13,7 @@ use super::answer::Refusal;
 use super::logs::LogTail;
 use super::route::Asked;
 use crate::embedded::JobHandle;
+use crate::remote::Agents;
 use crate::reporter::process::Process;
 
 /// The one TaskManager of a process.
@@ -29,6 +30,7 @@ pub struct State {
     pub(super) clock: SharedClock,
     pub(super) slots: Option<u32>,
     pub(super) logs: Option<LogTail>,
+    pub(super) agents: Option<Agents>,
 }
 
 /// A vertex of a job.

@@ -1,4 +1,4 @@
-//! The TaskManagers: in a process, one.
+//! The TaskManagers: of a job in one process, that; of a JobManager, those that are registered.
 
 use rheos_runtime::metrics::metric::Metric;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::route::Asked;
 use super::state::{State, TASK_MANAGER};
 use crate::embedded::JobHandle;
 use crate::memory::system;
+use crate::remote::AgentView;
 
 /// Finds out whether the path names a TaskManager that there is.
 pub(super) fn known(asked: &Asked) -> Result<(), Refusal> {
@@ -29,6 +30,12 @@ fn used_slots(jobs: &[JobHandle]) -> u32 {
 impl State {
     /// Slots in all, and free ones.
     pub(super) fn slot_counts(&self) -> (u32, u32) {
+        if let Some(agents) = &self.agents {
+            let agents = agents.views();
+            let total = agents.iter().map(|agent| agent.slots).sum();
+            let used: u32 = agents.iter().map(|agent| agent.used).sum();
+            return (total, u32::saturating_sub(total, used));
+        }
         let used = used_slots(&self.jobs());
         let total = self.slots.unwrap_or(used);
         (total, total.saturating_sub(used))
@@ -96,8 +103,33 @@ fn manager(state: &State) -> Value {
     })
 }
 
+/// A TaskManager in a process of its own: its memory and its machine are not known here.
+fn remote(state: &State, agent: &AgentView) -> Value {
+    let port = agent.data_address.rsplit(':').next();
+    let port: i64 = port.and_then(|port| port.parse().ok()).unwrap_or(-1);
+    let mut told = manager(state);
+    let added = json!({
+        "id": agent.name,
+        "path": agent.data_address,
+        "dataPort": port,
+        "timeSinceLastHeartbeat": agent.heard_at,
+        "slotsNumber": agent.slots,
+        "freeSlots": agent.slots.saturating_sub(agent.used),
+        "assignedTasks": agent.tasks,
+    });
+    if let (Value::Object(told), Value::Object(added)) = (&mut told, added) {
+        told.extend(added);
+    }
+    told
+}
+
 /// `GET /taskmanagers`
 pub(super) fn list(state: &State, _asked: &Asked) -> Result<Answer, Refusal> {
+    if let Some(agents) = &state.agents {
+        let agents = agents.views();
+        let managers: Vec<Value> = agents.iter().map(|agent| remote(state, agent)).collect();
+        return Ok(Answer::Json(json!({ "taskmanagers": managers })));
+    }
     Ok(Answer::Json(json!({ "taskmanagers": [manager(state)] })))
 }
 

@@ -147,6 +147,54 @@ pub const REPORTER_PROM_FILTER: ConfigOption<bool> = ConfigOption::new(
 )
 .default("true");
 
+/// Where TaskManagers find the JobManager, and where that listens.
+pub const JOBMANAGER_RPC_ADDRESS: ConfigOption<String> = ConfigOption::new(
+    "jobmanager.rpc.address",
+    "Where TaskManagers find the JobManager, and where that listens.",
+);
+
+/// The JobManager's port.
+pub const JOBMANAGER_RPC_PORT: ConfigOption<u16> =
+    ConfigOption::new("jobmanager.rpc.port", "The JobManager's port.").default("6123");
+
+/// The address at which a TaskManager takes data connections, and is known.
+pub const TASKMANAGER_HOST: ConfigOption<String> = ConfigOption::new(
+    "taskmanager.host",
+    "The address at which a TaskManager takes data connections, and is known.",
+);
+
+/// The port of a TaskManager's data connections.
+pub const TASKMANAGER_DATA_PORT: ConfigOption<u16> = ConfigOption::new(
+    "taskmanager.data.port",
+    "The port of a TaskManager's data connections; 0 is any that is free.",
+)
+.default("0");
+
+/// How often JobManager and TaskManagers give signs of life.
+pub const HEARTBEAT_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "heartbeat.interval",
+    "How often JobManager and TaskManagers give signs of life.",
+)
+.default("500 ms");
+
+/// After how long without a sign of life the other side is lost.
+pub const HEARTBEAT_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
+    "heartbeat.timeout",
+    "After how long without a sign of life the other side is lost.",
+)
+.default("4 s");
+
+/// How long a job waits for slots.
+pub const SLOT_REQUEST_TIMEOUT: ConfigOption<Duration> =
+    ConfigOption::new("slot.request.timeout", "How long a job waits for slots.").default("5 min");
+
+/// How long a TaskManager looks for its JobManager.
+pub const TASKMANAGER_REGISTRATION_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
+    "taskmanager.registration.timeout",
+    "How long a TaskManager looks for its JobManager.",
+)
+.default("5 min");
+
 /// Slots of a TaskManager.
 pub const TASKMANAGER_NUM_TASK_SLOTS: ConfigOption<u32> =
     ConfigOption::new("taskmanager.numberOfTaskSlots", "Slots of a TaskManager.").default("1");

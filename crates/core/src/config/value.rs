@@ -43,7 +43,7 @@ macro_rules! whole_numbers {
         }
     )*};
 }
-whole_numbers!(i32, i64, u32, u64, usize);
+whole_numbers!(i32, i64, u16, u32, u64, usize);
 
 impl ConfigValue for f64 {
     fn expected() -> String {

@@ -69,6 +69,8 @@ pub(super) struct Common {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Command {
     Run,
+    JobManager,
+    TaskManager,
     Plan { json: bool },
 }
 
@@ -84,6 +86,13 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
         .help("The JobGraph as JSON");
     let run = with_flags::<A>(clap::Command::new("run"))
         .about("Runs the job in this process (the default)");
+    let jobmanager = with_flags::<A>(clap::Command::new("jobmanager")).about(
+        "Runs the job on TaskManagers, which find this process at jobmanager.rpc.address and \
+         jobmanager.rpc.port",
+    );
+    let taskmanager = with_flags::<A>(clap::Command::new("taskmanager")).about(
+        "Runs tasks of the job for its JobManager; with the same flags and configuration as that",
+    );
     let plan = with_flags::<A>(clap::Command::new("plan").arg(json)).about("Shows what would run");
     let name = std::env::args()
         .next()
@@ -94,6 +103,8 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
         .about("A Rheos job")
         .args_conflicts_with_subcommands(true)
         .subcommand(run)
+        .subcommand(jobmanager)
+        .subcommand(taskmanager)
         .subcommand(plan);
     let matches = command.try_get_matches()?;
     let (command, matches): (Command, &ArgMatches) = match matches.subcommand() {
@@ -103,6 +114,8 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
             },
             matches,
         ),
+        Some(("jobmanager", matches)) => (Command::JobManager, matches),
+        Some(("taskmanager", matches)) => (Command::TaskManager, matches),
         Some((_, matches)) => (Command::Run, matches),
         None => (Command::Run, &matches),
     };

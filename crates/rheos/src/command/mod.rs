@@ -1,4 +1,5 @@
-//! A job as a command: `run`, the default, runs it in this process; `plan` shows what would run.
+//! A job as a command: `run`, the default, runs it in this process; `plan` shows what would run;
+//! `jobmanager` and `taskmanager` run it in several processes of this same binary.
 //!
 //! Life of a run: the command line and the configuration file are read and answered key by key → the
 //! job is described → everything wrong with it is told → it runs → it finishes, fails, or is told to
@@ -79,8 +80,12 @@ where
             describe(env, own).map(|_| ())
         })
         .map(|()| ExitCode::SUCCESS),
-        arguments::Command::Run => {
-            let with = (&common, logs);
+        arguments::Command::TaskManager => {
+            run::work(configuration, &common, |env| describe(env, own).map(|_| ()))
+        }
+        arguments::Command::Run | arguments::Command::JobManager => {
+            let jobmanager = matches!(command, arguments::Command::JobManager);
+            let with = (&common, logs, jobmanager);
             run::run(configuration, with, |env| describe(env, own), finish)
         }
     });

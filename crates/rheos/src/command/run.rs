@@ -15,7 +15,7 @@ use super::resume;
 use super::signals::{self, SignalHandler};
 use crate::env::StreamEnv;
 use crate::error::ApiError;
-use crate::execute::{StartOptions, start_with};
+use crate::execute::{StartOptions, start_with, work as work_for};
 use crate::monitor::{Display, Monitor, screen, summary};
 
 /// A job that has ended well.
@@ -83,6 +83,8 @@ pub struct RunOptions {
     pub rest: bool,
     /// The end of the log, for REST to show.
     pub logs: Option<LogTail>,
+    /// Whether its tasks run in TaskManagers of their own.
+    pub jobmanager: bool,
 }
 
 impl Default for RunOptions {
@@ -95,6 +97,7 @@ impl Default for RunOptions {
             resume: Resume::default(),
             rest: false,
             logs: None,
+            jobmanager: false,
         }
     }
 }
@@ -112,6 +115,7 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         rest: options.rest,
         logs: options.logs,
         prepare: Some(env.preparation()),
+        jobmanager: options.jobmanager,
         ..StartOptions::default()
     };
     let job = start_with(&program, env.configuration(), start)?;
@@ -155,9 +159,23 @@ fn display(common: &Common) -> Display {
     }
 }
 
+/// Runs tasks for the job's JobManager.
+pub(super) fn work(
+    configuration: Configuration,
+    common: &Common,
+    describe: impl FnOnce(&StreamEnv) -> Result<(), BoxError>,
+) -> Result<ExitCode, BoxError> {
+    let env = environment(configuration, common);
+    describe(&env)?;
+    let program = env.program()?;
+    let end = work_for(&program, env.configuration(), &MetricRegistry::default())?;
+    tracing::info!("the TaskManager ends: {}", end.reason);
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(super) fn run<X>(
     configuration: Configuration,
-    (common, logs): (&Common, Option<LogTail>),
+    (common, logs, jobmanager): (&Common, Option<LogTail>, bool),
     describe: impl FnOnce(&StreamEnv) -> Result<X, BoxError>,
     finish: impl FnOnce(X, &Finished) -> Result<(), BoxError>,
 ) -> Result<ExitCode, BoxError> {
@@ -173,6 +191,7 @@ pub(super) fn run<X>(
         resume,
         rest: common.rest,
         logs,
+        jobmanager,
         ..RunOptions::default()
     };
     let finished = match run_job(&env, options) {

@@ -1,0 +1,385 @@
+//! A TaskManager: attaches to the JobManager of its job, and runs the tasks that it is given.
+//!
+//! Life: attached and registered → a generation deployed → its tasks end, or are told to → released →
+//! the next one, or told to leave. When the JobManager is lost, or silent for too long, the tasks are
+//! cancelled and it attaches anew: what they would have written no longer counts.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rheos_core::id::JobId;
+use rheos_core::row::Reader;
+use rheos_core::spawn::SharedSpawner;
+use rheos_runtime::deploy::program::Program;
+use rheos_runtime::deploy::task_deployment::TaskEnvironment;
+use rheos_runtime::network::control::barrier_of;
+use rheos_runtime::network::{DataEndpoint, JobIncarnation};
+use rheos_runtime::task::worker;
+
+use super::message::{
+    self, Deploy, Deployed, Heartbeat, Order, Ordered, Register, Report, Reported, Tell, Told,
+};
+use super::outbox::Outbox;
+use super::service::attach;
+use super::settings::RemoteSettings;
+use crate::embedded::Threading;
+use crate::embedded::attempt::Command;
+use crate::error::JobError;
+
+mod generation;
+mod listener;
+
+use generation::GenerationTasks;
+
+/// How long to wait between two tries to attach.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why state in RocksDB is refused.
+pub(super) const NO_STORES: &str = "state.backend.type is rocksdb, which TaskManagers can't share \
+    checkpoints of yet: keep the state on the heap, or run the job in one process";
+
+/// A TaskManager that can be run.
+pub struct TaskManager {
+    /// What it is called.
+    pub name: String,
+    /// The job that it can run.
+    pub program: Program,
+    /// What its tasks share.
+    pub environment: TaskEnvironment,
+    /// Which of them share a thread.
+    pub threading: Threading,
+    /// Makes their threads.
+    pub spawner: SharedSpawner,
+    /// Addresses and times.
+    pub settings: RemoteSettings,
+    /// Where its metrics are shown.
+    pub metrics: rheos_runtime::metrics::registry::MetricRegistry,
+}
+
+/// How a TaskManager ended that did not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerEnd {
+    /// Why the JobManager let it go.
+    pub reason: String,
+}
+
+/// What the agent's thread is told.
+enum News {
+    Order(Order),
+    /// The JobManager is gone: why.
+    Lost(String),
+}
+
+/// What waits for the agent's thread.
+#[derive(Default)]
+struct Inbox {
+    queue: Mutex<VecDeque<News>>,
+    arrived: Condvar,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<News>> {
+        self.queue
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn put(&self, news: News) {
+        self.lock().push_back(news);
+        self.arrived.notify_one();
+    }
+
+    fn next(&self, timeout: Duration) -> Option<News> {
+        let waited = self
+            .arrived
+            .wait_timeout_while(self.lock(), timeout, |queue| queue.is_empty());
+        let (mut queue, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        queue.pop_front()
+    }
+}
+
+/// How a session with a JobManager ended.
+enum SessionEnd {
+    /// It is to attach anew.
+    Lost(String),
+    /// It is to end.
+    Left(WorkerEnd),
+    /// It is refused.
+    Refused(String),
+}
+
+impl TaskManager {
+    /// Runs until the JobManager lets it go.
+    ///
+    /// # Errors
+    /// If it is refused, finds no JobManager within the registration time-out, or the system refuses
+    /// something.
+    pub fn run(&self) -> Result<WorkerEnd, JobError> {
+        worker::install_panic_hook();
+        let io = self.environment.io.clone().ok_or_else(|| {
+            JobError::Configuration("a TaskManager needs an I/O runtime".to_owned())
+        })?;
+        let clock = self.environment.clock.clone();
+        let endpoint = self.endpoint(&io)?;
+        let advertised = format!("{}:{}", self.settings.host, endpoint.address().port());
+        let jobmanager = format!("{}:{}", self.settings.jobmanager, self.settings.port);
+        let patience = i64::try_from(self.settings.registration_timeout.as_micros());
+        let patience = patience.unwrap_or(i64::MAX / 4);
+        let mut alone_since = clock.monotonic_micros();
+        loop {
+            let attached = self.session(&io, &endpoint, &advertised, &jobmanager);
+            let reason = match attached {
+                Ok((SessionEnd::Left(end), _)) => return Ok(end),
+                Ok((SessionEnd::Refused(reason), _)) => {
+                    return Err(JobError::Network(
+                        format!(
+                            "the JobManager at {jobmanager} refuses this TaskManager: {reason}"
+                        )
+                        .into(),
+                    ));
+                }
+                Ok((SessionEnd::Lost(reason), registered)) => {
+                    if registered {
+                        alone_since = clock.monotonic_micros();
+                        tracing::warn!("the JobManager at {jobmanager} is lost: {reason}");
+                    }
+                    reason
+                }
+                Err(error) => return Err(error),
+            };
+            if clock.monotonic_micros() - alone_since > patience {
+                let seconds = self.settings.registration_timeout.as_secs();
+                let told = format!("no JobManager at {jobmanager} within {seconds} s: {reason}");
+                return Err(JobError::Network(told.into()));
+            }
+            Inbox::default().next(PAUSE);
+        }
+    }
+
+    fn endpoint(&self, io: &tokio::runtime::Handle) -> Result<DataEndpoint, JobError> {
+        let host = (self.settings.host.as_str(), self.settings.data_port);
+        let resolved = std::net::ToSocketAddrs::to_socket_addrs(&host);
+        let address: Option<SocketAddr> = resolved
+            .map_err(|error| JobError::System {
+                what: "looking up taskmanager.host",
+                error: std::io::Error::new(error.kind(), format!("{}: {error}", host.0)),
+            })?
+            .next();
+        let address = address.ok_or_else(|| {
+            JobError::Configuration(format!("taskmanager.host: '{}' has no address", host.0))
+        })?;
+        DataEndpoint::bind(address, io, self.environment.clock.clone())
+            .map_err(|error| JobError::Network(Box::new(error)))
+    }
+
+    /// Attaches once, and does what it is told until the end; whether it was registered.
+    fn session(
+        &self,
+        io: &tokio::runtime::Handle,
+        endpoint: &DataEndpoint,
+        advertised: &str,
+        jobmanager: &str,
+    ) -> Result<(SessionEnd, bool), JobError> {
+        let outbox: Outbox<Report> = Outbox::default();
+        outbox.put(Report {
+            generation: 0,
+            what: Some(Reported::Register(Register {
+                version: message::VERSION,
+                name: self.name.clone(),
+                data_address: advertised.to_owned(),
+                slots: self.settings.slots,
+                job: self.program.graph.name.clone(),
+                graph: self.program.graph.fingerprint(),
+                process: std::process::id(),
+            })),
+        });
+        let inbox = Arc::new(Inbox::default());
+        let talking = io.spawn(talk(
+            format!("http://{jobmanager}"),
+            outbox.clone(),
+            inbox.clone(),
+            self.settings.heartbeat,
+            self.settings.timeout,
+        ));
+        let mut session = Session {
+            manager: self,
+            endpoint,
+            outbox: outbox.clone(),
+            current: None,
+            registered: false,
+        };
+        let end = session.serve(&inbox);
+        let registered = session.registered;
+        // Whatever the end: no task outlives the session that it was deployed in.
+        if let Some(current) = session.current.take() {
+            current.cancel_and_wait();
+        }
+        outbox.close();
+        talking.abort();
+        Ok((end, registered))
+    }
+}
+
+/// Carries messages between the agent's thread and the JobManager, and gives signs of life.
+async fn talk(
+    address: String,
+    outbox: Outbox<Report>,
+    inbox: Arc<Inbox>,
+    heartbeat: Duration,
+    silence: Duration,
+) {
+    let lost = |reason: String| inbox.put(News::Lost(reason));
+    let channel = match tonic::transport::Endpoint::from_shared(address) {
+        Ok(endpoint) => {
+            endpoint
+                .tcp_nodelay(true)
+                .connect_timeout(silence)
+                .connect()
+                .await
+        }
+        Err(error) => return lost(error.to_string()),
+    };
+    let channel = match channel {
+        Ok(channel) => channel,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            return lost(cause.unwrap_or_else(|| error.to_string()));
+        }
+    };
+    let mut orders = match attach(channel, outbox.clone()).await {
+        Ok(orders) => orders,
+        Err(status) => return lost(status.message().to_owned()),
+    };
+    let mut ticks = tokio::time::interval(heartbeat);
+    let mut deadline = tokio::time::Instant::now() + silence;
+    loop {
+        tokio::select! {
+            order = orders.message() => match order {
+                Ok(Some(order)) => {
+                    deadline = tokio::time::Instant::now() + silence;
+                    inbox.put(News::Order(order));
+                }
+                Ok(None) => return lost("it has ended".to_owned()),
+                Err(status) => return lost(status.message().to_owned()),
+            },
+            _ = ticks.tick() => outbox.put(Report {
+                generation: 0,
+                what: Some(Reported::Heartbeat(Heartbeat {})),
+            }),
+            () = tokio::time::sleep_until(deadline) => {
+                return lost(format!("it has not been heard of for {} s", silence.as_secs_f32()));
+            }
+        }
+    }
+}
+
+/// One stay with a JobManager.
+struct Session<'a> {
+    manager: &'a TaskManager,
+    endpoint: &'a DataEndpoint,
+    outbox: Outbox<Report>,
+    current: Option<GenerationTasks>,
+    registered: bool,
+}
+
+/// How often counters are reported.
+const COUNTED: Duration = Duration::from_millis(1000);
+
+impl Session<'_> {
+    fn serve(&mut self, inbox: &Inbox) -> SessionEnd {
+        loop {
+            let order = match inbox.next(COUNTED) {
+                Some(News::Order(order)) => order,
+                Some(News::Lost(reason)) => return SessionEnd::Lost(reason),
+                None => continue,
+            };
+            let generation = order.generation;
+            match order.what {
+                Some(Ordered::Leave(leave)) => {
+                    return match leave.refused {
+                        true => SessionEnd::Refused(leave.reason),
+                        false => SessionEnd::Left(WorkerEnd {
+                            reason: leave.reason,
+                        }),
+                    };
+                }
+                Some(Ordered::Welcome(_)) => {
+                    self.registered = true;
+                    tracing::info!("registered at the JobManager");
+                }
+                Some(Ordered::Heartbeat(_)) => {
+                    if let Some(current) = &self.current {
+                        current.report_counts();
+                    }
+                }
+                Some(Ordered::Deploy(deploy)) => self.deploy(generation, &deploy),
+                Some(what) => {
+                    let current = self.current.as_ref();
+                    let Some(current) = current.filter(|c| c.generation == generation) else {
+                        continue;
+                    };
+                    match what {
+                        Ordered::Tell(tell) => current.tell(&tell),
+                        Ordered::Splits(splits) => current.splits(splits),
+                        Ordered::Wanted(wanted) => current.wanted(wanted.checkpoints),
+                        Ordered::Release(_) => {
+                            if let Some(current) = self.current.take() {
+                                current.cancel_and_wait();
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn deploy(&mut self, generation: u64, deploy: &Deploy) {
+        // Tasks of a former generation are told to end before those of a newer one are deployed.
+        if let Some(former) = self.current.take() {
+            former.cancel_and_wait();
+        }
+        let job = deploy.job.first_chunk::<16>().copied();
+        let incarnation = JobIncarnation {
+            job: JobId(job.map_or(0, u128::from_le_bytes)),
+            generation,
+            graph: self.manager.program.graph.fingerprint(),
+        };
+        let made = GenerationTasks::start(
+            self.manager,
+            self.endpoint,
+            incarnation,
+            deploy,
+            &self.outbox,
+        );
+        let error = match made {
+            Ok(tasks) => {
+                self.current = Some(tasks);
+                String::new()
+            }
+            Err(error) => error.to_string(),
+        };
+        if !error.is_empty() {
+            tracing::error!("generation {generation} can't be deployed: {error}");
+        }
+        self.outbox.put(Report {
+            generation,
+            what: Some(Reported::Deployed(Deployed { error })),
+        });
+    }
+}
+
+/// What a task is told.
+fn command(tell: &Tell) -> Option<Command> {
+    Some(match tell.what.as_ref()? {
+        Told::Barrier(bytes) => Command::Checkpoint(barrier_of(&mut Reader::new(bytes)).ok()?),
+        Told::Completed(checkpoint) => {
+            Command::CheckpointCompleted(rheos_core::id::CheckpointId(*checkpoint))
+        }
+        Told::Stop(drain) => Command::Stop { drain: *drain },
+        Told::Cancel(_) => Command::Cancel,
+    })
+}

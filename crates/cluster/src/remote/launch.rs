@@ -1,0 +1,266 @@
+//! Starts the attempts of a job on the TaskManagers that are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rheos_core::id::JobId;
+use rheos_runtime::deploy::program::Program;
+use rheos_runtime::network::{JobIncarnation, JobNetwork};
+use rheos_runtime::task::signal::Signal;
+
+use super::agent::NO_STORES;
+use super::agents::{Agent, Agents, Running};
+use super::attempt::{Hosts, RemoteTask};
+use super::message::{Deploy, Member, Order, Ordered, Restore, Wanted};
+use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom};
+use crate::deploy::{JobMetrics, Placement, Sources, deploy};
+use crate::embedded::attempt::{Attempt, AttemptTask};
+use crate::embedded::deployed::{register, try_snapshots};
+use crate::embedded::events::Events;
+use crate::embedded::launch::{Launch, Start};
+use crate::embedded::{EmbeddedCluster, JobHandle};
+use crate::error::JobError;
+use crate::schedule::placement::spread;
+
+/// A cluster whose tasks run in other processes.
+pub struct RemoteCluster {
+    /// What the JobManager has: the clock, the configuration, where metrics are shown.
+    pub base: EmbeddedCluster,
+    /// Its TaskManagers.
+    pub agents: Agents,
+    /// How long the job waits for slots.
+    pub slot_timeout: Duration,
+}
+
+impl RemoteCluster {
+    /// Starts a job once there are slots enough. At its end its TaskManagers are told to end.
+    ///
+    /// # Errors
+    /// As [`EmbeddedCluster::start`]; if the job's checkpoints are kept in memory, which TaskManagers
+    /// don't share; if there are not enough slots in time.
+    pub fn start(
+        self,
+        id: JobId,
+        program: &Program,
+        store: Option<(JobStore, Begun)>,
+    ) -> Result<JobHandle, JobError> {
+        let kept = store.as_ref().map(|(store, _)| store.settings());
+        if kept.is_some_and(|settings| settings.folder.is_none()) {
+            return Err(JobError::Configuration(
+                "TaskManagers don't share memory: name a folder that all of them see in \
+                 execution.checkpointing.dir"
+                    .to_owned(),
+            ));
+        }
+        if self.base.environment.stores.is_some() {
+            return Err(JobError::Configuration(NO_STORES.to_owned()));
+        }
+        let needed = program.graph.slots_needed();
+        tracing::info!(
+            needed,
+            "waiting for TaskManagers at {}",
+            self.agents.address()
+        );
+        self.agents.wait_for_slots(needed, self.slot_timeout);
+        let launcher = RemoteLauncher {
+            id,
+            program: program.clone(),
+            agents: self.agents.clone(),
+            cluster: self.base.clone(),
+            slot_timeout: self.slot_timeout,
+        };
+        let started = self.base.start_on(Box::new(launcher), id, program, store);
+        match &started {
+            Ok(handle) => {
+                let agents = self.agents;
+                handle.at_end(move || agents.leave("the job has ended", false));
+            }
+            Err(error) => self
+                .agents
+                .leave(&format!("the job can't start: {error}"), true),
+        }
+        started
+    }
+}
+
+/// Starts attempts in TaskManagers.
+pub(crate) struct RemoteLauncher {
+    id: JobId,
+    program: Program,
+    agents: Agents,
+    cluster: EmbeddedCluster,
+    slot_timeout: Duration,
+}
+
+/// What is deployed, but for what differs by TaskManager.
+fn deployment(start: &Start<'_>, id: JobId, members: &[&Agent], runs_in: &[u32]) -> Deploy {
+    let members = members.iter().map(|agent| Member {
+        name: agent.name.clone(),
+        data_address: agent.data_address.clone(),
+    });
+    let restore = start.from.map(|from| match from {
+        RestoreFrom::Own(folder) => Restore {
+            folder: folder.clone(),
+            foreign: false,
+        },
+        RestoreFrom::Foreign(path) => Restore {
+            folder: path.display().to_string(),
+            foreign: true,
+        },
+    });
+    Deploy {
+        job: id.0.to_le_bytes().to_vec(),
+        attempt: start.number,
+        lineage: start.lineage.clone(),
+        restore: restore.filter(|_| start.restored.is_some()),
+        own: 0,
+        members: members.collect(),
+        runs_in: runs_in.to_vec(),
+    }
+}
+
+impl Launch for RemoteLauncher {
+    fn ready(&self) -> Result<(), JobError> {
+        let slots = self.agents.slots();
+        let slots: Vec<u32> = slots.into_iter().map(|(_, slots)| slots).collect();
+        spread(&self.program.graph, &slots).map(|_| ())
+    }
+
+    fn patience(&self) -> Duration {
+        self.slot_timeout
+    }
+
+    fn launch(
+        &self,
+        events: &Arc<Events>,
+        start: &Start<'_>,
+    ) -> Result<(Attempt, JobMetrics), JobError> {
+        let graph = &self.program.graph;
+        // Without checkpoints there is no log that counts generations: attempts are as good.
+        let generation = start
+            .generation
+            .unwrap_or_else(|| u64::from(start.number) + 1);
+        let slots = self.agents.slots();
+        let offered: Vec<u32> = slots.iter().map(|(_, slots)| *slots).collect();
+        let placed = spread(graph, &offered)?;
+        // Only those that get a task are members, by the order of their numbers.
+        let used: BTreeSet<u32> = placed.iter().copied().collect();
+        let position = |at: u32| used.iter().position(|used| *used == at).unwrap_or(0) as u32;
+        let runs_in: Vec<u32> = placed.iter().map(|at| position(*at)).collect();
+        let numbers: Vec<u64> = used
+            .iter()
+            .filter_map(|at| slots.get(*at as usize))
+            .map(|(number, _)| *number)
+            .collect();
+        let mut environment = self.cluster.environment.clone();
+        environment.attempt = start.number;
+        let incarnation = JobIncarnation {
+            job: self.id,
+            generation,
+            graph: graph.fingerprint(),
+        };
+        let network = JobNetwork::new(incarnation, u32::MAX, &[], environment.clock.clone());
+        let placement = Placement {
+            own: u32::MAX,
+            runs_in: &runs_in,
+            network: &network,
+        };
+        let deployed = deploy(
+            &self.program,
+            &environment,
+            (start.restored, start.before),
+            &mut |_, _| Arc::new(Signal::new()),
+            Sources::Here,
+            Some(&placement),
+        )?;
+        if start.lineage.is_some() {
+            try_snapshots(&deployed.coordinators)?;
+        }
+        let registration = register(
+            &self.cluster.metrics,
+            self.id,
+            &environment,
+            &deployed.metrics,
+        );
+        let lost =
+            || JobError::Network("a TaskManager was lost while the job was being deployed".into());
+        let outboxes = self
+            .agents
+            .with(&numbers, |members| {
+                let outboxes: Vec<_> = members.iter().map(|agent| agent.outbox.clone()).collect();
+                (deployment(start, self.id, &members, &runs_in), outboxes)
+            })
+            .ok_or_else(lost)?;
+        let (deploy, outboxes) = outboxes;
+        let mut used: BTreeMap<u64, BTreeSet<(&str, u32)>> = BTreeMap::new();
+        let mut tasks = Vec::new();
+        for (index, task) in deployed.metrics.tasks.iter().enumerate() {
+            let at = runs_in.get(index).copied().unwrap_or(0) as usize;
+            let (Some(outbox), Some(number)) = (outboxes.get(at), numbers.get(at)) else {
+                return Err(lost());
+            };
+            if let Some(vertex) = graph.vertices.get(task.vertex) {
+                let slot = (vertex.slot_sharing_group.as_str(), task.place.subtask);
+                used.entry(*number).or_default().insert(slot);
+            }
+            let mut sources = deployed.coordinators.iter();
+            tasks.push(AttemptTask {
+                place: task.place.clone(),
+                reach: Box::new(RemoteTask {
+                    outbox: outbox.clone(),
+                    generation,
+                    task: index as u64,
+                }),
+                is_source: sources.any(|source| source.tasks.contains(&index)),
+            });
+        }
+        // Reports of the new tasks must find who is told of them.
+        self.agents.run(Running {
+            generation,
+            events: events.clone(),
+            metrics: deployed.metrics.clone(),
+            runs_in: runs_in
+                .iter()
+                .filter_map(|at| numbers.get(*at as usize).copied())
+                .collect(),
+            used: used
+                .into_iter()
+                .map(|(number, slots)| (number, slots.len() as u32))
+                .collect(),
+        });
+        for (own, outbox) in (0u32..).zip(&outboxes) {
+            let deploy = Deploy {
+                own,
+                ..deploy.clone()
+            };
+            outbox.put(Order {
+                generation,
+                what: Some(Ordered::Deploy(deploy)),
+            });
+        }
+        let told = outboxes;
+        events.progress.on_wanted(Box::new(move |checkpoints| {
+            for outbox in &told {
+                outbox.put(Order {
+                    generation,
+                    what: Some(Ordered::Wanted(Wanted {
+                        checkpoints: checkpoints.iter().copied().collect(),
+                    })),
+                });
+            }
+        }));
+        let running = tasks.iter().map(|task| task.place.clone()).enumerate();
+        let attempt = Attempt {
+            running: running.collect(),
+            tasks,
+            sources: deployed.coordinators,
+            host: Box::new(Hosts {
+                agents: self.agents.clone(),
+                generation,
+            }),
+            registration,
+        };
+        Ok((attempt, deployed.metrics))
+    }
+}

@@ -1,0 +1,26 @@
+//! Tasks in other processes: the control plane between a JobManager and its TaskManagers.
+//!
+//! A TaskManager attaches to the JobManager ([`service`]) and stays attached for as long as both live: its
+//! [`message`]s go one way, orders the other, each in their order. The JobManager's side ([`agents`])
+//! knows who is there and finds out who is not any more; [`launch`] starts attempts on them, for the
+//! same JobMaster that runs jobs in one process. The TaskManager's side is [`agent`].
+//!
+//! Every message about a job carries the generation; what is of another one is ignored. A TaskManager
+//! is lost when its stream ends, or when it has not been heard of for the heartbeat's time-out; its
+//! tasks have failed then, and the job goes on as after every failure. A TaskManager that has lost the
+//! JobManager ends its tasks and attaches anew.
+
+pub mod agent;
+pub mod agents;
+mod attempt;
+mod launch;
+pub mod message;
+mod outbox;
+mod service;
+pub mod settings;
+mod written;
+
+pub use agent::{TaskManager, WorkerEnd};
+pub use agents::{AgentView, Agents};
+pub use launch::RemoteCluster;
+pub use settings::RemoteSettings;

@@ -1,0 +1,53 @@
+//! Addresses and times of the control plane, under Flink's keys.
+
+use std::time::Duration;
+
+use rheos_core::config::{ConfigError, Configuration, options};
+
+/// See the [module](self).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteSettings {
+    /// Where the JobManager is, or listens.
+    pub jobmanager: String,
+    /// Its port; 0 for a JobManager is any that is free.
+    pub port: u16,
+    /// The address that a TaskManager takes data connections at, and is known by.
+    pub host: String,
+    /// Its port; 0 is any that is free.
+    pub data_port: u16,
+    /// Slots of a TaskManager.
+    pub slots: u32,
+    /// How often signs of life are given.
+    pub heartbeat: Duration,
+    /// After how long without one the other side is lost.
+    pub timeout: Duration,
+    /// How long a job waits for slots.
+    pub slot_timeout: Duration,
+    /// How long a TaskManager looks for its JobManager.
+    pub registration_timeout: Duration,
+}
+
+fn loopback(host: Option<String>) -> String {
+    host.filter(|host| !host.trim().is_empty())
+        .unwrap_or_else(|| "127.0.0.1".to_owned())
+}
+
+impl RemoteSettings {
+    /// What a configuration says.
+    ///
+    /// # Errors
+    /// If a value can't be used.
+    pub fn of(configuration: &Configuration) -> Result<Self, ConfigError> {
+        Ok(Self {
+            jobmanager: loopback(configuration.get_set(&options::JOBMANAGER_RPC_ADDRESS)?),
+            port: configuration.get(&options::JOBMANAGER_RPC_PORT)?,
+            host: loopback(configuration.get_set(&options::TASKMANAGER_HOST)?),
+            data_port: configuration.get(&options::TASKMANAGER_DATA_PORT)?,
+            slots: configuration.get(&options::TASKMANAGER_NUM_TASK_SLOTS)?,
+            heartbeat: configuration.get(&options::HEARTBEAT_INTERVAL)?,
+            timeout: configuration.get(&options::HEARTBEAT_TIMEOUT)?,
+            slot_timeout: configuration.get(&options::SLOT_REQUEST_TIMEOUT)?,
+            registration_timeout: configuration.get(&options::TASKMANAGER_REGISTRATION_TIMEOUT)?,
+        })
+    }
+}

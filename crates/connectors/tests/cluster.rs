@@ -1,0 +1,402 @@
+//! One job over several processes: a JobManager and TaskManagers of this very binary on loopback, some
+//! of which are killed or stopped. What is in the files is what the job would have written alone.
+//!
+//! Without the harness of tests: the program is the job when `RHEOS_TEST_JOB` is set, and starts
+//! itself so otherwise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test, on real time"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rheos::prelude::*;
+use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
+
+#[derive(clap::Args)]
+struct Arguments {
+    #[arg(long)]
+    out: PathBuf,
+    #[arg(long)]
+    count: u64,
+    #[arg(long)]
+    rate: f64,
+    /// Makes the graph another one.
+    #[arg(long)]
+    other: bool,
+}
+
+#[derive(Row, Clone, Debug, PartialEq)]
+struct Sum {
+    key: u64,
+    start: i64,
+    rows: u64,
+    sum: u64,
+}
+
+struct Adding;
+
+impl AggregateFunction for Adding {
+    type In = u64;
+    type Acc = (u64, u64);
+    type Out = (u64, u64);
+
+    fn create_accumulator(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn add(&self, sum: &mut (u64, u64), row: u64) {
+        sum.0 += 1;
+        sum.1 += row;
+    }
+
+    fn get_result(&self, sum: &(u64, u64)) -> (u64, u64) {
+        *sum
+    }
+
+    fn merge(&self, into: &mut (u64, u64), from: (u64, u64)) {
+        into.0 += from.0;
+        into.1 += from.1;
+    }
+}
+
+const KEYS: u64 = 13;
+const COUNT: u64 = 60_000;
+const RATE: u64 = 10_000;
+
+/// Windows of a second over a row a millisecond.
+fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
+    env.name("sums");
+    let source = DataGeneratorSource::with_timestamps(|k| (k, k as i64), arguments.count).strided();
+    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_millis(500));
+    let numbers = env.from_source_with_rate(source, strategy, "numbers", arguments.rate);
+    let numbers = match arguments.other {
+        true => numbers.map(|k: u64| k).name("another"),
+        false => numbers,
+    };
+    numbers
+        .key_by(|k: &u64| k % KEYS)
+        .window(TumblingEventTimeWindows::of(Duration::from_secs(1)))
+        .aggregate_apply(
+            Adding,
+            |key: &u64,
+             window: &TimeWindow,
+             (rows, sum): (u64, u64),
+             _: &WindowContext<'_>,
+             out: &mut Collector<'_, Sum>| {
+                out.collect(Sum {
+                    key: *key,
+                    start: window.start,
+                    rows,
+                    sum,
+                });
+                Ok(())
+            },
+        )
+        .sink_to(FileSink::new(JsonLines, arguments.out));
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os("RHEOS_TEST_JOB").is_some() {
+        return rheos::main_with(describe);
+    }
+    type Test = (&'static str, fn());
+    let tests: [Test; 3] = [
+        (
+            "a_task_manager_that_is_killed_costs_nothing",
+            a_task_manager_that_is_killed_costs_nothing,
+        ),
+        (
+            "a_task_manager_that_hangs_is_found_by_its_silence",
+            a_task_manager_that_hangs_is_found_by_its_silence,
+        ),
+        (
+            "another_graph_is_refused_by_name",
+            another_graph_is_refused_by_name,
+        ),
+    ];
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    println!("\nrunning {} tests", tests.len());
+    let mut passed = 0;
+    for (name, test) in tests {
+        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+            test();
+            passed += 1;
+            println!("test {name} ... ok");
+        }
+    }
+    println!("\ntest result: ok. {passed} passed; 0 failed; 0 ignored\n");
+    ExitCode::SUCCESS
+}
+
+/// A process of the cluster, which ends with the test, and what it has logged.
+struct Process {
+    name: &'static str,
+    child: Child,
+    log: Arc<Mutex<Vec<(Instant, String)>>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    fn start(name: &'static str, folder: &Path, arguments: &[&str]) -> Self {
+        let (out, checkpoints) = (folder.join("out"), folder.join("checkpoints"));
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(arguments)
+            .arg("--out")
+            .arg(out)
+            .arg("--checkpoints")
+            .arg(checkpoints)
+            .args(["--count", &COUNT.to_string()])
+            .args(["--rate", &RATE.to_string()])
+            .args(["--parallelism", "4"])
+            .args(["-D", "execution.checkpointing.interval=300ms"])
+            .args(["-D", "taskmanager.numberOfTaskSlots=2"])
+            .args(["-D", "restart-strategy.type=fixed-delay"])
+            .args(["-D", "restart-strategy.fixed-delay.attempts=20"])
+            .args(["-D", "restart-strategy.fixed-delay.delay=100ms"])
+            .env("RHEOS_TEST_JOB", "1")
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().push((Instant::now(), line));
+            }
+        });
+        Self { name, child, log }
+    }
+
+    /// Waits for a line with this text; when it came, and it.
+    fn wait_for(&self, text: &str) -> (Instant, String) {
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(60) {
+            let log = self.log.lock().unwrap();
+            if let Some(found) = log.iter().find(|(_, line)| line.contains(text)) {
+                return found.clone();
+            }
+            drop(log);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{} has not said '{text}':\n{}", self.name, self.told());
+    }
+
+    /// Waits until so many lines have this text.
+    fn wait_for_times(&self, text: &str, times: usize) {
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(60) {
+            let log = self.log.lock().unwrap();
+            if log.iter().filter(|(_, line)| line.contains(text)).count() >= times {
+                return;
+            }
+            drop(log);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!(
+            "{} has not said '{text}' {times} times:\n{}",
+            self.name,
+            self.told()
+        );
+    }
+
+    fn told(&self) -> String {
+        let log = self.log.lock().unwrap();
+        let lines = log.iter().map(|(_, line)| line.as_str());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits for its end, and checks that it was a good one.
+    fn end(&mut self, patience: Duration) {
+        let since = Instant::now();
+        while since.elapsed() < patience {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(
+                    status.success(),
+                    "{}: {status}:\n{}",
+                    self.name,
+                    self.told()
+                );
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} does not end:\n{}", self.name, self.told());
+    }
+
+    fn signal(&self, signal: &str) {
+        let killed = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+}
+
+/// What a JobManager says of one that registers.
+const HAS_COME: &str = "a TaskManager has come";
+
+/// A JobManager, and where it listens.
+fn jobmanager(folder: &Path) -> (Process, String) {
+    let process = Process::start(
+        "the JobManager",
+        folder,
+        &["jobmanager", "-D", "jobmanager.rpc.port=0"],
+    );
+    let (_, line) = process.wait_for("waiting for TaskManagers at ");
+    let address = line.split("waiting for TaskManagers at ").nth(1).unwrap();
+    let port = address
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .rsplit(':')
+        .next();
+    (process, format!("jobmanager.rpc.port={}", port.unwrap()))
+}
+
+fn taskmanager(name: &'static str, folder: &Path, port: &str) -> Process {
+    Process::start(name, folder, &["taskmanager", "-D", port])
+}
+
+/// Waits until so many checkpoints are in the log.
+fn wait_for_checkpoints(folder: &Path, wanted: usize, jobmanager: &Process) {
+    let log = folder.join("checkpoints/sums/log");
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(60) {
+        let records = std::fs::read_dir(&log).map(|files| files.flatten().collect::<Vec<_>>());
+        let records = records.unwrap_or_default();
+        let complete = records.iter().filter(|record| {
+            let text = std::fs::read_to_string(record.path()).unwrap_or_default();
+            text.contains("completed_at")
+        });
+        let newest = complete
+            .filter_map(|record| {
+                let text = std::fs::read_to_string(record.path()).ok()?;
+                let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+                find_number(&value, "checkpoint")
+            })
+            .max();
+        if newest.unwrap_or(0) >= wanted as u64 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no checkpoint {wanted}:\n{}", jobmanager.told());
+}
+
+/// The number of this name, however deep.
+fn find_number(value: &serde_json::Value, name: &str) -> Option<u64> {
+    match value {
+        serde_json::Value::Object(fields) => fields
+            .get(name)
+            .and_then(serde_json::Value::as_u64)
+            .or_else(|| fields.values().find_map(|value| find_number(value, name))),
+        _ => None,
+    }
+}
+
+/// Every line of the files that show; each window once, and the sums right.
+fn check(out: &Path) {
+    let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
+    for file in std::fs::read_dir(out).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(!name.starts_with('.'), "left behind: {name}");
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |field: &str| row[field].as_u64().unwrap();
+            let window = (number("key"), row["start"].as_i64().unwrap());
+            let before = found.insert(window, (number("rows"), number("sum")));
+            assert_eq!(before, None, "{window:?} twice, the second time in {name}");
+        }
+    }
+    let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
+    for k in 0..COUNT {
+        let sum = expected
+            .entry((k % KEYS, (k - k % 1000) as i64))
+            .or_default();
+        sum.0 += 1;
+        sum.1 += k;
+    }
+    assert_eq!(found.len(), expected.len());
+    assert_eq!(found, expected);
+}
+
+fn a_task_manager_that_is_killed_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut jobmanager, port) = jobmanager(folder.path());
+    let first = taskmanager("the first", folder.path(), &port);
+    let mut second = taskmanager("the second", folder.path(), &port);
+    // The job needs the slots of two; the third waits for its turn.
+    jobmanager.wait_for_times(HAS_COME, 2);
+    let mut third = taskmanager("the third", folder.path(), &port);
+    jobmanager.wait_for_times(HAS_COME, 3);
+    wait_for_checkpoints(folder.path(), 3, &jobmanager);
+    first.signal("-KILL");
+    let killed = Instant::now();
+    jobmanager.wait_for("the job starts again");
+    let (again, _) = jobmanager.wait_for("all tasks run again");
+    println!("from kill -9 to all tasks running: {:?}", again - killed);
+    jobmanager.end(Duration::from_secs(90));
+    for taskmanager in [&mut second, &mut third] {
+        taskmanager.end(Duration::from_secs(20));
+    }
+    check(&folder.path().join("out"));
+}
+
+fn a_task_manager_that_hangs_is_found_by_its_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut jobmanager, port) = jobmanager(folder.path());
+    let mut first = taskmanager("the first", folder.path(), &port);
+    let mut second = taskmanager("the second", folder.path(), &port);
+    // The job needs the slots of two; the third waits for its turn.
+    jobmanager.wait_for_times(HAS_COME, 2);
+    let mut third = taskmanager("the third", folder.path(), &port);
+    jobmanager.wait_for_times(HAS_COME, 3);
+    wait_for_checkpoints(folder.path(), 2, &jobmanager);
+    first.signal("-STOP");
+    let stopped = Instant::now();
+    jobmanager.wait_for("has not been heard of for 4 s");
+    let (again, _) = jobmanager.wait_for("all tasks run again");
+    println!("from SIGSTOP to all tasks running: {:?}", again - stopped);
+    // It wakes up as one of a past generation, and is no harm.
+    first.signal("-CONT");
+    jobmanager.end(Duration::from_secs(90));
+    for taskmanager in [&mut first, &mut second, &mut third] {
+        taskmanager.end(Duration::from_secs(20));
+    }
+    check(&folder.path().join("out"));
+}
+
+fn another_graph_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (jobmanager, port) = jobmanager(folder.path());
+    let mut other = Process::start(
+        "the other",
+        folder.path(),
+        &["taskmanager", "-D", &port, "--other"],
+    );
+    let status = other.child.wait().unwrap();
+    assert_eq!(status.code(), Some(1), "{}", other.told());
+    other.wait_for("run the same binary with the same arguments");
+    jobmanager.wait_for("is refused: its JobGraph has the fingerprint");
+}
