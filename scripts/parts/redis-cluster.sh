@@ -33,13 +33,10 @@ redis_cluster_start() {
     ports=$(redis_cluster_ports) replicas=$(redis_cluster_replicas)
     certificates "$run/redis-cluster/tls"
     for port in $ports; do
-        # Redis 6 knows no port of its own for that.
-        local among=(--cluster-port $((port + 50)))
-        if redis-server --version | grep -q ' v=[1-6]\.'; then among=(); fi
         nodes+=("127.0.0.1:$((port + offset))")
         # A replica that has not yet synchronised can't be promoted: no delay before it does.
         redis_node "redis-cluster-$port" "$port" $((port + 40)) "$run/redis-cluster/tls" "${secure[@]}" \
-            "${among[@]}" --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 2000 --repl-diskless-sync-delay 0
+            --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 2000 --repl-diskless-sync-delay 0
     done
     if redis-cli -h 127.0.0.1 -p $((first + 40)) cluster info | grep -q cluster_slots_assigned:0; then
         "${ask[@]}" --cluster create "${nodes[@]}" --cluster-replicas "$replicas" --cluster-yes >/dev/null
