@@ -27,7 +27,7 @@ redis_cluster_settled() {
 redis_cluster_start() {
     local port nodes=() ports replicas ask=(redis-cli) offset=0 secure=()
     if [ "${RHEOS_REDIS_CLUSTER_TLS:-}" = 1 ]; then
-        ask=(redis-cli --tls --cacert "$run/redis-cluster/tls/ca.pem") offset=40 secure=(--tls-cluster yes)
+        ask=(redis-cli --tls --cacert "$run/redis-cluster/tls/ca.pem") offset=40 secure=(--tls-cluster yes --tls-replication yes)
     fi
     # As they are before folders are made.
     ports=$(redis_cluster_ports) replicas=$(redis_cluster_replicas)
