@@ -267,7 +267,9 @@ fn a_bad_value_is_an_error_that_says_what_would_do() {
 
 #[test]
 fn a_secret_is_never_shown() {
-    let conf = yaml("s3.secret-key: hunter2\nmy.password: hunter2\nparallelism.default: 2\n");
+    let conf = yaml(
+        "s3.secret-key: hunter2\ns3.access-key: hunter2\nmy.password: hunter2\nparallelism.default: 2\n",
+    );
     let shown = format!("{conf:?} {}", conf.review());
     assert!(
         !shown.contains("hunter2") && shown.contains("******"),
@@ -277,11 +279,12 @@ fn a_secret_is_never_shown() {
 
 #[test]
 fn foreign_keys_are_listed_in_one_line() {
-    let conf = yaml("s3:\n  endpoint: x\nkubernetes.cluster-id: c\nmy.own.key: 1\n");
+    let conf = yaml("s3:\n  connection.maximum: 5\nkubernetes.cluster-id: c\nmy.own.key: 1\n");
     let review = conf.check().unwrap();
     let lines = review.lines();
     assert_eq!(lines.len(), 1, "{review}");
-    let line = "not Flink's, handed on as they are: kubernetes.cluster-id, my.own.key, s3.endpoint";
+    let line = "not Flink's, handed on as they are: kubernetes.cluster-id, my.own.key, \
+                s3.connection.maximum";
     assert_eq!(lines[0], (Level::Info, line.to_owned()));
 }
 

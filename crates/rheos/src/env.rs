@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rheos_cluster::checkpoint::{CheckpointSettings, folder_of};
+use rheos_cluster::checkpoint::{CheckpointSettings, Location, folder_of};
 use rheos_core::Row;
 use rheos_core::config::{Configuration, options};
 use rheos_runtime::BoxError;
@@ -71,14 +71,15 @@ impl StreamEnv {
         self.builder.borrow_mut().rescale(from, to);
     }
 
-    /// The folder that this job's checkpoints go to, none if they are kept nowhere: for what a job
-    /// keeps beside them. Name the job before.
+    /// The folder that this job's checkpoints go to, none if they are in memory or in an object store:
+    /// for what a job keeps beside them. Name the job before.
     ///
     /// # Errors
     /// If the configuration of checkpoints makes no sense.
     pub fn checkpoint_folder(&self) -> Result<Option<PathBuf>, BoxError> {
         let settings = CheckpointSettings::from_configuration(&self.configuration())?;
-        let folder = settings.and_then(|settings| settings.folder);
+        let location = settings.and_then(|settings| settings.location);
+        let folder = location.as_ref().and_then(Location::folder);
         let name = self.builder.borrow().job_name()?;
         Ok(folder.map(|folder| folder.join(folder_of(&name))))
     }

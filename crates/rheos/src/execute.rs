@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rheos_cluster::JobError;
 use rheos_cluster::checkpoint::job_store::{Begun, Start};
-use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
+use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Location, Resume};
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
 use rheos_cluster::memory::managed_memory;
 use rheos_cluster::remote::{Agents, RemoteCluster, RemoteSettings, TaskManager, WorkerEnd};
@@ -357,7 +357,9 @@ fn open_store(
         };
     };
     let resume = match (resume, path) {
-        (Resume::Latest, Some(path)) => Resume::Folder(path.into()),
+        (Resume::Latest, Some(path)) => {
+            Resume::Folder(Location::parse(&path).map_err(checkpoints)?)
+        }
         (resume, _) => resume,
     };
     let name = &program.graph.name;

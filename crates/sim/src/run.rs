@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rheos::prelude::Configuration;
 use rheos_cluster::checkpoint::job_store::Start;
+use rheos_cluster::checkpoint::s3::S3Settings;
 use rheos_cluster::checkpoint::storage::CheckpointStorage;
 use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
 use rheos_cluster::embedded::SteppedJob;
@@ -191,7 +192,8 @@ impl World {
             },
             tolerable_failures: scenario.tolerable,
             retained: scenario.retained,
-            folder: None,
+            location: None,
+            s3: S3Settings::default(),
             ignore_unclaimed: false,
         }
     }

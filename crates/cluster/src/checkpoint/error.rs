@@ -17,6 +17,31 @@ pub enum CheckpointError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The object store can't be used: do what the message says.
+    #[error("s3://{bucket}/{key}: {what} it failed: {problem}{}", and(.remedy))]
+    ObjectStore {
+        /// The bucket.
+        bucket: String,
+        /// The object.
+        key: String,
+        /// What was attempted.
+        what: &'static str,
+        /// What the store said.
+        problem: String,
+        /// What there is to do about it.
+        remedy: &'static str,
+    },
+    /// The store lets several writers create one object: use another store.
+    #[error(
+        "{location} can't hold checkpoints: {loose}; a process that is thought dead could complete \
+         checkpoints there. Use a store that enforces conditional puts (If-None-Match), or a folder"
+    )]
+    NotExclusive {
+        /// The store.
+        location: String,
+        /// What it did.
+        loose: String,
+    },
     /// A file is not what was written: choose another checkpoint.
     #[error("checkpoint {checkpoint}: {file}: {problem}{}", or_older(.older))]
     Damaged {
@@ -108,6 +133,13 @@ pub enum CheckpointError {
         /// What the codec says.
         error: RowError,
     },
+}
+
+fn and(remedy: &str) -> String {
+    match remedy {
+        "" => String::new(),
+        remedy => format!("; {remedy}"),
+    }
 }
 
 fn or_older(older: &Option<u64>) -> String {

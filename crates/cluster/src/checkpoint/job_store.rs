@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rheos_core::clock::SharedClock;
@@ -13,7 +12,7 @@ use rheos_core::job_graph::JobGraph;
 use rheos_runtime::checkpoint::restore::RestoredJob;
 
 use super::error::CheckpointError;
-use super::folder::FolderStorage;
+use super::location::Location;
 use super::log::{CheckpointRecord, Ending, JobLog, Record};
 use super::manifest::{Checkpoint, MANIFEST, Manifest};
 use super::memory::MemoryStorage;
@@ -34,7 +33,7 @@ pub enum Resume {
     /// The newest that was complete by then, in milliseconds since the epoch.
     Time(i64),
     /// The one in this folder, of whatever job.
-    Folder(PathBuf),
+    Folder(Location),
 }
 
 /// Where a checkpoint is, for another process that goes on from it too.
@@ -43,7 +42,7 @@ pub enum RestoreFrom {
     /// In this folder below the job's.
     Own(String),
     /// In this folder, of whatever job.
-    Foreign(PathBuf),
+    Foreign(Location),
 }
 
 /// What a generation begins with.
@@ -127,10 +126,11 @@ impl JobStore {
         settings: CheckpointSettings,
         clock: SharedClock,
     ) -> Result<Self, CheckpointError> {
-        let storage: Arc<dyn CheckpointStorage> = match &settings.folder {
-            Some(folder) => Arc::new(FolderStorage::new(folder.join(folder_of(job)))),
+        let storage: Arc<dyn CheckpointStorage> = match &settings.location {
+            Some(location) => location.below(&folder_of(job)).open(&settings.s3)?,
             None => Arc::new(MemoryStorage::default()),
         };
+        storage.check_exclusive()?;
         Self::with_storage(storage, settings, clock)
     }
 
@@ -208,8 +208,8 @@ impl JobStore {
                     .rfind(|record| record.completed_at <= *time)
                     .ok_or_else(|| self.unknown("of that time or before"))?,
             ),
-            Resume::Folder(path) => {
-                let storage: Arc<dyn CheckpointStorage> = Arc::new(FolderStorage::new(path));
+            Resume::Folder(location) => {
+                let storage = location.open(&self.settings.s3)?;
                 return Ok(Some((storage, String::new(), 0)));
             }
         };
@@ -350,7 +350,7 @@ impl JobStore {
     ) -> Result<RestoredJob, CheckpointError> {
         let (storage, folder): (Arc<dyn CheckpointStorage>, &str) = match from {
             RestoreFrom::Own(folder) => (self.storage.clone(), folder),
-            RestoreFrom::Foreign(path) => (Arc::new(FolderStorage::new(path)), ""),
+            RestoreFrom::Foreign(path) => (path.open(&self.settings.s3)?, ""),
         };
         let mut checkpoint = Checkpoint::open(storage, folder, None)?;
         checkpoint.same_job = matches!(from, RestoreFrom::Own(_));

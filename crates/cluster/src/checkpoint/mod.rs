@@ -11,7 +11,8 @@
 //! |---|---|
 //! | [`settings`] | what a configuration says of checkpoints |
 //! | [`coordinator`] | which checkpoint is under way and what becomes of it: decisions only |
-//! | [`storage`], [`folder`], [`memory`] | where files lie |
+//! | [`location`] | a place as it is configured |
+//! | [`storage`], [`folder`], [`memory`], [`s3`] | where files lie |
 //! | [`log`] | the only truth about a job: its generations and complete checkpoints |
 //! | [`store_files`] | files of stores, which checkpoints share |
 //! | [`manifest`] | what a checkpoint consists of, and reading it back |
@@ -23,11 +24,13 @@ pub mod coordinator;
 pub mod error;
 pub mod folder;
 pub mod job_store;
+pub mod location;
 pub mod log;
 pub mod manifest;
 pub mod memory;
 pub mod progress;
 mod restore_folder;
+pub mod s3;
 pub mod settings;
 pub mod storage;
 pub mod store_files;
@@ -36,4 +39,5 @@ pub mod writer;
 
 pub use error::CheckpointError;
 pub use job_store::{JobStore, Resume, folder_of};
+pub use location::Location;
 pub use settings::CheckpointSettings;

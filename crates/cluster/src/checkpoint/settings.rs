@@ -1,6 +1,5 @@
 //! What a configuration says of checkpoints.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rheos_core::barrier::Alignment;
@@ -13,6 +12,8 @@ use rheos_core::config::options::{
 };
 
 use super::error::CheckpointError;
+use super::location::Location;
+use super::s3::S3Settings;
 
 /// When checkpoints are taken, and how many are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,9 @@ pub struct CheckpointSettings {
     /// How many complete ones are kept.
     pub retained: usize,
     /// Where; in memory without one.
-    pub folder: Option<PathBuf>,
+    pub location: Option<Location>,
+    /// How object stores are reached.
+    pub s3: S3Settings,
     /// Whether state of operators that the job doesn't have is dropped.
     pub ignore_unclaimed: bool,
 }
@@ -65,10 +68,10 @@ impl CheckpointSettings {
         };
         let folder = conf.get_set(&CHECKPOINTING_DIR).map_err(setting)?;
         let storage = conf.get_set(&CHECKPOINTING_STORAGE).map_err(setting)?;
-        let folder = match (storage.as_deref().map(str::trim), folder) {
-            (None, folder) => folder.map(|folder| path_of(&folder)).transpose()?,
+        let location = match (storage.as_deref().map(str::trim), folder) {
+            (None, folder) => folder.map(|folder| Location::parse(&folder)).transpose()?,
             (Some("jobmanager"), _) => None,
-            (Some("filesystem"), Some(folder)) => Some(path_of(&folder)?),
+            (Some("filesystem"), Some(folder)) => Some(Location::parse(&folder)?),
             (Some("filesystem"), None) => {
                 return Err(CheckpointError::Setting(format!(
                     "`{}: filesystem` needs a folder: set {}",
@@ -103,7 +106,8 @@ impl CheckpointSettings {
                 .get(&CHECKPOINTING_TOLERABLE_FAILURES)
                 .map_err(setting)?,
             retained: at_least_one(&CHECKPOINTING_NUM_RETAINED)?,
-            folder,
+            location,
+            s3: S3Settings::of(conf)?,
             ignore_unclaimed: conf
                 .get(&RECOVERY_IGNORE_UNCLAIMED_STATE)
                 .map_err(setting)?,
@@ -118,20 +122,5 @@ impl CheckpointSettings {
                 after_millis: i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX),
             },
         }
-    }
-}
-
-/// A folder as it is configured: a path, or a `file:` URI.
-fn path_of(text: &str) -> Result<PathBuf, CheckpointError> {
-    let text = text.trim();
-    let path = text
-        .strip_prefix("file://")
-        .or_else(|| text.strip_prefix("file:"))
-        .unwrap_or(text);
-    match path.split_once("://") {
-        Some((scheme, _)) => Err(CheckpointError::Setting(format!(
-            "checkpoints can't be kept in '{text}' yet: {scheme} is not there; name a folder"
-        ))),
-        None => Ok(PathBuf::from(path)),
     }
 }

@@ -4,14 +4,24 @@ use std::path::PathBuf;
 
 use super::error::CheckpointError;
 
-/// A place for files. Implemented by [`super::folder::FolderStorage`] and
-/// [`super::memory::MemoryStorage`]; called by the writer's thread, and by whoever starts a job.
+/// A place for files. Implemented by [`super::folder::FolderStorage`],
+/// [`super::memory::MemoryStorage`] and `super::s3::S3Storage`; called by the writer's thread, and by
+/// whoever starts a job.
 ///
 /// Names are relative, with `/` between folders. What `put` or `put_if_absent` has returned from is
 /// durable and whole; what it has not returned from is whole or not there.
 pub trait CheckpointStorage: Send + Sync {
     /// For messages.
     fn location(&self) -> String;
+
+    /// Tries whether [`CheckpointStorage::put_if_absent`] holds while many write at one time, where that
+    /// is not certain. Called once, before a job's log is kept there.
+    ///
+    /// # Errors
+    /// If it does not hold, and what the system says.
+    fn check_exclusive(&self) -> Result<(), CheckpointError> {
+        Ok(())
+    }
 
     /// Writes a file; one of that name is replaced.
     ///

@@ -46,7 +46,7 @@ impl RemoteCluster {
         store: Option<(JobStore, Begun)>,
     ) -> Result<JobHandle, JobError> {
         let kept = store.as_ref().map(|(store, _)| store.settings());
-        if kept.is_some_and(|settings| settings.folder.is_none()) {
+        if kept.is_some_and(|settings| settings.location.is_none()) {
             return Err(JobError::Configuration(
                 "TaskManagers don't share memory: name a folder that all of them see in \
                  execution.checkpointing.dir"
@@ -105,7 +105,7 @@ fn deployment(start: &Start<'_>, id: JobId, members: &[&Agent], runs_in: &[u32])
             foreign: false,
         },
         RestoreFrom::Foreign(path) => Restore {
-            folder: path.display().to_string(),
+            folder: path.to_string(),
             foreign: true,
         },
     });

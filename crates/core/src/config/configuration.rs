@@ -11,9 +11,11 @@ use super::value::ConfigValue;
 use super::{known, legacy_file, yaml_file};
 
 /// Parts of a key that mark its value as a secret, as Flink has them.
-const SECRET: [&str; 11] = [
+const SECRET: [&str; 13] = [
     "password",
     "secret",
+    "s3.access-key",
+    "s3.access.key",
     "fs.azure.account.key",
     "apikey",
     "api-key",

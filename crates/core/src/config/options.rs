@@ -346,6 +346,29 @@ pub const RECOVERY_PATH: ConfigOption<String> = ConfigOption::new(
 )
 .old_keys(&["execution.savepoint.path"]);
 
+/// The server of checkpoints in `s3://…`; Amazon's where it is not set.
+pub const S3_ENDPOINT: ConfigOption<String> =
+    ConfigOption::new("s3.endpoint", "The server of `s3://…`.");
+
+/// Who asks S3; the environment says it where it is not set.
+pub const S3_ACCESS_KEY: ConfigOption<String> =
+    ConfigOption::new("s3.access-key", "Who asks S3.").old_keys(&["s3.access.key"]);
+
+/// What proves it.
+pub const S3_SECRET_KEY: ConfigOption<String> =
+    ConfigOption::new("s3.secret-key", "What proves it.").old_keys(&["s3.secret.key"]);
+
+/// Whether the bucket is in the path of a URL; unset means that it is where there is an endpoint.
+pub const S3_PATH_STYLE_ACCESS: ConfigOption<bool> = ConfigOption::new(
+    "s3.path.style.access",
+    "Whether the bucket is in the path of a URL.",
+)
+.old_keys(&["s3.path-style-access"]);
+
+/// The region of the bucket.
+pub const S3_ENDPOINT_REGION: ConfigOption<String> =
+    ConfigOption::new("s3.endpoint.region", "The region of the bucket.").old_keys(&["s3.region"]);
+
 /// Whether state of operators that the job doesn't have is dropped.
 pub const RECOVERY_IGNORE_UNCLAIMED_STATE: ConfigOption<bool> = ConfigOption::new(
     "execution.state-recovery.ignore-unclaimed-state",

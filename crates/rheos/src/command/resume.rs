@@ -1,8 +1,8 @@
 //! What `--resume` can be told.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use rheos_cluster::checkpoint::Resume;
+use rheos_cluster::checkpoint::{Location, Resume};
 use rheos_runtime::BoxError;
 
 /// Reads it.
@@ -21,9 +21,8 @@ pub(super) fn parse(text: &str) -> Result<Resume, BoxError> {
     if let Some(time) = time_in_utc(text) {
         return Ok(Resume::Time(time));
     }
-    let folder = PathBuf::from(text);
-    if folder.is_dir() {
-        return Ok(Resume::Folder(folder));
+    if Path::new(text).is_dir() || text.contains(":/") {
+        return Ok(Resume::Folder(Location::parse(text)?));
     }
     Err(format!(
         "--resume {text}: say latest, none, the number of a checkpoint, a time as in \
@@ -101,7 +100,10 @@ mod tests {
         assert_eq!(parse("latest").unwrap(), Resume::Latest);
         assert_eq!(parse("none").unwrap(), Resume::Nothing);
         assert_eq!(parse("17").unwrap(), Resume::Number(17));
-        assert_eq!(parse(".").unwrap(), Resume::Folder(".".into()));
+        let folder = |text| Resume::Folder(Location::parse(text).unwrap());
+        for text in [".", "s3://bucket/job/g1/chk-3", "file:///tmp"] {
+            assert_eq!(parse(text).unwrap(), folder(text), "{text}");
+        }
         assert!(parse("nowhere/at/all").is_err());
     }
 }

@@ -14,7 +14,8 @@ fn settings() -> CheckpointSettings {
         aligned_timeout: None,
         tolerable_failures: 1,
         retained: 1,
-        folder: None,
+        location: None,
+        s3: Default::default(),
         ignore_unclaimed: false,
     }
 }

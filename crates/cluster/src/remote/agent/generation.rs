@@ -17,6 +17,7 @@ use super::super::outbox::Outbox;
 use super::listener::{GenerationListener, Requests, SnapshotListener};
 use super::{TaskManager, command};
 use crate::checkpoint::CheckpointSettings;
+use crate::checkpoint::Location;
 use crate::checkpoint::job_store::{JobStore, RestoreFrom};
 use crate::checkpoint::progress::Progress;
 use crate::checkpoint::writer::CheckpointWriter;
@@ -54,7 +55,7 @@ impl GenerationTasks {
         if order.lineage.is_some() {
             let settings =
                 CheckpointSettings::from_configuration(&manager.environment.configuration)?;
-            let settings = settings.filter(|settings| settings.folder.is_some());
+            let settings = settings.filter(|settings| settings.location.is_some());
             let settings = settings.ok_or_else(|| {
                 JobError::Configuration(
                     "the JobManager takes checkpoints: give the TaskManager the same \
@@ -67,7 +68,7 @@ impl GenerationTasks {
             if let Some(from) = &order.restore {
                 let folder = from.folder.clone();
                 let from = match from.foreign {
-                    true => RestoreFrom::Foreign(folder.into()),
+                    true => RestoreFrom::Foreign(Location::parse(&folder)?),
                     false => RestoreFrom::Own(folder),
                 };
                 restored = Some(followed.load(&from, graph)?);

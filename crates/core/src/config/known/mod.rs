@@ -19,6 +19,7 @@ mod removed;
 mod rest;
 mod restart;
 mod rocksdb;
+mod s3;
 mod security;
 mod state;
 mod table_exec;
@@ -230,6 +231,10 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "Checkpoints and savepoints",
         options: checkpointing::OPTIONS,
+    },
+    Section {
+        title: "S3",
+        options: s3::OPTIONS,
     },
     Section {
         title: "Restart strategies",
