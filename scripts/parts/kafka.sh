@@ -120,16 +120,17 @@ kafka_start() {
     done
 }
 
-# kafka_tool CLASS ARGUMENT…: one of Kafka's own, against the first node.
+# kafka_tool CLASS ARGUMENT…: one of Kafka's own, against whichever node answers.
 kafka_tool() {
-    local class=$1 log=$run/kafka-1/tools.properties
+    local class=$1 log=$run/kafka-1/tools.properties nodes= node
     shift
+    for node in $(kafka_nodes); do nodes+=,127.0.0.1:$(kafka_port "$node"); done
     # What they print is on stdout: their log must not be.
     printf '%s\n' status=error appender.err.type=Console appender.err.name=err appender.err.target=SYSTEM_ERR \
         appender.err.layout.type=PatternLayout rootLogger.level=WARN rootLogger.appenderRef.err.ref=err >"$log"
     "$(java_find)" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j2.configurationFile="$log" \
         -cp "$home/kafka-$kafka_version/lib/*" "org.apache.kafka.tools.$class" \
-        --bootstrap-server "127.0.0.1:$(kafka_port 1)" "$@"
+        --bootstrap-server "${nodes:1}" "$@"
 }
 
 kafka_topic() {

@@ -12,7 +12,7 @@ mod kafka;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::{part, unique};
+use common::unique;
 use kafka::{Broker, Own, value};
 use rheos::cluster::embedded::JobControl;
 use rheos::execute::start;

@@ -225,7 +225,7 @@ pub struct Own {
 impl Own {
     /// None where tests are to go without real parts.
     pub fn up(first_port: u16) -> Option<Self> {
-        super::part("RHEOS_KAFKA")?;
+        crate::common::part("RHEOS_KAFKA")?;
         let own = Self {
             first_port,
             address: format!("127.0.0.1:{first_port}"),

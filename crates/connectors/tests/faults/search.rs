@@ -1,4 +1,4 @@
-//! A search server that is busy.
+//! A search server that is busy, and one that is killed.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use rheos::prelude::*;
 use rheos_connectors::{BatchLimits, CollectSink, DataGeneratorSource, ElasticsearchSink, Retries};
 use serde_json::{Value, json};
 
+use crate::common::endless::Endless;
 use crate::common::http::{Scripted, request};
 use crate::common::own::Own;
 use crate::common::unique;
@@ -24,12 +25,8 @@ const INDEX: &str = r#"{"settings": {"number_of_shards": 1, "number_of_replicas"
 const SERVERS: [(&str, &str, u16); 1] = [("RHEOS_SEARCH", "search", 50)];
 
 fn count(host: &str, index: &str) -> usize {
-    request(
-        host,
-        &format!("POST /{index}/_refresh"),
-        "application/json",
-        "",
-    );
+    let refresh = format!("POST /{index}/_refresh");
+    request(host, &refresh, "application/json", "");
     let query = json!({"size": 0, "track_total_hits": true}).to_string();
     let line = format!("POST /{index}/_search");
     let (status, body) = request(host, &line, "application/json", &query);
@@ -124,4 +121,27 @@ fn overrun(settings: &str, shape: usize, writers: u32, documents: u64, rows: usi
 #[test]
 fn a_server_that_refuses_whole_requests_gets_every_document_in_the_end() {
     overrun("indexing_pressure.memory.limit=100kb", 0, 8, 400, 10, 4_000);
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_has_every_document() {
+    for (variable, part, port) in SERVERS {
+        let Some(own) = Own::up(variable, &[part], &[]) else {
+            continue;
+        };
+        let (host, index) = (own.address(port), unique("killed"));
+        let make = |n| Document {
+            n,
+            text: "x".to_owned(),
+        };
+        let sink = sink(&format!("http://{host}"), &index, 400);
+        let job = Endless::start(make, 1_000.0, sink, "elasticsearch-sink");
+        job.wait_until_it_goes_on("documents arrive", || count(&host, &index));
+        own.services(&["kill", part]);
+        job.wait_until_held_up();
+        own.services(&["up", part]);
+        job.wait_until_it_goes_on("documents arrive again", || count(&host, &index));
+        let emitted = job.stop();
+        assert_eq!(count(&host, &index), emitted, "{part}");
+    }
 }
