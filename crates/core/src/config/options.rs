@@ -151,7 +151,8 @@ pub const REPORTER_PROM_FILTER: ConfigOption<bool> = ConfigOption::new(
 pub const JOBMANAGER_RPC_ADDRESS: ConfigOption<String> = ConfigOption::new(
     "jobmanager.rpc.address",
     "Where TaskManagers find the JobManager, and where that listens.",
-);
+)
+.default("127.0.0.1");
 
 /// The JobManager's port.
 pub const JOBMANAGER_RPC_PORT: ConfigOption<u16> =
@@ -161,7 +162,8 @@ pub const JOBMANAGER_RPC_PORT: ConfigOption<u16> =
 pub const TASKMANAGER_HOST: ConfigOption<String> = ConfigOption::new(
     "taskmanager.host",
     "The address at which a TaskManager takes data connections, and is known.",
-);
+)
+.default("127.0.0.1");
 
 /// The port of a TaskManager's data connections.
 pub const TASKMANAGER_DATA_PORT: ConfigOption<u16> = ConfigOption::new(
@@ -193,6 +195,7 @@ pub const TASKMANAGER_REGISTRATION_TIMEOUT: ConfigOption<Duration> = ConfigOptio
     "taskmanager.registration.timeout",
     "How long a TaskManager looks for its JobManager.",
 )
+.old_keys(&["taskmanager.maxRegistrationDuration"])
 .default("5 min");
 
 /// Slots of a TaskManager.

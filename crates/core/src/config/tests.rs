@@ -261,6 +261,14 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         EXPONENTIAL_DELAY_RESET_THRESHOLD,
         EXPONENTIAL_DELAY_JITTER_FACTOR,
         EXPONENTIAL_DELAY_ATTEMPTS,
+        HEARTBEAT_INTERVAL,
+        HEARTBEAT_TIMEOUT,
+        JOBMANAGER_RPC_ADDRESS,
+        JOBMANAGER_RPC_PORT,
+        SLOT_REQUEST_TIMEOUT,
+        TASKMANAGER_DATA_PORT,
+        TASKMANAGER_HOST,
+        TASKMANAGER_REGISTRATION_TIMEOUT,
     );
     for option in known::all().filter(|option| option.verdict == Verdict::Honoured) {
         assert!(

@@ -394,8 +394,11 @@ impl World {
                 if self.receivers[index].ended {
                     break;
                 }
+                let at = |receiver: &Receiver| (receiver.rows.len(), receiver.checkpoint);
+                let before = at(&self.receivers[index]);
                 self.poll(index)?;
-                if self.receivers[index].gate.usage().0 == 0 {
+                // What it waits for may be on its way, also where a channel that is aligned holds rows.
+                if at(&self.receivers[index]) == before {
                     wait();
                 }
             }
