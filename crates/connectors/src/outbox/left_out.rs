@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rheos_runtime::metrics::operator::OperatorMetrics;
+use rheos_runtime::metrics::user::Counter;
 
 use crate::bad_records::BadRecords;
 use crate::error::ConnectorError;
@@ -19,6 +20,7 @@ pub(crate) fn refused(message: &str) -> String {
 pub(crate) struct LeftOut {
     skip: bool,
     count: u64,
+    errors: Counter,
     metrics: Arc<OperatorMetrics>,
 }
 
@@ -40,6 +42,7 @@ impl LeftOut {
         Ok(Self {
             skip: bad_records == BadRecords::Skip,
             count: 0,
+            errors: metrics.group().counter("numRecordsSendErrors"),
             metrics,
         })
     }
@@ -59,6 +62,7 @@ impl LeftOut {
         }
         self.count += 1;
         self.metrics.add_records_out_errors(1);
+        self.errors.inc_by(1);
         if self.count.is_power_of_two() {
             tracing::warn!(so_far = self.count, "bad record, {target}: {message}");
         }

@@ -6,8 +6,10 @@ use rheos_core::barrier::Barrier;
 use rheos_core::row::Writer as RowWriter;
 use rheos_core::time::Millis;
 use rheos_runtime::BoxError;
+use rheos_runtime::metrics::user::Counter;
 use rheos_runtime::sink::writer::{SinkWriter, WriterContext};
 
+use super::writer::counted;
 use super::{Delivery, Gather};
 use crate::bad_records::{BadRecordHandler, Direction};
 use crate::error::ConnectorError;
@@ -37,6 +39,10 @@ pub(crate) struct StagingWriter<G, E> {
     rows: usize,
     count: u64,
     epoch: E,
+    /// Rows of the epoch.
+    gathered: u64,
+    sent: Counter,
+    bytes_sent: Counter,
 }
 
 impl<G, E: Epoch> StagingWriter<G, E> {
@@ -54,6 +60,7 @@ impl<G, E: Epoch> StagingWriter<G, E> {
             context.metrics.clone(),
             context.clock.clone(),
         )?;
+        let metrics = context.metrics.group();
         Ok(Self {
             gather,
             delivery,
@@ -62,6 +69,9 @@ impl<G, E: Epoch> StagingWriter<G, E> {
             rows: 0,
             count: 0,
             epoch: E::default(),
+            gathered: 0,
+            sent: metrics.counter("numRecordsSend"),
+            bytes_sent: metrics.counter("numBytesSend"),
         })
     }
 }
@@ -75,7 +85,10 @@ where
     fn write(&mut self, row: T, _timestamp: Millis) -> Result<(), BoxError> {
         self.count += 1;
         match self.gather.put(&row) {
-            Ok(place) => self.rows = self.rows.max(place + 1),
+            Ok(place) => {
+                self.rows = self.rows.max(place + 1);
+                self.gathered += 1;
+            }
             Err(message) => {
                 let bytes = || {
                     let mut out = RowWriter::new();
@@ -104,6 +117,14 @@ where
             self.rows = 0;
         }
         let epoch = std::mem::take(&mut self.epoch);
-        Ok((!epoch.is_empty()).then(|| epoch.to_handle()))
+        if epoch.is_empty() {
+            return Ok(None);
+        }
+        let handle = epoch.to_handle();
+        // Handed over for good: the committer writes them, or says which it had to leave out.
+        self.sent
+            .inc_by(counted(std::mem::take(&mut self.gathered)));
+        self.bytes_sent.inc_by(counted(handle.len() as u64));
+        Ok(Some(handle))
     }
 }

@@ -139,7 +139,8 @@ impl<G, B: Send + 'static> BatchWriter<G, B> {
     }
 }
 
-fn counted(count: u64) -> i64 {
+/// As counters count.
+pub(super) fn counted(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
