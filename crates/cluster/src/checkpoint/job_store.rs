@@ -13,9 +13,10 @@ use rheos_runtime::checkpoint::restore::RestoredJob;
 
 use super::error::CheckpointError;
 use super::location::Location;
-use super::log::{CheckpointRecord, Ending, JobLog, Record};
+use super::log::{CheckpointRecord, Ending, JobLog, Record, SavepointRecord};
 use super::manifest::{Checkpoint, MANIFEST, Manifest};
 use super::memory::MemoryStorage;
+use super::savepoint::{SavepointTarget, UNFINISHED};
 use super::settings::CheckpointSettings;
 use super::storage::CheckpointStorage;
 use super::store_files::{SHARED, StoreFiles};
@@ -144,7 +145,7 @@ impl JobStore {
         clock: SharedClock,
     ) -> Result<Self, CheckpointError> {
         let log = JobLog::read(storage.clone())?;
-        let highest = log.checkpoints().map(|record| record.checkpoint).max();
+        let highest = log.highest();
         Ok(Self {
             storage,
             log,
@@ -154,7 +155,7 @@ impl JobStore {
             lineage: String::new(),
             origin: None,
             latest: None,
-            highest: highest.unwrap_or(0),
+            highest,
             owner: random(),
             doubtful: BTreeSet::new(),
             store_files: StoreFiles::default(),
@@ -194,6 +195,10 @@ impl JobStore {
         &self,
         resume: &Resume,
     ) -> Result<Option<(Arc<dyn CheckpointStorage>, String, u64)>, CheckpointError> {
+        if let (Resume::Latest, Some(savepoint)) = (resume, self.log.stopped_with()) {
+            let storage = Location::parse(&savepoint.location)?.open(&self.settings.s3)?;
+            return Ok(Some((storage, String::new(), savepoint.checkpoint)));
+        }
         let mut records = self.log.checkpoints();
         let record: Option<&CheckpointRecord> = match resume {
             Resume::Nothing => None,
@@ -222,6 +227,19 @@ impl JobStore {
     /// If what is to be resumed is not there, damaged, or does not fit the job: nothing has been
     /// touched then. What the storage says.
     pub fn begin(&mut self, resume: &Resume, graph: &JobGraph) -> Result<Start, CheckpointError> {
+        self.begin_if(resume, graph, |_| Ok(()))
+    }
+
+    /// As [`JobStore::begin`], if what is to be resumed suits the caller.
+    ///
+    /// # Errors
+    /// See [`JobStore::begin`], and what `check` says: nothing has been touched then.
+    pub fn begin_if(
+        &mut self,
+        resume: &Resume,
+        graph: &JobGraph,
+        check: impl Fn(&RestoredJob) -> Result<(), CheckpointError>,
+    ) -> Result<Start, CheckpointError> {
         if *resume == Resume::Latest && self.log.ending() == Some(Ending::Finished) {
             return Ok(Start::Finished);
         }
@@ -241,6 +259,7 @@ impl JobStore {
                 let mut checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
                 checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
                 let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
+                check(&restored)?;
                 let Manifest {
                     lineage,
                     checkpoint,
@@ -248,7 +267,11 @@ impl JobStore {
                     triggered_at,
                     ..
                 } = checkpoint.manifest;
-                begun.lineage = lineage;
+                // What is somebody's own may be gone on from several times, and while the job that took
+                // it went on: each has a history of its own, so that none meets another's fences.
+                if !matches!(resume, Resume::Folder(_)) {
+                    begun.lineage = lineage;
+                }
                 begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
                 begun.restored = Some(restored);
                 begun.from = Some(match resume {
@@ -408,6 +431,41 @@ impl JobStore {
                 tracing::warn!("what there is of checkpoint {checkpoint} stays: {error}");
             }
         }
+    }
+
+    /// Whether the log may say that a checkpoint or savepoint is complete, though the storage has not
+    /// answered that it does.
+    pub fn is_doubtful(&self, checkpoint: u64) -> bool {
+        self.doubtful.contains(&checkpoint)
+    }
+
+    /// A savepoint whose files are all written is complete: writes its manifest and record.
+    ///
+    /// # Errors
+    /// What the storages say; [`CheckpointError::Superseded`] if the job runs elsewhere by now.
+    pub fn complete_savepoint(
+        &mut self,
+        manifest: &Manifest,
+        target: &SavepointTarget,
+    ) -> Result<(), CheckpointError> {
+        let text = serde_json::to_vec_pretty(manifest).map_err(|error| {
+            CheckpointError::Setting(format!("the manifest can't be written: {error}"))
+        })?;
+        target.storage.put(MANIFEST, &text)?;
+        self.doubtful.insert(manifest.checkpoint);
+        self.log.append(Record::Savepoint(SavepointRecord {
+            checkpoint: manifest.checkpoint,
+            generation: self.generation,
+            location: target.location.clone(),
+            stops: target.stops,
+            completed_at: self.clock.wall_millis(),
+        }))?;
+        self.settle_doubts(manifest.checkpoint);
+        self.highest = self.highest.max(manifest.checkpoint);
+        if let Err(error) = target.storage.delete(UNFINISHED) {
+            tracing::warn!("{UNFINISHED} stays in a savepoint that is complete: {error}");
+        }
+        Ok(())
     }
 
     fn retire(&mut self) -> Result<(), CheckpointError> {
