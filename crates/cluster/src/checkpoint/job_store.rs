@@ -64,6 +64,24 @@ pub struct Begun {
     pub triggered_at: i64,
 }
 
+impl Begun {
+    /// That goes on from nothing.
+    fn new(generation: u64, lineage: String, next_checkpoint: u64) -> Self {
+        Self {
+            generation,
+            lineage,
+            next_checkpoint,
+            restored: None,
+            from: None,
+            run_millis: 0,
+            triggered_at: 0,
+        }
+    }
+}
+
+/// The storage, folder and number of what is to be resumed.
+type Chosen = (Arc<dyn CheckpointStorage>, String, u64);
+
 /// What there is to do about a job that is started.
 #[derive(Debug)]
 pub enum Start {
@@ -188,12 +206,7 @@ impl JobStore {
         }
     }
 
-    /// The storage, folder and number of what is to be resumed.
-    #[allow(clippy::type_complexity, reason = "used in one place")]
-    fn choose(
-        &self,
-        resume: &Resume,
-    ) -> Result<Option<(Arc<dyn CheckpointStorage>, String, u64)>, CheckpointError> {
+    fn choose(&self, resume: &Resume) -> Result<Option<Chosen>, CheckpointError> {
         let mut records = self.log.checkpoints();
         let record: Option<&CheckpointRecord> = match resume {
             Resume::Nothing => None,
@@ -218,81 +231,108 @@ impl JobStore {
 
     /// Begins the job's first generation in this process.
     ///
+    /// The job may still run elsewhere, and complete checkpoints and delete older ones meanwhile: then
+    /// it is chosen anew what to go on from.
+    ///
     /// # Errors
     /// If what is to be resumed is not there, damaged, or does not fit the job: nothing has been
-    /// touched then. What the storage says.
+    /// touched then, unless the job runs elsewhere and is quicker than its checkpoints can be read; it
+    /// ends there in that case. What the storage says.
     pub fn begin(&mut self, resume: &Resume, graph: &JobGraph) -> Result<Start, CheckpointError> {
-        if *resume == Resume::Latest && self.log.ending() == Some(Ending::Finished) {
-            return Ok(Start::Finished);
-        }
+        let mut outrun = 0;
         loop {
-            let mut begun = Begun {
-                generation: self.log.generation() + 1,
-                lineage: random(),
-                next_checkpoint: self.highest + 1,
-                restored: None,
-                from: None,
-                run_millis: 0,
-                triggered_at: 0,
-            };
-            let chosen = self.choose(resume)?;
-            if let Some((storage, folder, number)) = &chosen {
-                let older = self.older(*number);
-                let mut checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
-                checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
-                let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
-                let Manifest {
-                    lineage,
-                    checkpoint,
-                    run_millis,
-                    triggered_at,
-                    ..
-                } = checkpoint.manifest;
-                begun.lineage = lineage;
-                begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
-                begun.restored = Some(restored);
-                begun.from = Some(match resume {
-                    Resume::Folder(path) => RestoreFrom::Foreign(path.clone()),
-                    _ => RestoreFrom::Own(folder.clone()),
-                });
-                begun.run_millis = run_millis;
-                begun.triggered_at = triggered_at;
+            if *resume == Resume::Latest && self.log.ending() == Some(Ending::Finished) {
+                return Ok(Start::Finished);
             }
+            let highest = self.log.checkpoints().map(|record| record.checkpoint).max();
+            self.highest = self.highest.max(highest.unwrap_or(0));
+            let (begun, chosen) = match self.prepare(resume, graph) {
+                Err(CheckpointError::Damaged { .. }) if self.log.has_moved()? => {
+                    outrun += 1;
+                    if outrun > 2 {
+                        // Whoever is quicker than this can read is stopped first.
+                        self.fence()?;
+                    }
+                    continue;
+                }
+                prepared => prepared?,
+            };
             let from = chosen
                 .as_ref()
                 .map(|(storage, folder, _)| format!("{}/{folder}", storage.location()));
-            match self.append_generation(&begun, from) {
-                Ok(()) => {
+            match self.log.claim(&self.generation_record(&begun, from)) {
+                Ok(true) => {
+                    self.has_begun(&begun);
                     let origin = chosen.zip(begun.from.clone());
                     self.origin =
                         origin.map(|((storage, folder, _), from)| (storage, folder, from));
                     self.sweep()?;
                     return Ok(Start::Run(Box::new(begun)));
                 }
-                // Another was quicker; the next number is to be had.
-                Err(CheckpointError::Superseded { .. }) => {}
+                // Another was quicker; the next number is to be had, or there is a newer checkpoint.
+                Ok(false) | Err(CheckpointError::Superseded { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn append_generation(
-        &mut self,
-        begun: &Begun,
-        from: Option<String>,
-    ) -> Result<(), CheckpointError> {
-        self.log.append(Record::Generation {
+    /// Begins a generation that goes on from nothing, so that no other completes a checkpoint any more.
+    fn fence(&mut self) -> Result<(), CheckpointError> {
+        let none = Begun::new(self.log.generation() + 1, random(), self.highest + 1);
+        match self.log.claim(&self.generation_record(&none, None)) {
+            Ok(_) | Err(CheckpointError::Superseded { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the next generation would begin with.
+    fn prepare(
+        &self,
+        resume: &Resume,
+        graph: &JobGraph,
+    ) -> Result<(Begun, Option<Chosen>), CheckpointError> {
+        let mut begun = Begun::new(self.log.generation() + 1, random(), self.highest + 1);
+        let chosen = self.choose(resume)?;
+        if let Some((storage, folder, number)) = &chosen {
+            let older = self.older(*number);
+            let mut checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
+            checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
+            let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
+            let Manifest {
+                lineage,
+                checkpoint,
+                run_millis,
+                triggered_at,
+                ..
+            } = checkpoint.manifest;
+            begun.lineage = lineage;
+            begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
+            begun.restored = Some(restored);
+            begun.from = Some(match resume {
+                Resume::Folder(path) => RestoreFrom::Foreign(path.clone()),
+                _ => RestoreFrom::Own(folder.clone()),
+            });
+            begun.run_millis = run_millis;
+            begun.triggered_at = triggered_at;
+        }
+        Ok((begun, chosen))
+    }
+
+    fn generation_record(&self, begun: &Begun, from: Option<String>) -> Record {
+        Record::Generation {
             generation: begun.generation,
             owner: self.owner.clone(),
             lineage: begun.lineage.clone(),
             from,
             at: self.clock.wall_millis(),
-        })?;
+        }
+    }
+
+    fn has_begun(&mut self, begun: &Begun) {
         self.generation = begun.generation;
         self.doubtful.clear();
         self.store_files.begin(begun.generation);
         self.lineage.clone_from(&begun.lineage);
-        Ok(())
     }
 
     /// Begins the next generation, after a failure: from the newest complete checkpoint.
@@ -304,15 +344,7 @@ impl JobStore {
         graph: &JobGraph,
         next_checkpoint: u64,
     ) -> Result<Begun, CheckpointError> {
-        let mut begun = Begun {
-            generation: self.generation + 1,
-            lineage: self.lineage.clone(),
-            next_checkpoint,
-            restored: None,
-            from: None,
-            run_millis: 0,
-            triggered_at: 0,
-        };
+        let mut begun = Begun::new(self.generation + 1, self.lineage.clone(), next_checkpoint);
         let own = self.latest.clone().map(|folder| {
             let from = RestoreFrom::Own(folder.clone());
             (self.storage.clone(), folder, from)
@@ -328,7 +360,8 @@ impl JobStore {
             begun.triggered_at = checkpoint.manifest.triggered_at;
         }
         let from = source.map(|(storage, folder, _)| format!("{}/{folder}", storage.location()));
-        self.append_generation(&begun, from)?;
+        self.log.append(self.generation_record(&begun, from))?;
+        self.has_begun(&begun);
         Ok(begun)
     }
 
@@ -499,3 +532,6 @@ impl JobStore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,11 +180,15 @@ impl JobLog {
     /// another generation has begun.
     pub fn append(&mut self, record: Record) -> Result<(), CheckpointError> {
         let own = record.generation();
+        let newer = self.generation();
+        if newer > own {
+            return Err(CheckpointError::Superseded { own, newer });
+        }
         let text = serde_json::to_vec_pretty(&record).map_err(|error| {
             CheckpointError::Setting(format!("a record can't be written: {error}"))
         })?;
         loop {
-            let number = self.records.last().map_or(1, |(number, _)| number + 1);
+            let number = self.last().map_or(1, |number| number + 1);
             let unanswered = match self.storage.put_if_absent(&name_of(number), &text) {
                 Ok(true) => {
                     self.records.push((number, record));
@@ -212,6 +216,52 @@ impl JobLog {
         }
     }
 
+    /// Adds the record that begins a generation: whether this log was all there was before it. If others
+    /// have written meanwhile, it has been read anew, and what the generation goes on from may be gone.
+    ///
+    /// That a record's place is free does not say that it is the log's end: the record that was there
+    /// may have gone with its checkpoint. The last record is never deleted, so whoever has gone on behind
+    /// that place is seen afterwards; and nobody can go on behind the end but by a record in its place.
+    ///
+    /// # Errors
+    /// As [`JobLog::append`].
+    pub fn claim(&mut self, record: &Record) -> Result<bool, CheckpointError> {
+        let mut alone = true;
+        loop {
+            let known = self.records.len();
+            self.append(record.clone())?;
+            alone &= self.records.len() == known + 1;
+            let own = self.last().unwrap_or(0);
+            let names = self.storage.list(FOLDER)?;
+            if !names
+                .iter()
+                .filter_map(|name| number_of(name))
+                .any(|n| n > own)
+            {
+                return Ok(alone);
+            }
+            alone = false;
+            *self = Self::read(self.storage.clone())?;
+        }
+    }
+
+    /// Whether others have written since it was read; it is read anew then.
+    ///
+    /// # Errors
+    /// What the storage says, or a record that can't be read.
+    pub fn has_moved(&mut self) -> Result<bool, CheckpointError> {
+        let now = Self::read(self.storage.clone())?;
+        let moved = now.last() != self.last();
+        if moved {
+            *self = now;
+        }
+        Ok(moved)
+    }
+
+    fn last(&self) -> Option<u64> {
+        self.records.last().map(|(number, _)| *number)
+    }
+
     /// Deletes the records of checkpoints for which `gone` holds.
     ///
     /// # Errors
@@ -220,7 +270,7 @@ impl JobLog {
         &mut self,
         gone: impl Fn(&CheckpointRecord) -> bool,
     ) -> Result<(), CheckpointError> {
-        let last = self.records.last().map(|(number, _)| *number);
+        let last = self.last();
         let goes = |number: u64, record: &Record| {
             matches!(record, Record::Checkpoint(record) if gone(record)) && Some(number) != last
         };
