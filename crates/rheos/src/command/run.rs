@@ -118,27 +118,22 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         jobmanager: options.jobmanager,
         ..StartOptions::default()
     };
+    let handler = options.signals.then(SignalHandler::install).transpose()?;
     let job = start_with(&program, env.configuration(), start)?;
     let checkpointed = job.handle.control().takes_checkpoints();
-    let handler = options
-        .signals
-        .then(|| SignalHandler::install(job.handle.control()))
-        .transpose();
-    let monitor = handler.and_then(|handler| {
-        let refused = |error| ApiError::System {
-            what: "watching the job".to_owned(),
-            error,
-        };
-        let (metrics, clock) = (job.handle.metrics(), job.handle.clock());
-        let monitor = Monitor::start(options.display, metrics, clock, &OsSpawner);
-        Ok((handler, monitor.map_err(refused)?))
-    });
-    let (handler, monitor) = match monitor {
-        Ok(watched) => watched,
+    if let Some(handler) = &handler {
+        handler.started(job.handle.control());
+    }
+    let (metrics, clock) = (job.handle.metrics(), job.handle.clock());
+    let monitor = match Monitor::start(options.display, metrics, clock, &OsSpawner) {
+        Ok(monitor) => monitor,
         Err(error) => {
             job.handle.control().cancel();
             let _cancelled = job.wait();
-            return Err(error);
+            return Err(ApiError::System {
+                what: "watching the job".to_owned(),
+                error,
+            });
         }
     };
     let result = job.wait();

@@ -1,7 +1,7 @@
 //! SIGTERM and SIGINT: the first stops the job in good order, the second ends the process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rheos_cluster::embedded::JobControl;
 use rheos_core::spawn::{OsSpawner, Spawner};
@@ -16,21 +16,24 @@ pub(super) fn exit_status(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// Stops a job at a signal for as long as it lives.
+/// Stops a job at a signal for as long as it lives. It is there before the job is, so that a signal at
+/// any moment does what is said of it; one that comes before the job waits for it.
 pub(super) struct SignalHandler {
     received: Arc<AtomicI32>,
+    job: Arc<OnceLock<JobControl>>,
     handle: Handle,
 }
 
 impl SignalHandler {
-    /// Stops the job at the first signal, and ends the process at the second.
-    pub(super) fn install(control: JobControl) -> Result<Self, ApiError> {
+    /// Stops the job to come at the first signal, and ends the process at the second.
+    pub(super) fn install() -> Result<Self, ApiError> {
         let refused = |error| ApiError::System {
             what: "waiting for signals".to_owned(),
             error,
         };
         let received = Arc::new(AtomicI32::new(0));
-        let seen = received.clone();
+        let job = Arc::new(OnceLock::<JobControl>::new());
+        let (seen, known) = (received.clone(), job.clone());
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(refused)?;
         let handle = signals.handle();
         let body = move || {
@@ -42,22 +45,32 @@ impl SignalHandler {
                     // was a second signal.
                     signal_hook::low_level::exit(i32::from(exit_status(signal)));
                 }
-                let drain = !control.takes_checkpoints();
-                control.stop(drain);
-                let what = match drain {
-                    true => "the sources stop and the rest drains",
-                    false => "a last checkpoint is taken, to go on from",
-                };
-                tracing::info!(
-                    signal = name(signal),
-                    "{what}; a second signal ends at once"
-                );
+                match known.get() {
+                    Some(control) => stop(control, signal),
+                    None => tracing::info!(
+                        signal = name(signal),
+                        "the job is stopped once it has started; a second signal ends at once"
+                    ),
+                }
             }
         };
         OsSpawner
             .spawn("rheos-signals".to_owned(), Box::new(body))
             .map_err(refused)?;
-        Ok(Self { received, handle })
+        Ok(Self {
+            received,
+            job,
+            handle,
+        })
+    }
+
+    /// The job has started: a signal that came before stops it now.
+    pub(super) fn started(&self, control: JobControl) {
+        // Twice at worst, if a signal comes between the two lines: stopping again changes nothing.
+        let control = self.job.get_or_init(|| control);
+        if let Some(signal) = self.received() {
+            stop(control, signal);
+        }
     }
 
     /// The signal that stopped the job, if one did.
@@ -70,6 +83,19 @@ impl Drop for SignalHandler {
     fn drop(&mut self) {
         self.handle.close();
     }
+}
+
+fn stop(control: &JobControl, signal: i32) {
+    let drain = !control.takes_checkpoints();
+    control.stop(drain);
+    let what = match drain {
+        true => "the sources stop and the rest drains",
+        false => "a last checkpoint is taken, to go on from",
+    };
+    tracing::info!(
+        signal = name(signal),
+        "{what}; a second signal ends at once"
+    );
 }
 
 fn name(signal: i32) -> &'static str {
