@@ -118,8 +118,7 @@ impl<T: Row> SinkWriter<T> for MeasureWriter<T> {
 
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
         let now = self.clock.monotonic_micros() * 1000;
-        let (first, second) = rows.slices();
-        for row in first.iter().chain(second) {
+        for row in rows.rows() {
             self.take(row, now);
         }
         rows.skip_all();

@@ -27,8 +27,7 @@ impl<T: Row> SinkWriter<T> for BlackholeSink {
     }
 
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
-        drop(rows.drain(usize::MAX));
-        Ok(())
+        rows.each(usize::MAX, |_, _| Ok(()))
     }
 
     fn flush(&mut self, _end: bool) -> Result<(), BoxError> {

@@ -31,6 +31,7 @@ pub mod element;
 pub mod id;
 pub mod job_graph;
 pub mod key_group;
+pub mod queue;
 pub mod rng;
 pub mod row;
 pub mod spawn;

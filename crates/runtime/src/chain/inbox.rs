@@ -9,12 +9,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use rheos_core::element::{Batch, Control};
+use rheos_core::queue::Queue;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
 
 /// The rows an operator is offered. It may stop after any of them.
 #[derive(Debug)]
 pub struct Cursor<T> {
-    rows: VecDeque<T>,
+    rows: Queue<T>,
     timestamps: Vec<Millis>,
     hashes: Vec<u64>,
     /// Rows taken since the batch was put in.
@@ -26,7 +27,7 @@ pub struct Cursor<T> {
 impl<T> Default for Cursor<T> {
     fn default() -> Self {
         Self {
-            rows: VecDeque::new(),
+            rows: Queue::default(),
             timestamps: Vec::new(),
             hashes: Vec::new(),
             taken: 0,
@@ -60,34 +61,45 @@ impl<T> Cursor<T> {
         reason = "not an iterator: it borrows nothing"
     )]
     pub fn next(&mut self) -> Option<(T, Millis)> {
+        self.take_next(|row, timestamp| (row, timestamp))
+    }
+
+    /// Gives the next row, with its timestamp, to `take`; none when the slice is over. Faster than
+    /// [`Cursor::next`]: the row is moved once ([`Queue`] says why).
+    #[inline]
+    pub fn take_next<R>(&mut self, take: impl FnOnce(T, Millis) -> R) -> Option<R> {
         if self.allowed == 0 {
             return None;
         }
-        let row = self.rows.pop_front()?;
-        let timestamp = self
-            .timestamps
-            .get(self.taken)
-            .copied()
-            .unwrap_or(MIN_TIMESTAMP);
+        let timestamps = &self.timestamps;
+        let taken = self.taken;
+        let result = self.rows.take_first(|row| {
+            let timestamp = timestamps.get(taken).copied().unwrap_or(MIN_TIMESTAMP);
+            take(row, timestamp)
+        })?;
         self.taken += 1;
         self.allowed -= 1;
-        Some((row, timestamp))
+        Some(result)
     }
 
-    /// Takes the next `rows` rows of this slice, or as many as there are, with their timestamps.
+    /// Gives the next `rows` rows of this slice, or as many as there are, to `take`, with their
+    /// timestamps.
     ///
-    /// Faster than [`Cursor::next`] row by row: the loop has one end, known before it starts. Rows
-    /// that are not drawn are dropped.
+    /// # Errors
+    /// The first of `take`; the rows behind that one stay.
     #[inline]
-    pub fn drain(&mut self, rows: usize) -> impl Iterator<Item = (T, Millis)> + '_ {
-        let count = rows.min(self.allowed());
-        let timestamps = self
-            .timestamps
-            .get(self.taken..self.taken + count)
-            .unwrap_or(&[]);
-        self.taken += count;
-        self.allowed -= count;
-        self.rows.drain(..count).zip(timestamps.iter().copied())
+    pub fn each<E>(
+        &mut self,
+        rows: usize,
+        mut take: impl FnMut(T, Millis) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for _ in 0..rows.min(self.allowed()) {
+            match self.take_next(&mut take) {
+                Some(taken) => taken?,
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// The next row, left in place.
@@ -96,7 +108,7 @@ impl<T> Cursor<T> {
         if self.allowed == 0 {
             return None;
         }
-        let row = self.rows.front()?;
+        let row = self.rows.as_slice().first()?;
         Some((
             row,
             self.timestamps
@@ -106,9 +118,9 @@ impl<T> Cursor<T> {
         ))
     }
 
-    /// The rows of this slice, without taking them: two runs, as the memory lies.
-    pub fn slices(&self) -> (&[T], &[T]) {
-        self.rows.as_slices()
+    /// The rows that are left, without taking them.
+    pub fn rows(&self) -> &[T] {
+        self.rows.as_slice()
     }
 
     /// Hashes of the rows left, in order; empty if no keyed exchange was passed.
@@ -149,7 +161,7 @@ impl<T> Cursor<T> {
     /// Puts a batch in; what is left of the one before must have been taken.
     pub fn fill(&mut self, batch: Batch<T>) {
         debug_assert!(self.rows.is_empty());
-        self.rows = VecDeque::from(batch.rows);
+        self.rows = Queue::from(batch.rows);
         self.timestamps = batch.timestamps;
         self.hashes = batch.hashes;
         self.taken = 0;

@@ -33,10 +33,10 @@ where
             input.recycle(batch);
             return Ok(());
         }
-        for (row, timestamp) in input.drain(room) {
+        input.each(room, |row, timestamp| {
             buffer.push((self.0)(row)?, timestamp);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
@@ -118,12 +118,12 @@ where
         }
         let room = out.limit();
         let buffer = out.buffer();
-        for (row, timestamp) in input.drain(room) {
+        input.each(room, |row, timestamp| {
             if (self.predicate)(&row)? {
                 buffer.push(row, timestamp);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

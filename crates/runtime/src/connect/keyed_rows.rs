@@ -121,12 +121,15 @@ impl<K: Row> KeyedRows<K> {
                 if out.is_full() {
                     break;
                 }
-                let Some((row, timestamp)) = input.next() else {
-                    break;
-                };
                 self.backend.set_current(*slot, *hash);
-                let context = KeyedContext::new(operator, key, &self.timers, timestamp);
-                each(row, timestamp, &context, out)?;
+                let processed = input.take_next(|row, timestamp| {
+                    let context = KeyedContext::new(operator, key, &self.timers, timestamp);
+                    each(row, timestamp, &context, out)
+                });
+                match processed {
+                    Some(processed) => processed?,
+                    None => break,
+                }
             }
             self.backend.end_batch();
         }

@@ -21,11 +21,14 @@ pub(super) fn each_row<T: Row, Out: Row>(
     mut each: impl FnMut(T, &ProcessContext<'_>, &mut Collector<'_, Out>) -> Result<(), BoxError>,
 ) -> Result<(), BoxError> {
     while !out.is_full() {
-        let Some((row, timestamp)) = input.next() else {
-            break;
-        };
-        let context = ProcessContext::new(operator, timestamp);
-        each(row, &context, &mut Collector::new(out, timestamp))?;
+        let processed = input.take_next(|row, timestamp| {
+            let context = ProcessContext::new(operator, timestamp);
+            each(row, &context, &mut Collector::new(out, timestamp))
+        });
+        match processed {
+            Some(processed) => processed?,
+            None => break,
+        }
     }
     Ok(())
 }

@@ -18,10 +18,10 @@ fn map<In, Out: Row>(
 ) -> Result<(), BoxError> {
     let room = out.limit();
     let buffer = out.buffer();
-    for (row, timestamp) in input.drain(room) {
+    input.each(room, |row, timestamp| {
         buffer.push(function(row)?, timestamp);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 impl<First, Second, Out, F1, F2> TwoInputOperator<First, Second, Out> for CoMap<F1, F2>

@@ -233,10 +233,12 @@ impl<T: Row> ExchangeWriter<T> for ChannelWriter<T> {
             self.scatter(batch);
         } else {
             let timestamps = std::mem::take(&mut batch.timestamps);
-            for (row, timestamp) in batch.rows.drain(..).zip(timestamps.iter()) {
+            let mut times = timestamps.iter();
+            drain_each(&mut batch.rows, |row| {
+                let timestamp = times.next().copied().unwrap_or(MIN_TIMESTAMP);
                 let route = self.partitioner.route(&row, channels);
-                self.stage(route, row, *timestamp);
-            }
+                self.stage(route, row, timestamp);
+            });
             batch.timestamps = timestamps;
         }
         batch.clear();

@@ -127,10 +127,11 @@ where
             mut hashes,
         } = self.tagged.take_memory();
         hashes.extend(input.hashes().iter().take(count));
-        for (row, timestamp) in input.drain(count) {
+        input.each::<BoxError>(count, |row, timestamp| {
             rows.push(tag(row));
             timestamps.push(timestamp);
-        }
+            Ok(())
+        })?;
         self.tagged.fill(Batch {
             rows,
             timestamps,

@@ -40,13 +40,8 @@ impl<K: Row, T: Row> Keys<K, T> {
         keys.clear();
         hashes.clear();
         let wanted = input.allowed().min(RESOLVE);
-        let (first, second) = input.slices();
-        let head = first.get(..wanted.min(first.len())).unwrap_or(first);
-        (self.function)(head, keys);
-        if keys.len() < wanted {
-            let rest = wanted - keys.len();
-            (self.function)(second.get(..rest).unwrap_or(second), keys);
-        }
+        let rows = input.rows();
+        (self.function)(rows.get(..wanted).unwrap_or(rows), keys);
         match input.hashes().get(..keys.len()) {
             Some(known) if !known.is_empty() => hashes.extend_from_slice(known),
             _ => hashes.extend(keys.iter().map(Row::key_hash)),

@@ -31,12 +31,15 @@ impl<In: Row, Out: Row, F: ProcessFunction<In, Out>> Operator<In, Out> for Proce
         context: &OperatorContext,
     ) -> Result<(), BoxError> {
         while !out.is_full() {
-            let Some((row, timestamp)) = input.next() else {
-                break;
-            };
-            let context = ProcessContext::new(context, timestamp);
-            self.0
-                .process(row, &context, &mut Collector::new(out, timestamp))?;
+            let processed = input.take_next(|row, timestamp| {
+                let context = ProcessContext::new(context, timestamp);
+                self.0
+                    .process(row, &context, &mut Collector::new(out, timestamp))
+            });
+            match processed {
+                Some(processed) => processed?,
+                None => break,
+            }
         }
         Ok(())
     }
@@ -169,13 +172,16 @@ where
                 if out.is_full() {
                     break;
                 }
-                let Some((row, timestamp)) = input.next() else {
-                    break;
-                };
                 self.backend.set_current(*slot, *hash);
-                let context = KeyedContext::new(context, key, &self.timers, timestamp);
-                self.function
-                    .process(row, &context, &mut Collector::new(out, timestamp))?;
+                let processed = input.take_next(|row, timestamp| {
+                    let context = KeyedContext::new(context, key, &self.timers, timestamp);
+                    self.function
+                        .process(row, &context, &mut Collector::new(out, timestamp))
+                });
+                match processed {
+                    Some(processed) => processed?,
+                    None => break,
+                }
             }
             self.backend.end_batch();
         }

@@ -80,10 +80,7 @@ pub trait SinkWriter<T> {
     /// # Errors
     /// What ends the job.
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
-        for (row, timestamp) in rows.drain(usize::MAX) {
-            self.write(row, timestamp)?;
-        }
-        Ok(())
+        rows.each(usize::MAX, |row, timestamp| self.write(row, timestamp))
     }
 
     /// Whether it takes rows at the moment; if not, it raises the signal when it does. This is how

@@ -293,6 +293,54 @@ where
         }
     }
 
+    /// Adds a row of the key at `slot` to the pane at `place`.
+    #[inline]
+    fn add<Out: Row>(
+        &mut self,
+        row: T,
+        timestamp: Millis,
+        (hash, slot, place, keys): (Option<u64>, u32, usize, usize),
+        out: &mut Outputs<Out>,
+        context: &OperatorContext,
+    ) -> Result<(), BoxError>
+    where
+        F: WindowFunction<K, W, A::Out, Out>,
+    {
+        let ahead = self.ahead(hash, context);
+        let context = ahead.as_ref().unwrap_or(context);
+        let watermark = context.watermark;
+        let pane = self.panes.get_mut(place);
+        let is_open = |pane: &&mut Pane<A::Acc>| ahead.is_none() || pane.span.cleanup > watermark;
+        let Some(pane) = pane.filter(is_open) else {
+            // In a gap between windows a row is lost without being late.
+            if timestamp.saturating_add(self.parts.lateness) <= watermark {
+                self.parts.late.take(row, timestamp);
+            }
+            return Ok(());
+        };
+        if pane.frozen.is_some() {
+            self.write_before(place, slot);
+        }
+        let Some(pane) = self.panes.get_mut(place) else {
+            return Ok(());
+        };
+        match pane.cells.get_mut(slot) {
+            Some(accumulator) => self.parts.fold.add(accumulator, row),
+            None => {
+                self.refs.retain(slot);
+                if pane.frozen.is_none() {
+                    pane.cells.adapt(keys);
+                }
+                pane.cells.insert(slot, self.parts.fold.start(row), keys);
+            }
+        }
+        if pane.span.first_max <= watermark && self.parts.lateness > 0 {
+            let span = pane.span;
+            self.fire_late(span, slot, out, context)?;
+        }
+        Ok(())
+    }
+
     /// Emits the window at `start` for a key.
     fn emit<Out: Row>(
         &mut self,
@@ -424,41 +472,13 @@ where
                 if out.is_full() {
                     break;
                 }
-                let Some((row, timestamp)) = input.next() else {
-                    break;
-                };
-                let ahead = self.ahead(self.hash_buffer.get(at).copied(), context);
-                let context = ahead.as_ref().unwrap_or(context);
-                let watermark = context.watermark;
-                let pane = self.panes.get_mut(place);
-                let is_open =
-                    |pane: &&mut Pane<A::Acc>| ahead.is_none() || pane.span.cleanup > watermark;
-                let Some(pane) = pane.filter(is_open) else {
-                    // In a gap between windows a row is lost without being late.
-                    if timestamp.saturating_add(self.parts.lateness) <= watermark {
-                        self.parts.late.take(row, timestamp);
-                    }
-                    continue;
-                };
-                if pane.frozen.is_some() {
-                    self.write_before(place, slot);
-                }
-                let Some(pane) = self.panes.get_mut(place) else {
-                    continue;
-                };
-                match pane.cells.get_mut(slot) {
-                    Some(accumulator) => self.parts.fold.add(accumulator, row),
-                    None => {
-                        self.refs.retain(slot);
-                        if pane.frozen.is_none() {
-                            pane.cells.adapt(keys);
-                        }
-                        pane.cells.insert(slot, self.parts.fold.start(row), keys);
-                    }
-                }
-                if pane.span.first_max <= watermark && self.parts.lateness > 0 {
-                    let span = pane.span;
-                    self.fire_late(span, slot, out, context)?;
+                let hash = self.hash_buffer.get(at).copied();
+                let taken = input.take_next(|row, timestamp| {
+                    self.add(row, timestamp, (hash, slot, place, keys), out, context)
+                });
+                match taken {
+                    Some(taken) => taken?,
+                    None => break,
                 }
             }
             self.drop_over(DROP_SLICE);
