@@ -5,6 +5,7 @@
 
 mod config;
 mod dead_letters;
+mod savepoint;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ enum Command {
     Config(config::Command),
     /// Looks at messages that a job could not read, and sends them back.
     DeadLetters(Box<dead_letters::Command>),
+    /// Looks into savepoints, and compares one with a job.
+    Savepoint(Box<savepoint::Command>),
     /// Shows the version.
     Version,
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Config(command) => command.run(),
         Command::DeadLetters(command) => command.run(),
+        Command::Savepoint(command) => command.run(),
         Command::Version => {
             println!("rheos {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

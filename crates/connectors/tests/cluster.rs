@@ -11,7 +11,8 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
@@ -260,7 +261,13 @@ fn jobmanager(folder: &Path) -> (Process, String) {
     let process = Process::start(
         "the JobManager",
         folder,
-        &["jobmanager", "-D", "jobmanager.rpc.port=0"],
+        &[
+            "jobmanager",
+            "-D",
+            "jobmanager.rpc.port=0",
+            "-D",
+            "rest.port=0",
+        ],
     );
     let (_, line) = process.wait_for("waiting for TaskManagers at ");
     let address = line.split("waiting for TaskManagers at ").nth(1).unwrap();
@@ -314,6 +321,38 @@ fn find_number(value: &serde_json::Value, name: &str) -> Option<u64> {
     }
 }
 
+fn ask(address: &str, request: &str, body: &str) -> serde_json::Value {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
+}
+
+/// Over REST, by name, and the job goes on.
+fn savepoints_are_refused(jobmanager: &Process) {
+    let (_, line) = jobmanager.wait_for("REST at http://");
+    let address = line.split("REST at http://").nth(1).unwrap();
+    let address = address.split_whitespace().next().unwrap();
+    let jobs = ask(address, "GET /jobs/overview", "");
+    let id = jobs["jobs"][0]["jid"].as_str().unwrap();
+    let body = r#"{"target-directory": "/nowhere", "targetDirectory": "/nowhere"}"#;
+    for path in ["savepoints", "stop"] {
+        let answer = ask(address, &format!("POST /jobs/{id}/{path}"), body);
+        let error = answer["errors"][0].as_str().unwrap();
+        assert!(error.contains("on TaskManagers"), "{answer}");
+    }
+    let job = ask(address, &format!("GET /jobs/{id}"), "");
+    assert_eq!(job["state"], "RUNNING", "{job}");
+    assert_eq!(job["isStoppable"], false, "{job}");
+}
+
 /// Every line of the files that show; each window once, and the sums right.
 fn check(out: &Path) {
     let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
@@ -351,6 +390,7 @@ fn a_task_manager_that_is_killed_costs_nothing() {
     let mut third = taskmanager("the third", folder.path(), &port);
     jobmanager.wait_for_times(HAS_COME, 3);
     wait_for_checkpoints(folder.path(), 3, &jobmanager);
+    savepoints_are_refused(&jobmanager);
     first.signal("-KILL");
     let killed = Instant::now();
     jobmanager.wait_for("the job starts again");

@@ -1,5 +1,6 @@
 //! Runs a program in this process.
 
+use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use rheos_cluster::JobError;
 use rheos_cluster::checkpoint::job_store::{Begun, Start};
-use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Location, Resume};
+use rheos_cluster::checkpoint::{
+    CheckpointError, CheckpointSettings, JobStore, Location, Resume, fitting,
+};
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
 use rheos_cluster::memory::managed_memory;
 use rheos_cluster::remote::{Agents, RemoteCluster, RemoteSettings, TaskManager, WorkerEnd};
@@ -20,6 +23,8 @@ use rheos_core::config::options;
 use rheos_core::id::JobId;
 use rheos_core::rng::Rng;
 use rheos_core::spawn::{OsSpawner, SharedSpawner};
+use rheos_runtime::checkpoint::restore::RestoredJob;
+use rheos_runtime::deploy::declared::declared;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
@@ -29,6 +34,10 @@ use rheos_runtime::task::task::{NoListener, TaskListener};
 use rheos_state::store::settings::store_backend;
 
 use crate::error::ApiError;
+
+/// How long REST goes on answering for whoever has stopped the job with a savepoint and has not asked
+/// yet what has become of it.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// A job that runs in this process, by itself. Clones are handles on the same one; that none is left
 /// does not end it.
@@ -131,7 +140,8 @@ pub fn start_with(
         .map_err(refused)?;
     let clock = SystemClock::shared();
     let seed = clock.wall_millis() as u64;
-    let store = open_store(program, &configuration, start.resume, clock.clone())?;
+    let probe = probe_environment(&configuration, clock.clone(), Some(io.handle().clone()));
+    let store = open_store(program, &probe, start.resume, clock.clone())?;
     let afresh = store
         .as_ref()
         .is_none_or(|(_, begun)| begun.restored.is_none());
@@ -211,7 +221,12 @@ pub fn start_with(
         rest.add(handle.clone());
         // It answers as long as the job runs, whoever holds it.
         let held = rest.clone();
-        handle.at_end(move || drop(held));
+        let savepoints = handle.savepoints().clone();
+        handle.at_end(move || {
+            // Who has stopped it by REST asks there what has become of the savepoint.
+            savepoints.linger(LINGER);
+            drop(held);
+        });
     }
     handle.at_end(move || {
         drop(reporter);
@@ -334,13 +349,35 @@ pub fn work(
     Ok(end?)
 }
 
-/// What the job goes on from, if it takes checkpoints.
+/// Where operators are opened that are only asked what they declare.
+pub(crate) fn probe_environment(
+    configuration: &Configuration,
+    clock: SharedClock,
+    io: Option<tokio::runtime::Handle>,
+) -> TaskEnvironment {
+    TaskEnvironment {
+        clock,
+        io,
+        configuration: Arc::new(configuration.clone()),
+        batches: BatchLimits::default(),
+        windows: WindowLimits::default(),
+        listener: Arc::new(NoListener),
+        checkpointing: None,
+        stores: None,
+        seed: 0,
+        attempt: 0,
+    }
+}
+
+/// What the job goes on from, if it takes checkpoints. State that it declares as another type is found
+/// out here, before anything is touched.
 fn open_store(
     program: &Program,
-    configuration: &Configuration,
+    probe: &TaskEnvironment,
     resume: Resume,
     clock: SharedClock,
 ) -> Result<Option<(JobStore, Begun)>, ApiError> {
+    let configuration = probe.configuration.as_ref();
     let checkpoints = |error| ApiError::from(JobError::Checkpoint(error));
     let settings = CheckpointSettings::from_configuration(configuration).map_err(checkpoints)?;
     let path = configuration
@@ -364,7 +401,28 @@ fn open_store(
     };
     let name = &program.graph.name;
     let mut store = JobStore::open(name, settings, clock).map_err(checkpoints)?;
-    match store.begin(&resume, &program.graph).map_err(checkpoints)? {
+    let failed = RefCell::new(None);
+    let check = |restored: &RestoredJob| {
+        let keyed = |index: usize| {
+            let node = program.graph.operators.get(index);
+            let operator = node.and_then(|node| restored.operators.get(&node.id()));
+            let parts = operator.iter().flat_map(|operator| &operator.parts);
+            parts.flatten().any(|part| part.keyed.is_some())
+        };
+        match declared(program, probe, keyed) {
+            Ok(declared) => fitting::check(restored, &program.graph, &declared),
+            Err(error) => {
+                let text = error.to_string();
+                *failed.borrow_mut() = Some(error);
+                Err(CheckpointError::Setting(text))
+            }
+        }
+    };
+    let begun = store.begin_if(&resume, &program.graph, check);
+    if let Some(error) = failed.into_inner() {
+        return Err(JobError::Task(Box::new(error)).into());
+    }
+    match begun.map_err(checkpoints)? {
         Start::Finished => Err(ApiError::Finished {
             job: name.clone(),
             location: store.location(),

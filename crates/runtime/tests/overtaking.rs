@@ -266,6 +266,7 @@ proptest! {
         let mut new = exchange(new_senders, new_receivers, &partitioning);
         for (subtask, receiver) in (0u32..).zip(&mut new.receivers) {
             receiver.gate.restore(&OperatorRestore {
+                ignore_unclaimed: false,
                 checkpoint: CheckpointId(2),
                 subtask,
                 parallelism: new_receivers,

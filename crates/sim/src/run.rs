@@ -194,6 +194,7 @@ impl World {
             retained: scenario.retained,
             location: None,
             s3: S3Settings::default(),
+            savepoints: None,
             ignore_unclaimed: false,
         }
     }

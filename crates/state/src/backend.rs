@@ -30,6 +30,7 @@ use crate::descriptor::{
     StateKind, ValueStateDescriptor,
 };
 use crate::error::StateError;
+use crate::evolution::Migrate;
 use crate::image_writer::{IMAGE_SLICE, ImagePass};
 use crate::key_context::{KeyContext, Namespace, Place};
 use crate::key_directory::KeyDirectory;
@@ -42,6 +43,7 @@ use crate::ttl::StateTtlConfig;
 use crate::value::ValueState;
 use frozen::Freeze;
 pub use frozen::FrozenKey;
+pub use stored::IN_FILES;
 use stored::Stored;
 
 /// What there is to know about one state.
@@ -55,6 +57,8 @@ pub struct StateInfo {
     pub namespaced: bool,
     /// Whether its entries age.
     pub has_ttl: bool,
+    /// Whether it has a hook for what was written as another type.
+    pub migrates: bool,
     /// The schema of the map keys, for a map.
     pub map_key_schema: Option<Schema>,
     /// The schema of the values, elements or accumulators.
@@ -89,6 +93,8 @@ pub struct KeyedBackend<K> {
     /// What is kept of the store behind the states.
     stored: RefCell<Option<Box<Stored>>>,
     has_store: bool,
+    /// Whether states of a snapshot that are not declared are dropped.
+    drops_undeclared: bool,
 }
 
 impl<K> fmt::Debug for KeyedBackend<K> {
@@ -126,7 +132,17 @@ impl<K: Row> KeyedBackend<K> {
             attention: Cell::new(false),
             stored: RefCell::new(None),
             has_store: false,
+            drops_undeclared: false,
         }
+    }
+
+    /// Lets states and timers of a snapshot that are not declared be dropped, instead of refused.
+    pub fn drop_undeclared(&mut self, drops: bool) {
+        self.drops_undeclared = drops;
+    }
+
+    pub(crate) fn drops_undeclared(&self) -> bool {
+        self.drops_undeclared
     }
 
     /// Declares a value a key.
@@ -156,8 +172,13 @@ impl<K: Row> KeyedBackend<K> {
         d: &ValueStateDescriptor<V>,
         namespaced: bool,
     ) -> Result<ValueState<V>, StateError> {
-        self.register(&d.name, StateKind::Value, d.ttl.as_ref(), namespaced)
-            .map(ValueState)
+        self.register(
+            &d.name,
+            StateKind::Value,
+            (d.ttl.as_ref(), d.migrate.as_ref()),
+            namespaced,
+        )
+        .map(ValueState)
     }
 
     /// Declares a list a key.
@@ -165,8 +186,13 @@ impl<K: Row> KeyedBackend<K> {
     /// # Errors
     /// As [`KeyedBackend::value`].
     pub fn list<V: Row>(&mut self, d: &ListStateDescriptor<V>) -> Result<ListState<V>, StateError> {
-        self.register(&d.name, StateKind::List, d.ttl.as_ref(), false)
-            .map(ListState)
+        self.register(
+            &d.name,
+            StateKind::List,
+            (d.ttl.as_ref(), d.migrate.as_ref()),
+            false,
+        )
+        .map(ListState)
     }
 
     /// Declares a list a key and namespace.
@@ -177,8 +203,13 @@ impl<K: Row> KeyedBackend<K> {
         &mut self,
         d: &ListStateDescriptor<V>,
     ) -> Result<ListState<V>, StateError> {
-        self.register(&d.name, StateKind::List, d.ttl.as_ref(), true)
-            .map(ListState)
+        self.register(
+            &d.name,
+            StateKind::List,
+            (d.ttl.as_ref(), d.migrate.as_ref()),
+            true,
+        )
+        .map(ListState)
     }
 
     /// Declares a map a key.
@@ -208,8 +239,12 @@ impl<K: Row> KeyedBackend<K> {
         d: &MapStateDescriptor<MK, MV>,
         namespaced: bool,
     ) -> Result<MapState<MK, MV>, StateError> {
-        let (name, kind, ttl) = (&d.name, StateKind::Map, d.ttl.as_ref());
-        let maps = match ttl {
+        let (name, kind, ttl) = (
+            &d.name,
+            StateKind::Map,
+            (d.ttl.as_ref(), d.migrate.as_ref()),
+        );
+        let maps = match ttl.0 {
             None => self
                 .register(name, kind, ttl, namespaced)
                 .map(Maps::Ageless),
@@ -245,7 +280,12 @@ impl<K: Row> KeyedBackend<K> {
         d: &ReducingStateDescriptor<V>,
         namespaced: bool,
     ) -> Result<ReducingState<V>, StateError> {
-        let handle = self.register(&d.name, StateKind::Reducing, d.ttl.as_ref(), namespaced)?;
+        let handle = self.register(
+            &d.name,
+            StateKind::Reducing,
+            (d.ttl.as_ref(), d.migrate.as_ref()),
+            namespaced,
+        )?;
         Ok(ReducingState {
             handle,
             reduce: d.reduce.clone(),
@@ -279,7 +319,12 @@ impl<K: Row> KeyedBackend<K> {
         d: &AggregatingStateDescriptor<In, Acc, Out>,
         namespaced: bool,
     ) -> Result<AggregatingState<In, Acc, Out>, StateError> {
-        let handle = self.register(&d.name, StateKind::Aggregating, d.ttl.as_ref(), namespaced)?;
+        let handle = self.register(
+            &d.name,
+            StateKind::Aggregating,
+            (d.ttl.as_ref(), d.migrate.as_ref()),
+            namespaced,
+        )?;
         Ok(AggregatingState {
             handle,
             function: d.function.clone(),
@@ -290,7 +335,7 @@ impl<K: Row> KeyedBackend<K> {
         &mut self,
         name: &str,
         kind: StateKind,
-        ttl: Option<&StateTtlConfig>,
+        (ttl, migrate): (Option<&StateTtlConfig>, Option<&Migrate>),
         namespaced: bool,
     ) -> Result<Handle<E>, StateError> {
         if self
@@ -305,6 +350,7 @@ impl<K: Row> KeyedBackend<K> {
         let refs = Rc::clone(self.directory.refs());
         let hold = Rc::clone(&self.hold);
         let mut state = Registered::<E>::new(name, kind, ttl, namespaced, refs, hold)?;
+        state.migrate = migrate.cloned();
         if self.tracked {
             state.table.changes.start();
         }
@@ -529,6 +575,7 @@ impl<K: Row> KeyedBackend<K> {
                 kind: state.kind(),
                 namespaced: state.is_namespaced(),
                 has_ttl: state.ttl().is_some(),
+                migrates: state.migrate().is_some(),
                 map_key_schema,
                 value_schema,
                 keys: state.key_count(),

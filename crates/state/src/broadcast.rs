@@ -15,6 +15,7 @@ use rheos_core::row::Writer;
 
 use crate::descriptor::BroadcastStateDescriptor;
 use crate::error::StateError;
+use crate::image::text_of;
 use crate::registered::decode;
 use crate::snapshot::PieceError;
 
@@ -38,6 +39,9 @@ impl<K: Row, V> Entries<K, V> {
 /// A broadcast state without its types. Implemented by [`BroadcastState`], called by the operator's
 /// backend on the task's thread.
 pub(crate) trait BroadcastEntries {
+    /// The schema of a record of `key` and `value`, as Avro's JSON.
+    fn schema(&self) -> Result<String, StateError>;
+
     fn show(
         &self,
         out: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StateError>,
@@ -156,6 +160,10 @@ impl<K: Row, V: Row> BroadcastState<K, V> {
 }
 
 impl<K: Row, V: Row> BroadcastEntries for BroadcastState<K, V> {
+    fn schema(&self) -> Result<String, StateError> {
+        text_of(&self.0.borrow().name, "entry", &<(K, V)>::schema())
+    }
+
     fn show(
         &self,
         out: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StateError>,

@@ -5,7 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use rheos_core::Row;
+use rheos_core::row::Value;
+
 use crate::aggregating::AggregateFunction;
+use crate::evolution::{Migrate, migration};
 use crate::operator_state::Redistribution;
 use crate::ttl::StateTtlConfig;
 
@@ -45,7 +49,23 @@ impl fmt::Display for StateKind {
 
 /// What every keyed state's descriptor has.
 macro_rules! common {
-    ($type:ident < $($param:ident),+ >, $kind:expr) => {
+    ($type:ident < $($param:ident),+ >, $value:ident, $kind:expr) => {
+        impl<$($param),+> $type<$($param),+>
+        where
+            $value: Row,
+        {
+            /// Reads values that a snapshot has as another type than this one: `migrate` is given each as
+            /// it was written. Without it Avro's rules hold: a new field needs a default.
+            #[must_use]
+            pub fn migrate(
+                mut self,
+                migrate: impl Fn(&Value) -> Result<$value, String> + Send + Sync + 'static,
+            ) -> Self {
+                self.migrate = Some(migration(migrate));
+                self
+            }
+        }
+
         impl<$($param),+> $type<$($param),+> {
             /// Lets the entries age.
             #[must_use]
@@ -80,6 +100,7 @@ macro_rules! common {
 pub struct ValueStateDescriptor<V> {
     pub(crate) name: String,
     pub(crate) ttl: Option<StateTtlConfig>,
+    pub(crate) migrate: Option<Migrate>,
     of: PhantomData<fn() -> V>,
 }
 
@@ -89,6 +110,7 @@ impl<V> ValueStateDescriptor<V> {
         Self {
             name: name.into(),
             ttl: None,
+            migrate: None,
             of: PhantomData,
         }
     }
@@ -105,17 +127,19 @@ impl<V> Clone for ValueStateDescriptor<V> {
         Self {
             name: self.name.clone(),
             ttl: self.ttl.clone(),
+            migrate: self.migrate.clone(),
             of: PhantomData,
         }
     }
 }
 
-common!(ValueStateDescriptor<V>, StateKind::Value);
+common!(ValueStateDescriptor<V>, V, StateKind::Value);
 
 /// Declares a [`crate::ListState`].
 pub struct ListStateDescriptor<V> {
     pub(crate) name: String,
     pub(crate) ttl: Option<StateTtlConfig>,
+    pub(crate) migrate: Option<Migrate>,
     of: PhantomData<fn() -> V>,
 }
 
@@ -125,6 +149,7 @@ impl<V> ListStateDescriptor<V> {
         Self {
             name: name.into(),
             ttl: None,
+            migrate: None,
             of: PhantomData,
         }
     }
@@ -141,17 +166,19 @@ impl<V> Clone for ListStateDescriptor<V> {
         Self {
             name: self.name.clone(),
             ttl: self.ttl.clone(),
+            migrate: self.migrate.clone(),
             of: PhantomData,
         }
     }
 }
 
-common!(ListStateDescriptor<V>, StateKind::List);
+common!(ListStateDescriptor<V>, V, StateKind::List);
 
 /// Declares a [`crate::MapState`].
 pub struct MapStateDescriptor<MK, MV> {
     pub(crate) name: String,
     pub(crate) ttl: Option<StateTtlConfig>,
+    pub(crate) migrate: Option<Migrate>,
     of: PhantomData<fn() -> (MK, MV)>,
 }
 
@@ -161,6 +188,7 @@ impl<MK, MV> MapStateDescriptor<MK, MV> {
         Self {
             name: name.into(),
             ttl: None,
+            migrate: None,
             of: PhantomData,
         }
     }
@@ -177,12 +205,13 @@ impl<MK, MV> Clone for MapStateDescriptor<MK, MV> {
         Self {
             name: self.name.clone(),
             ttl: self.ttl.clone(),
+            migrate: self.migrate.clone(),
             of: PhantomData,
         }
     }
 }
 
-common!(MapStateDescriptor<MK, MV>, StateKind::Map);
+common!(MapStateDescriptor<MK, MV>, MV, StateKind::Map);
 
 /// How a value is reduced into the one that is there.
 pub(crate) type Reduce<V> = Arc<dyn Fn(&mut V, V) + Send + Sync>;
@@ -191,6 +220,7 @@ pub(crate) type Reduce<V> = Arc<dyn Fn(&mut V, V) + Send + Sync>;
 pub struct ReducingStateDescriptor<V> {
     pub(crate) name: String,
     pub(crate) ttl: Option<StateTtlConfig>,
+    pub(crate) migrate: Option<Migrate>,
     pub(crate) reduce: Reduce<V>,
 }
 
@@ -203,6 +233,7 @@ impl<V> ReducingStateDescriptor<V> {
         Self {
             name: name.into(),
             ttl: None,
+            migrate: None,
             reduce: Arc::new(reduce),
         }
     }
@@ -213,17 +244,19 @@ impl<V> Clone for ReducingStateDescriptor<V> {
         Self {
             name: self.name.clone(),
             ttl: self.ttl.clone(),
+            migrate: self.migrate.clone(),
             reduce: Arc::clone(&self.reduce),
         }
     }
 }
 
-common!(ReducingStateDescriptor<V>, StateKind::Reducing);
+common!(ReducingStateDescriptor<V>, V, StateKind::Reducing);
 
 /// Declares a [`crate::AggregatingState`].
 pub struct AggregatingStateDescriptor<In, Acc, Out> {
     pub(crate) name: String,
     pub(crate) ttl: Option<StateTtlConfig>,
+    pub(crate) migrate: Option<Migrate>,
     pub(crate) function: Arc<dyn AggregateFunction<In = In, Acc = Acc, Out = Out>>,
 }
 
@@ -236,6 +269,7 @@ impl<In, Acc, Out> AggregatingStateDescriptor<In, Acc, Out> {
         Self {
             name: name.into(),
             ttl: None,
+            migrate: None,
             function: Arc::new(function),
         }
     }
@@ -246,12 +280,13 @@ impl<In, Acc, Out> Clone for AggregatingStateDescriptor<In, Acc, Out> {
         Self {
             name: self.name.clone(),
             ttl: self.ttl.clone(),
+            migrate: self.migrate.clone(),
             function: Arc::clone(&self.function),
         }
     }
 }
 
-common!(AggregatingStateDescriptor<In, Acc, Out>, StateKind::Aggregating);
+common!(AggregatingStateDescriptor<In, Acc, Out>, Acc, StateKind::Aggregating);
 
 /// Declares a [`crate::BroadcastState`].
 pub struct BroadcastStateDescriptor<K, V> {

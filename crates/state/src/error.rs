@@ -48,8 +48,9 @@ pub enum StateError {
     /// Choose another snapshot, or give the state another name: it was written as another type.
     #[error(
         "state `{name}`: the snapshot's {part} was written as {written}, and the job declares \
-         {declared}: restore with the type that it was written as, or give the state another name \
-         and leave what is there unclaimed"
+         {declared}: {reason}; give a new field a default, give the state's descriptor a `migrate`, \
+         restore with the type that it was written as, or give the state another name and leave \
+         what is there unclaimed"
     )]
     OtherSchema {
         /// The state's name.
@@ -60,6 +61,17 @@ pub enum StateError {
         written: String,
         /// The schema that the job declares.
         declared: String,
+        /// Why the one can't be read as the other.
+        reason: String,
+    },
+
+    /// Mend the state's `migrate` hook: it refused a value.
+    #[error("state `{name}`: its migration refused a value of the snapshot: {reason}")]
+    Migration {
+        /// The state's name.
+        name: String,
+        /// What it said.
+        reason: String,
     },
 
     /// Choose another snapshot: an entry lacks what its kind of state needs.

@@ -25,6 +25,7 @@ use rheos_core::time::Millis;
 
 use crate::backend::KeyedBackend;
 use crate::error::StateError;
+use crate::evolution::Conversion;
 use crate::key_context::Namespace;
 use crate::registered::StateTable;
 use crate::snapshot::Piece;
@@ -80,6 +81,8 @@ pub struct OwnEntry<'a> {
     pub key_hash: u64,
     /// The namespace; 0 without.
     pub namespace: Namespace,
+    /// The schema that it was written under, as Avro's JSON.
+    pub schema: &'a str,
     /// The value's binary form.
     pub value: &'a [u8],
 }
@@ -187,6 +190,77 @@ impl KeyedImage {
     }
 }
 
+/// A record, as whoever looks into a savepoint sees it.
+#[derive(Debug, Clone, Copy)]
+pub enum ImageRecord<'a> {
+    /// An entry of the state of this number.
+    Entry {
+        /// The key group.
+        key_group: u32,
+        /// The key's binary form.
+        key: &'a [u8],
+        /// The state, by its place in the head.
+        state: usize,
+        /// The entry.
+        piece: Piece<'a>,
+    },
+    /// A timer of the service of this number.
+    Timer {
+        /// The key group.
+        key_group: u32,
+        /// The key's binary form.
+        key: &'a [u8],
+        /// The service, by its place in the head.
+        service: usize,
+        /// When it is due.
+        timestamp: Millis,
+        /// What it was registered under.
+        namespace: Namespace,
+    },
+}
+
+impl KeyedImage {
+    /// Shows every record.
+    ///
+    /// # Errors
+    /// If the body is damaged, or what `show` says.
+    pub fn records(
+        &self,
+        mut show: impl FnMut(ImageRecord<'_>) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut body = Reader::new(&self.body);
+        while !body.is_empty() {
+            let group = body.long().map_err(damaged)?;
+            let key_group = u32::try_from(group)
+                .map_err(|_| damaged(RowError::corrupt("a key group that there is not")))?;
+            let mut frame = Reader::new(body.bytes().map_err(damaged)?);
+            let mut key: &[u8] = &[];
+            while !frame.is_empty() {
+                show(match self.read(&mut frame)? {
+                    Record::Key(bytes) => {
+                        key = bytes;
+                        continue;
+                    }
+                    Record::Entry(state, piece) => ImageRecord::Entry {
+                        key_group,
+                        key,
+                        state,
+                        piece,
+                    },
+                    Record::Timer(service, timestamp, namespace) => ImageRecord::Timer {
+                        key_group,
+                        key,
+                        service,
+                        timestamp,
+                        namespace,
+                    },
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn damaged(source: RowError) -> StateError {
     StateError::Decode {
         name: "keyed state".to_owned(),
@@ -197,8 +271,10 @@ fn damaged(source: RowError) -> StateError {
 
 /// Where the records of a state of the snapshot go.
 enum Target {
-    Table(Rc<RefCell<dyn StateTable>>),
-    Own(String),
+    Table(Rc<RefCell<dyn StateTable>>, Conversion),
+    Own(String, String),
+    /// Nowhere: the job does not declare it, and what it does not claim may go.
+    Dropped,
 }
 
 impl<K: Row> KeyedBackend<K> {
@@ -236,22 +312,32 @@ impl<K: Row> KeyedBackend<K> {
                 match record {
                     Record::Key(_) => {}
                     Record::Entry(state, piece) => match targets.get(state) {
-                        Some(Target::Table(table)) => {
+                        Some(Target::Table(table, conversion)) => {
                             if stored {
                                 // It is not in the store yet.
                                 self.bring(&[slot]);
                                 table.borrow_mut().changes().note(slot);
                             }
-                            table.borrow_mut().restore(slot, &piece, now)?;
+                            let mut table = table.borrow_mut();
+                            let header = image.states.get(state);
+                            let name = header.map_or("", |header| header.name.as_str());
+                            let value = conversion
+                                .apply(name, piece.value, |how, value| table.resolve(how, value))?;
+                            let piece = Piece {
+                                value: &value,
+                                ..piece
+                            };
+                            table.restore(slot, &piece, now)?;
                         }
-                        Some(Target::Own(state)) => show(OwnEntry {
+                        Some(Target::Own(state, schema)) => show(OwnEntry {
                             state,
+                            schema,
                             slot,
                             key_hash,
                             namespace: piece.namespace.unwrap_or_default(),
                             value: piece.value,
                         })?,
-                        None => {}
+                        Some(Target::Dropped) | None => {}
                     },
                     Record::Timer(service, timestamp, namespace) => {
                         let service = services
@@ -278,7 +364,8 @@ impl<K: Row> KeyedBackend<K> {
         let mut targets = Vec::new();
         for header in &image.states {
             if own.contains(&header.name.as_str()) {
-                targets.push(Target::Own(header.name.clone()));
+                let schema = header.value_schema.clone();
+                targets.push(Target::Own(header.name.clone(), schema));
                 continue;
             }
             let found = self.tables().iter().find(|table| {
@@ -287,6 +374,10 @@ impl<K: Row> KeyedBackend<K> {
                     && table.kind().name() == header.kind
                     && table.is_namespaced() == header.namespaced
             });
+            if found.is_none() && self.drops_undeclared() {
+                targets.push(Target::Dropped);
+                continue;
+            }
             let Some(table) = found else {
                 return Err(StateError::UnknownState {
                     name: header.name.clone(),
@@ -294,11 +385,13 @@ impl<K: Row> KeyedBackend<K> {
                 });
             };
             let (map_key, value) = table.borrow().schemas();
-            same_schema(&header.name, "value", &header.value_schema, &value)?;
+            let migrate = table.borrow().migrate().cloned();
+            let conversion =
+                Conversion::of(&header.name, &header.value_schema, &value, migrate.as_ref())?;
             if let (Some(text), Some(schema)) = (&header.map_key_schema, &map_key) {
                 same_schema(&header.name, "map key", text, schema)?;
             }
-            targets.push(Target::Table(Rc::clone(table)));
+            targets.push(Target::Table(Rc::clone(table), conversion));
         }
         Ok(targets)
     }
@@ -347,5 +440,6 @@ pub fn same_schema(
         part,
         written: written.to_owned(),
         declared: text_of(name, part, declared)?,
+        reason: format!("a {part} does not change its type"),
     })
 }

@@ -42,6 +42,7 @@ pub mod broadcast;
 pub mod changes;
 pub mod descriptor;
 pub mod error;
+pub mod evolution;
 pub mod image;
 pub mod image_writer;
 pub mod key_context;
@@ -77,7 +78,7 @@ pub use descriptor::{
     OperatorListStateDescriptor, ReducingStateDescriptor, StateKind, ValueStateDescriptor,
 };
 pub use error::StateError;
-pub use image::{KeyedImage, OwnEntry, StateHeader, TimerHeader};
+pub use image::{ImageRecord, KeyedImage, OwnEntry, StateHeader, TimerHeader};
 pub use image_writer::ImageHead;
 pub use key_context::{KeyContext, Namespace};
 pub use key_directory::KeyDirectory;

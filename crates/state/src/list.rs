@@ -3,10 +3,11 @@
 use std::fmt;
 
 use rheos_core::Row;
-use rheos_core::row::Schema;
+use rheos_core::row::{Resolution, RowError, Schema};
 use rheos_core::time::Millis;
 
 use crate::error::StateError;
+use crate::evolution;
 use crate::key_context::Namespace;
 use crate::registered::{Handle, PieceSink, Pruned, Scratch, Shown, StateCell, decode};
 use crate::snapshot::{Piece, PieceError};
@@ -58,6 +59,10 @@ impl<V: Row> StateCell for ListCell<V> {
 
     fn schemas() -> (Option<Schema>, Schema) {
         (None, V::schema())
+    }
+
+    fn resolve(how: &Resolution, value: &[u8]) -> Result<Vec<u8>, RowError> {
+        evolution::resolve::<V>(how, value)
     }
 
     fn prune(&mut self, _updated: Millis, ttl: &Ttl, now: Millis) -> Pruned {

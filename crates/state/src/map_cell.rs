@@ -10,10 +10,11 @@
 //! type is `Millis` there and `()` elsewhere.
 
 use rheos_core::Row;
-use rheos_core::row::Schema;
+use rheos_core::row::{Resolution, RowError, Schema};
 use rheos_core::time::Millis;
 
 use crate::error::StateError;
+use crate::evolution;
 use crate::probe_index::{ProbeIndex, tag_of};
 use crate::quick_hash::quick_hash;
 use crate::registered::{PieceSink, Pruned, Scratch, Shown, StateCell, decode};
@@ -300,6 +301,10 @@ impl<MK: Row, MV: Row, S: Stamp> StateCell for MapCell<MK, MV, S> {
 
     fn schemas() -> (Option<Schema>, Schema) {
         (Some(MK::schema()), MV::schema())
+    }
+
+    fn resolve(how: &Resolution, value: &[u8]) -> Result<Vec<u8>, RowError> {
+        evolution::resolve::<MV>(how, value)
     }
 
     fn prune(&mut self, _updated: Millis, ttl: &Ttl, now: Millis) -> Pruned {

@@ -15,6 +15,7 @@ use rheos_core::row::Writer;
 use crate::broadcast::{BroadcastEntries, BroadcastState};
 use crate::descriptor::{BroadcastStateDescriptor, OperatorListStateDescriptor};
 use crate::error::StateError;
+use crate::image::text_of;
 use crate::registered::decode;
 use crate::snapshot::PieceError;
 
@@ -118,11 +119,16 @@ impl<V: Row> OperatorListState<V> {
 /// A list without its type. Implemented by [`OperatorListState`], called by the operator's backend
 /// on the task's thread.
 trait ListEntries {
+    fn schema(&self) -> Result<String, StateError>;
     fn show(&self, out: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError>;
     fn restore(&self, value: &[u8]) -> Result<(), StateError>;
 }
 
 impl<V: Row> ListEntries for OperatorListState<V> {
+    fn schema(&self) -> Result<String, StateError> {
+        text_of(&self.0.borrow().name, "element", &V::schema())
+    }
+
     fn show(&self, out: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let mut bytes = Writer::new();
         for item in &self.0.borrow().items {
@@ -234,6 +240,25 @@ impl OperatorBackend {
     /// The names of its states, in the order of declaration.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.states.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Its states in the order of declaration: name, how it is dealt out (none for a broadcast map), and
+    /// the schema of its elements as Avro's JSON; of a map that of a record of `key` and `value`.
+    ///
+    /// # Errors
+    /// If a type has no schema that can be written.
+    pub fn declared(&self) -> Result<Vec<(&str, Option<Redistribution>, String)>, StateError> {
+        let states = self.states.iter();
+        states
+            .map(|(name, state)| {
+                Ok(match state {
+                    State::List(redistribution, list) => {
+                        (name.as_str(), Some(*redistribution), list.schema()?)
+                    }
+                    State::Broadcast(map) => (name.as_str(), None, map.schema()?),
+                })
+            })
+            .collect()
     }
 
     /// Shows every element and entry once, by state, in order.

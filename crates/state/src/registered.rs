@@ -5,15 +5,17 @@
 //! (age, be shown to a snapshot, be taken back) is a [`StateCell`], implemented beside each handle.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 use rheos_core::Row;
-use rheos_core::row::{Reader, RowError, Schema, Writer};
+use rheos_core::row::{Reader, Resolution, RowError, Schema, Writer};
 use rheos_core::time::Millis;
 
 use crate::changes::{ChangeLog, Hold};
 use crate::descriptor::StateKind;
 use crate::error::StateError;
+use crate::evolution::Migrate;
 use crate::key_context::{KeyContext, Namespace, Place};
 use crate::slot_refs::SlotRefs;
 use crate::snapshot::{Piece, PieceError};
@@ -120,6 +122,9 @@ pub(crate) trait StateCell: Sized + 'static {
         ttl: Option<&Ttl>,
     ) -> Result<(), PieceError>;
 
+    /// Reads a value that was written under another schema, as one of its own, in the binary form.
+    fn resolve(how: &Resolution, value: &[u8]) -> Result<Vec<u8>, RowError>;
+
     /// Bytes of memory that it owns, estimated if it is large.
     fn owned_bytes(&self) -> usize;
 }
@@ -136,7 +141,6 @@ pub(crate) fn decode<V: Row>(part: &'static str, bytes: &[u8]) -> Result<V, Piec
 }
 
 /// One state of an operator.
-#[derive(Debug)]
 pub(crate) struct Registered<E> {
     pub(crate) name: String,
     kind: StateKind,
@@ -145,6 +149,17 @@ pub(crate) struct Registered<E> {
     hold: Rc<Hold>,
     /// The slot where the clean-up goes on.
     cursor: u32,
+    /// Reads what was written as another type.
+    pub(crate) migrate: Option<Migrate>,
+}
+
+impl<E> fmt::Debug for Registered<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<E: StateCell> Registered<E> {
@@ -165,6 +180,7 @@ impl<E: StateCell> Registered<E> {
             table: Table::new(refs, namespaced, timed),
             hold,
             cursor: 0,
+            migrate: None,
         })
     }
 
@@ -209,6 +225,10 @@ pub(crate) trait StateTable {
     fn kind(&self) -> StateKind;
     fn schemas(&self) -> (Option<Schema>, Schema);
     fn ttl(&self) -> Option<&Ttl>;
+    /// Its hook for what was written as another type.
+    fn migrate(&self) -> Option<&Migrate>;
+    /// See [`StateCell::resolve`].
+    fn resolve(&self, how: &Resolution, value: &[u8]) -> Result<Vec<u8>, RowError>;
     fn is_namespaced(&self) -> bool;
     /// Keys with something in this state.
     fn key_count(&self) -> usize;
@@ -252,6 +272,14 @@ impl<E: StateCell> StateTable for Registered<E> {
 
     fn ttl(&self) -> Option<&Ttl> {
         self.ttl.as_ref()
+    }
+
+    fn migrate(&self) -> Option<&Migrate> {
+        self.migrate.as_ref()
+    }
+
+    fn resolve(&self, how: &Resolution, value: &[u8]) -> Result<Vec<u8>, RowError> {
+        E::resolve(how, value)
     }
 
     fn is_namespaced(&self) -> bool {

@@ -4,10 +4,11 @@ use std::cell::RefMut;
 use std::fmt;
 
 use rheos_core::Row;
-use rheos_core::row::Schema;
+use rheos_core::row::{Resolution, RowError, Schema};
 use rheos_core::time::Millis;
 
 use crate::error::StateError;
+use crate::evolution;
 use crate::registered::{Handle, PieceSink, Pruned, Registered, Scratch, Shown, StateCell, decode};
 use crate::snapshot::{Piece, PieceError};
 use crate::ttl::Ttl;
@@ -18,6 +19,10 @@ impl<V: Row> StateCell for V {
 
     fn schemas() -> (Option<Schema>, Schema) {
         (None, V::schema())
+    }
+
+    fn resolve(how: &Resolution, value: &[u8]) -> Result<Vec<u8>, RowError> {
+        evolution::resolve::<V>(how, value)
     }
 
     fn prune(&mut self, updated: Millis, ttl: &Ttl, now: Millis) -> Pruned {

@@ -29,6 +29,8 @@ pub struct Pending {
     at_end: BTreeSet<usize>,
     /// The manifest is being written.
     closing: bool,
+    /// It is a savepoint.
+    pub savepoint: bool,
 }
 
 impl Pending {
@@ -58,6 +60,8 @@ pub struct Coordinator {
     next_trigger: i64,
     earliest: i64,
     failures: u32,
+    /// No checkpoint begins: a savepoint is to.
+    held: bool,
 }
 
 /// What a failed checkpoint means.
@@ -99,7 +103,35 @@ impl Coordinator {
             next_trigger: now + interval,
             earliest: now,
             failures: 0,
+            held: false,
         }
+    }
+
+    /// Whether checkpoints wait for a savepoint.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Whether a savepoint may begin; one that stops the job waits for all of its sources to come to
+    /// their end.
+    pub fn savepoint_is_due(&self, stops: bool) -> bool {
+        self.pending.is_empty() && (!stops || self.waits_for_last())
+    }
+
+    /// Whether there are sources to send a barrier into.
+    pub fn has_sources(&self) -> bool {
+        self.reading().next().is_some()
+    }
+
+    /// A savepoint that does not stop the job is complete, or has failed: nothing else changes.
+    pub fn savepoint_ended(&mut self, checkpoint: u64) -> bool {
+        self.pending.remove(&checkpoint).is_some()
+    }
+
+    /// Whether a number is that of a savepoint under way.
+    pub fn is_savepoint(&self, checkpoint: u64) -> bool {
+        let pending = self.pending.get(&checkpoint);
+        pending.is_some_and(|pending| pending.savepoint)
     }
 
     /// The number of the next checkpoint: never used before.
@@ -120,7 +152,7 @@ impl Coordinator {
 
     /// Whether a checkpoint is due.
     pub fn is_due(&self, now: i64) -> bool {
-        if self.reading().next().is_none() {
+        if self.held || self.reading().next().is_none() {
             return false;
         }
         if self.waits_for_last() && self.failures == 0 {
@@ -133,7 +165,9 @@ impl Coordinator {
     pub fn next_look(&self) -> i64 {
         let waiting = self.pending.values().filter(|pending| !pending.closing);
         let expiry = waiting.map(|pending| pending.triggered_micros.saturating_add(self.timeout));
-        let may_begin = self.pending.len() < self.max_concurrent && self.reading().next().is_some();
+        let may_begin = !self.held
+            && self.pending.len() < self.max_concurrent
+            && self.reading().next().is_some();
         let trigger = may_begin.then(|| self.next_trigger.max(self.earliest));
         expiry.chain(trigger).min().unwrap_or(i64::MAX)
     }
@@ -154,8 +188,20 @@ impl Coordinator {
                 written: BTreeMap::new(),
                 at_end: self.at_end.clone(),
                 closing: false,
+                savepoint: false,
             },
         );
+        checkpoint
+    }
+
+    /// Begins a savepoint.
+    pub fn begin_savepoint(&mut self, now: i64, wall_millis: i64) -> u64 {
+        let next_trigger = self.next_trigger;
+        let checkpoint = self.begin(now, wall_millis);
+        self.next_trigger = next_trigger;
+        if let Some(pending) = self.pending.get_mut(&checkpoint) {
+            pending.savepoint = true;
+        }
         checkpoint
     }
 

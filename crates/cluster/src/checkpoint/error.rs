@@ -77,6 +77,16 @@ pub enum CheckpointError {
         /// The operators, by uid.
         operators: String,
     },
+    /// The checkpoint holds state that the job declares as another type: nothing has been touched.
+    #[error("checkpoint {checkpoint}: {operator}: {error}")]
+    Misfit {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The operator.
+        operator: String,
+        /// What does not fit.
+        error: Box<rheos_state::StateError>,
+    },
     /// Another process runs the job now: this one has to end.
     #[error(
         "generation {newer} of the job has begun in another process; this one, generation {own}, \
@@ -111,7 +121,7 @@ pub enum CheckpointError {
         /// The task.
         task: String,
         /// What the store says.
-        error: rheos_state::StateError,
+        error: Box<rheos_state::StateError>,
     },
     /// A TaskManager can't write its part: see what it says.
     #[error("checkpoint {checkpoint}: {manager}: {message}")]

@@ -13,9 +13,10 @@ use rheos_runtime::checkpoint::restore::RestoredJob;
 
 use super::error::CheckpointError;
 use super::location::Location;
-use super::log::{CheckpointRecord, Ending, JobLog, Record};
+use super::log::{CheckpointRecord, Ending, JobLog, Record, SavepointRecord};
 use super::manifest::{Checkpoint, MANIFEST, Manifest};
 use super::memory::MemoryStorage;
+use super::savepoint::{SavepointTarget, UNFINISHED};
 use super::settings::CheckpointSettings;
 use super::storage::CheckpointStorage;
 use super::store_files::{SHARED, StoreFiles};
@@ -44,6 +45,9 @@ pub enum RestoreFrom {
     /// In this folder, of whatever job.
     Foreign(Location),
 }
+
+/// What a generation goes on from: the storage, the folder in it, and what others know that by.
+type Source = (Arc<dyn CheckpointStorage>, String, RestoreFrom);
 
 /// What a generation begins with.
 #[derive(Debug)]
@@ -79,9 +83,6 @@ impl Begun {
     }
 }
 
-/// The storage, folder and number of what is to be resumed.
-type Chosen = (Arc<dyn CheckpointStorage>, String, u64);
-
 /// What there is to do about a job that is started.
 #[derive(Debug)]
 pub enum Start {
@@ -101,9 +102,9 @@ pub struct JobStore {
     generation: u64,
     lineage: String,
     /// What it went on from when it was started, for restarts before its first checkpoint.
-    origin: Option<(Arc<dyn CheckpointStorage>, String, RestoreFrom)>,
-    /// The newest complete checkpoint of this process.
-    latest: Option<String>,
+    origin: Option<Source>,
+    /// The newest complete checkpoint of this process, or the savepoint that the job was to stop with.
+    latest: Option<Source>,
     highest: u64,
     /// Told from other processes by this.
     owner: String,
@@ -162,7 +163,7 @@ impl JobStore {
         clock: SharedClock,
     ) -> Result<Self, CheckpointError> {
         let log = JobLog::read(storage.clone())?;
-        let highest = log.checkpoints().map(|record| record.checkpoint).max();
+        let highest = log.highest();
         Ok(Self {
             storage,
             log,
@@ -172,7 +173,7 @@ impl JobStore {
             lineage: String::new(),
             origin: None,
             latest: None,
-            highest: highest.unwrap_or(0),
+            highest,
             owner: random(),
             doubtful: BTreeSet::new(),
             store_files: StoreFiles::default(),
@@ -206,7 +207,16 @@ impl JobStore {
         }
     }
 
-    fn choose(&self, resume: &Resume) -> Result<Option<Chosen>, CheckpointError> {
+    /// What is to be resumed, and its number.
+    fn choose(&self, resume: &Resume) -> Result<Option<(Source, u64)>, CheckpointError> {
+        let whole = |location: &Location, number| {
+            let storage = location.open(&self.settings.s3)?;
+            let from = RestoreFrom::Foreign(location.clone());
+            Ok(Some(((storage, String::new(), from), number)))
+        };
+        if let (Resume::Latest, Some(savepoint)) = (resume, self.log.stopped_with()) {
+            return whole(&Location::parse(&savepoint.location)?, savepoint.checkpoint);
+        }
         let mut records = self.log.checkpoints();
         let record: Option<&CheckpointRecord> = match resume {
             Resume::Nothing => None,
@@ -221,12 +231,13 @@ impl JobStore {
                     .rfind(|record| record.completed_at <= *time)
                     .ok_or_else(|| self.unknown("of that time or before"))?,
             ),
-            Resume::Folder(location) => {
-                let storage = location.open(&self.settings.s3)?;
-                return Ok(Some((storage, String::new(), 0)));
-            }
+            Resume::Folder(location) => return whole(location, 0),
         };
-        Ok(record.map(|record| (self.storage.clone(), record.path.clone(), record.checkpoint)))
+        Ok(record.map(|record| {
+            let from = RestoreFrom::Own(record.path.clone());
+            let source = (self.storage.clone(), record.path.clone(), from);
+            (source, record.checkpoint)
+        }))
     }
 
     /// Begins the job's first generation in this process.
@@ -239,14 +250,26 @@ impl JobStore {
     /// touched then, unless the job runs elsewhere and is quicker than its checkpoints can be read; it
     /// ends there in that case. What the storage says.
     pub fn begin(&mut self, resume: &Resume, graph: &JobGraph) -> Result<Start, CheckpointError> {
+        self.begin_if(resume, graph, |_| Ok(()))
+    }
+
+    /// As [`JobStore::begin`], if what is to be resumed suits the caller.
+    ///
+    /// # Errors
+    /// See [`JobStore::begin`], and what `check` says: nothing has been touched then.
+    pub fn begin_if(
+        &mut self,
+        resume: &Resume,
+        graph: &JobGraph,
+        check: impl Fn(&RestoredJob) -> Result<(), CheckpointError>,
+    ) -> Result<Start, CheckpointError> {
         let mut outrun = 0;
         loop {
             if *resume == Resume::Latest && self.log.ending() == Some(Ending::Finished) {
                 return Ok(Start::Finished);
             }
-            let highest = self.log.checkpoints().map(|record| record.checkpoint).max();
-            self.highest = self.highest.max(highest.unwrap_or(0));
-            let (begun, chosen) = match self.prepare(resume, graph) {
+            self.highest = self.highest.max(self.log.highest());
+            let (begun, chosen) = match self.prepare(resume, graph, &check) {
                 Err(CheckpointError::Damaged { .. }) if self.log.has_moved()? => {
                     outrun += 1;
                     if outrun > 2 {
@@ -263,9 +286,7 @@ impl JobStore {
             match self.log.claim(&self.generation_record(&begun, from)) {
                 Ok(true) => {
                     self.has_begun(&begun);
-                    let origin = chosen.zip(begun.from.clone());
-                    self.origin =
-                        origin.map(|((storage, folder, _), from)| (storage, folder, from));
+                    self.origin = chosen;
                     self.sweep()?;
                     return Ok(Start::Run(Box::new(begun)));
                 }
@@ -290,14 +311,16 @@ impl JobStore {
         &self,
         resume: &Resume,
         graph: &JobGraph,
-    ) -> Result<(Begun, Option<Chosen>), CheckpointError> {
+        check: impl Fn(&RestoredJob) -> Result<(), CheckpointError>,
+    ) -> Result<(Begun, Option<Source>), CheckpointError> {
         let mut begun = Begun::new(self.log.generation() + 1, random(), self.highest + 1);
         let chosen = self.choose(resume)?;
-        if let Some((storage, folder, number)) = &chosen {
+        if let Some(((storage, folder, from), number)) = &chosen {
             let older = self.older(*number);
             let mut checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
             checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
             let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
+            check(&restored)?;
             let Manifest {
                 lineage,
                 checkpoint,
@@ -305,17 +328,18 @@ impl JobStore {
                 triggered_at,
                 ..
             } = checkpoint.manifest;
-            begun.lineage = lineage;
+            // What is somebody's own may be gone on from several times, and while the job that took it
+            // went on: each has a history of its own, so that none meets another's fences.
+            if !matches!(resume, Resume::Folder(_)) {
+                begun.lineage = lineage;
+            }
             begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
             begun.restored = Some(restored);
-            begun.from = Some(match resume {
-                Resume::Folder(path) => RestoreFrom::Foreign(path.clone()),
-                _ => RestoreFrom::Own(folder.clone()),
-            });
+            begun.from = Some(from.clone());
             begun.run_millis = run_millis;
             begun.triggered_at = triggered_at;
         }
-        Ok((begun, chosen))
+        Ok((begun, chosen.map(|(source, _)| source)))
     }
 
     fn generation_record(&self, begun: &Begun, from: Option<String>) -> Record {
@@ -345,11 +369,7 @@ impl JobStore {
         next_checkpoint: u64,
     ) -> Result<Begun, CheckpointError> {
         let mut begun = Begun::new(self.generation + 1, self.lineage.clone(), next_checkpoint);
-        let own = self.latest.clone().map(|folder| {
-            let from = RestoreFrom::Own(folder.clone());
-            (self.storage.clone(), folder, from)
-        });
-        let source = own.or_else(|| self.origin.clone());
+        let source = self.latest.clone().or_else(|| self.origin.clone());
         if let Some((storage, folder, from)) = &source {
             begun.from = Some(from.clone());
             let mut checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
@@ -420,7 +440,8 @@ impl JobStore {
         }))?;
         self.settle_doubts(manifest.checkpoint);
         self.highest = self.highest.max(manifest.checkpoint);
-        self.latest = Some(path);
+        let from = RestoreFrom::Own(path.clone());
+        self.latest = Some((self.storage.clone(), path, from));
         if let Err(error) = self.retire().and_then(|()| self.sweep_stores()) {
             // It will be tried again with the next one.
             tracing::warn!("old checkpoints stay: {error}");
@@ -441,6 +462,46 @@ impl JobStore {
                 tracing::warn!("what there is of checkpoint {checkpoint} stays: {error}");
             }
         }
+    }
+
+    /// Whether the log may say that a checkpoint or savepoint is complete, though the storage has not
+    /// answered that it does.
+    pub fn is_doubtful(&self, checkpoint: u64) -> bool {
+        self.doubtful.contains(&checkpoint)
+    }
+
+    /// A savepoint whose files are all written is complete: writes its manifest and record.
+    ///
+    /// # Errors
+    /// What the storages say; [`CheckpointError::Superseded`] if the job runs elsewhere by now.
+    pub fn complete_savepoint(
+        &mut self,
+        manifest: &Manifest,
+        target: &SavepointTarget,
+    ) -> Result<(), CheckpointError> {
+        let text = serde_json::to_vec_pretty(manifest).map_err(|error| {
+            CheckpointError::Setting(format!("the manifest can't be written: {error}"))
+        })?;
+        target.storage.put(MANIFEST, &text)?;
+        self.doubtful.insert(manifest.checkpoint);
+        self.log.append(Record::Savepoint(SavepointRecord {
+            checkpoint: manifest.checkpoint,
+            generation: self.generation,
+            location: target.location.clone(),
+            stops: target.stops,
+            completed_at: self.clock.wall_millis(),
+        }))?;
+        self.settle_doubts(manifest.checkpoint);
+        self.highest = self.highest.max(manifest.checkpoint);
+        if target.stops {
+            // Sinks commit what is in it: a job that fails before it has ended goes on from here.
+            let from = RestoreFrom::Foreign(Location::parse(&target.location)?);
+            self.latest = Some((target.storage.clone(), String::new(), from));
+        }
+        if let Err(error) = target.storage.delete(UNFINISHED) {
+            tracing::warn!("{UNFINISHED} stays in a savepoint that is complete: {error}");
+        }
+        Ok(())
     }
 
     fn retire(&mut self) -> Result<(), CheckpointError> {

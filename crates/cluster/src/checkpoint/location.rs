@@ -71,6 +71,15 @@ impl Location {
         }
     }
 
+    /// The same place, whatever folder the process is in.
+    #[must_use]
+    pub fn absolute(self) -> Self {
+        match self {
+            Self::Folder(path) => Self::Folder(std::path::absolute(&path).unwrap_or(path)),
+            s3 @ Self::S3 { .. } => s3,
+        }
+    }
+
     /// The folder, if it is one.
     pub fn folder(&self) -> Option<&Path> {
         match self {

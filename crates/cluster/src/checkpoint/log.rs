@@ -35,6 +35,21 @@ pub struct CheckpointRecord {
     pub completed_at: i64,
 }
 
+/// A savepoint, and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavepointRecord {
+    /// Its number, among those of the checkpoints.
+    pub checkpoint: u64,
+    /// The generation that took it.
+    pub generation: u64,
+    /// Where it is.
+    pub location: String,
+    /// Whether the job stopped with it: then it is what the job goes on from.
+    pub stops: bool,
+    /// When it was complete, in milliseconds since the epoch.
+    pub completed_at: i64,
+}
+
 /// A record of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
@@ -54,6 +69,8 @@ pub enum Record {
     },
     /// A checkpoint is complete.
     Checkpoint(CheckpointRecord),
+    /// A savepoint is complete. It stays in the log when it is deleted: its number is not used again.
+    Savepoint(SavepointRecord),
     /// A generation ended in good order.
     Ended {
         /// Its number.
@@ -70,6 +87,7 @@ impl Record {
         match self {
             Self::Generation { generation, .. } | Self::Ended { generation, .. } => *generation,
             Self::Checkpoint(record) => record.generation,
+            Self::Savepoint(record) => record.generation,
         }
     }
 
@@ -155,6 +173,28 @@ impl JobLog {
             Record::Checkpoint(record) => Some(record),
             _ => None,
         })
+    }
+
+    /// The savepoints, the newest last.
+    pub fn savepoints(&self) -> impl DoubleEndedIterator<Item = &SavepointRecord> {
+        self.records.iter().filter_map(|(_, record)| match record {
+            Record::Savepoint(record) => Some(record),
+            _ => None,
+        })
+    }
+
+    /// The greatest number of a checkpoint or savepoint.
+    pub fn highest(&self) -> u64 {
+        let checkpoints = self.checkpoints().map(|record| record.checkpoint);
+        let savepoints = self.savepoints().map(|record| record.checkpoint);
+        checkpoints.chain(savepoints).max().unwrap_or(0)
+    }
+
+    /// The savepoint that the job stopped with, if nothing newer is complete.
+    pub fn stopped_with(&self) -> Option<&SavepointRecord> {
+        let last = self.savepoints().rfind(|record| record.stops)?;
+        let newest = self.checkpoints().map(|record| record.checkpoint).max();
+        (newest.unwrap_or(0) < last.checkpoint).then_some(last)
     }
 
     /// How the last generation ended; none if it did not, or not in good order.

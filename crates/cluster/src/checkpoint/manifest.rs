@@ -120,6 +120,9 @@ pub struct Manifest {
     pub lineage: String,
     /// When it was triggered, in milliseconds since the epoch.
     pub triggered_at: i64,
+    /// Whether it is a savepoint: whole, in canonical form, and of its own folder alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub savepoint: bool,
     /// How long the job had run by then, over all generations, in milliseconds.
     pub run_millis: i64,
     /// By operator.
@@ -239,11 +242,39 @@ impl Checkpoint {
         Ok(RestoredJob {
             checkpoint: CheckpointId(manifest.checkpoint),
             operators,
+            ignore_unclaimed,
         })
     }
 }
 
-fn join(folder: &str, name: &str) -> String {
+impl Checkpoint {
+    /// What the subtasks of an operator remember; none of one that had finished. Every byte is checked.
+    ///
+    /// # Errors
+    /// If a file is missing or not what was written.
+    pub fn parts(
+        &self,
+        operator: &OperatorManifest,
+    ) -> Result<Vec<Option<OperatorSnapshot>>, CheckpointError> {
+        let mut files = Files {
+            checkpoint: self,
+            older: None,
+            read: BTreeMap::new(),
+            same_job: false,
+            folder: None,
+        };
+        let subtasks = operator.subtasks.iter();
+        subtasks
+            .map(|subtask| match subtask {
+                Some(subtask) => files.snapshot(subtask).map(Some),
+                None => Ok(None),
+            })
+            .collect()
+    }
+}
+
+/// A file of a folder, which may be the storage's own.
+pub(super) fn join(folder: &str, name: &str) -> String {
     match folder {
         "" => name.to_owned(),
         folder => format!("{folder}/{name}"),

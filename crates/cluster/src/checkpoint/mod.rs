@@ -15,13 +15,16 @@
 //! | [`storage`], [`folder`], [`memory`], [`s3`] | where files lie |
 //! | [`log`] | the only truth about a job: its generations and complete checkpoints |
 //! | [`store_files`] | files of stores, which checkpoints share |
+//! | [`fitting`] | whether a job can read what a checkpoint holds |
 //! | [`manifest`] | what a checkpoint consists of, and reading it back |
 //! | [`job_store`] | a job's folder: whose it is, what to resume from |
+//! | [`savepoint`] | pictures that a person asks for |
 //! | [`writer`], [`task_files`] | the thread that writes, and the files of a task |
 //! | [`progress`] | what tasks ask while they write |
 
 pub mod coordinator;
 pub mod error;
+pub mod fitting;
 pub mod folder;
 pub mod job_store;
 pub mod location;
@@ -31,6 +34,7 @@ pub mod memory;
 pub mod progress;
 mod restore_folder;
 pub mod s3;
+pub mod savepoint;
 pub mod settings;
 pub mod storage;
 pub mod store_files;

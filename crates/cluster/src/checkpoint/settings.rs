@@ -7,8 +7,8 @@ use rheos_core::config::Configuration;
 use rheos_core::config::options::{
     CHECKPOINTING_ALIGNED_TIMEOUT, CHECKPOINTING_DIR, CHECKPOINTING_INTERVAL,
     CHECKPOINTING_MAX_CONCURRENT, CHECKPOINTING_MIN_PAUSE, CHECKPOINTING_NUM_RETAINED,
-    CHECKPOINTING_STORAGE, CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES,
-    CHECKPOINTING_UNALIGNED, RECOVERY_IGNORE_UNCLAIMED_STATE,
+    CHECKPOINTING_SAVEPOINT_DIR, CHECKPOINTING_STORAGE, CHECKPOINTING_TIMEOUT,
+    CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED, RECOVERY_IGNORE_UNCLAIMED_STATE,
 };
 
 use super::error::CheckpointError;
@@ -36,6 +36,8 @@ pub struct CheckpointSettings {
     pub location: Option<Location>,
     /// How object stores are reached.
     pub s3: S3Settings,
+    /// Where savepoints go that name no place themselves.
+    pub savepoints: Option<String>,
     /// Whether state of operators that the job doesn't have is dropped.
     pub ignore_unclaimed: bool,
 }
@@ -108,6 +110,9 @@ impl CheckpointSettings {
             retained: at_least_one(&CHECKPOINTING_NUM_RETAINED)?,
             location,
             s3: S3Settings::of(conf)?,
+            savepoints: conf
+                .get_set(&CHECKPOINTING_SAVEPOINT_DIR)
+                .map_err(setting)?,
             ignore_unclaimed: conf
                 .get(&RECOVERY_IGNORE_UNCLAIMED_STATE)
                 .map_err(setting)?,

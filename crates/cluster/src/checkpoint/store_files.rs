@@ -84,7 +84,7 @@ impl StoreFiles {
             let sealed = seal.seal().map_err(|error| CheckpointError::Store {
                 checkpoint,
                 task: name.to_owned(),
-                error,
+                error: Box::new(error),
             })?;
             let store = sealed.folder.parent().unwrap_or(&sealed.folder).to_owned();
             let mut manifest = StoreManifest::default();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rheos_core::id::OperatorId;
 
 use super::error::CheckpointError;
-use super::manifest::Part;
+use super::manifest::{Part, join};
 use super::storage::CheckpointStorage;
 
 /// A file is written when it has so many bytes.
@@ -79,7 +79,7 @@ impl TaskFiles {
     /// # Errors
     /// What the storage says.
     pub fn write(&mut self, storage: &dyn CheckpointStorage) -> Result<(), CheckpointError> {
-        storage.put(&format!("{}/{}", self.folder, self.file()), &self.buffer)?;
+        storage.put(&join(&self.folder, &self.file()), &self.buffer)?;
         self.files += 1;
         self.buffer.clear();
         Ok(())

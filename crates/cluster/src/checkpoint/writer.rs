@@ -12,8 +12,9 @@ use rheos_runtime::checkpoint::snapshot::{TaskCost, TaskSnapshot};
 
 use super::error::CheckpointError;
 use super::job_store::JobStore;
-use super::manifest::{Manifest, Part};
+use super::manifest::{MANIFEST, Manifest, Part, join};
 use super::progress::Piece;
+use super::savepoint::{Asked, SavepointTarget, UNFINISHED};
 use super::storage::CheckpointStorage;
 use super::store_files::StoreManifest;
 use super::task_files::TaskFiles;
@@ -78,6 +79,10 @@ pub enum Order {
     Close(Box<Manifest>, Vec<(usize, Vec<u8>)>),
     /// A checkpoint is not to be.
     Discard(u64),
+    /// To open the place of a savepoint, and to write something there.
+    Prepare(Asked),
+    /// A checkpoint is a savepoint, and goes there.
+    Aim(u64, SavepointTarget),
     /// To say when all orders before this one are carried out.
     Settle,
 }
@@ -90,6 +95,8 @@ pub enum Written {
     Complete(u64, u64),
     /// A checkpoint has failed.
     Failed(u64, CheckpointError),
+    /// The place of a savepoint is open, or can't be used.
+    Prepared(Asked, Result<SavepointTarget, CheckpointError>),
     /// The orders before [`Order::Settle`] are carried out.
     Settled,
 }
@@ -224,6 +231,8 @@ struct Writing {
     tell: Tell,
     /// Files of checkpoints that are being written, by checkpoint and task.
     files: BTreeMap<(u64, usize), TaskFiles>,
+    /// Where savepoints go.
+    targets: BTreeMap<u64, SavepointTarget>,
 }
 
 impl Writing {
@@ -233,6 +242,7 @@ impl Writing {
             clock,
             tell,
             files: BTreeMap::new(),
+            targets: BTreeMap::new(),
         }
     }
 
@@ -263,7 +273,12 @@ impl Writing {
             }
             Order::Close(mut manifest, enumerators) => {
                 let checkpoint = manifest.checkpoint;
-                let closed = close(&self.store, &mut manifest, &enumerators);
+                let target = self.targets.remove(&checkpoint);
+                let closed = close(&self.store, target.as_ref(), &mut manifest, &enumerators);
+                if let (Err(_), Some(target)) = (&closed, target) {
+                    // To be discarded.
+                    self.targets.insert(checkpoint, target);
+                }
                 (self.tell)(match closed {
                     Ok(()) => {
                         let bytes = manifest.tasks.iter().map(|task| task.bytes).sum();
@@ -273,9 +288,22 @@ impl Writing {
                 });
             }
             Order::Settle => (self.tell)(Written::Settled),
+            Order::Prepare(asked) => {
+                let opened = self.prepare(&asked);
+                (self.tell)(Written::Prepared(asked, opened));
+            }
+            Order::Aim(checkpoint, target) => {
+                self.targets.insert(checkpoint, target);
+            }
             Order::Discard(checkpoint) => {
                 self.files.retain(|(of, _), _| *of != checkpoint);
-                if let Err(error) = locked(&self.store).discard(checkpoint) {
+                let discarded = match self.targets.remove(&checkpoint) {
+                    // Its record may be in the log.
+                    Some(_) if locked(&self.store).is_doubtful(checkpoint) => Ok(()),
+                    Some(target) => empty(target.storage.as_ref()),
+                    None => locked(&self.store).discard(checkpoint),
+                };
+                if let Err(error) = discarded {
                     tracing::warn!("what there is of checkpoint {checkpoint} stays: {error}");
                 }
             }
@@ -288,9 +316,28 @@ impl Writing {
         task: usize,
     ) -> (Arc<dyn CheckpointStorage>, &mut TaskFiles) {
         let store = locked(&self.store);
+        let (storage, folder) = match self.targets.get(&checkpoint) {
+            Some(target) => (target.storage.clone(), String::new()),
+            None => (store.storage(), store.folder(checkpoint)),
+        };
         let files = self.files.entry((checkpoint, task));
-        let files = files.or_insert_with(|| TaskFiles::new(store.folder(checkpoint), task));
-        (store.storage(), files)
+        let files = files.or_insert_with(|| TaskFiles::new(folder, task));
+        (storage, files)
+    }
+
+    fn prepare(&self, asked: &Asked) -> Result<SavepointTarget, CheckpointError> {
+        let settings = locked(&self.store).settings().clone();
+        let storage = asked.location.open(&settings.s3)?;
+        let note = serde_json::json!({
+            "savepoint": "is being written, or was given up",
+            "trigger": asked.id,
+        });
+        storage.put(UNFINISHED, note.to_string().as_bytes())?;
+        Ok(SavepointTarget {
+            storage,
+            location: asked.location.to_string(),
+            stops: asked.stop.is_some(),
+        })
     }
 
     fn write_task(
@@ -306,7 +353,35 @@ impl Writing {
             error,
         };
         snapshot.settle().map_err(unwritable)?;
+        let savepoint = self.targets.contains_key(&checkpoint);
         let (storage, files) = self.files_of(checkpoint, task);
+        if savepoint {
+            for (operator, seal) in std::mem::take(&mut snapshot.stores) {
+                let mut failed = None;
+                let exported = seal.export(&mut |piece| {
+                    let added = files.add_piece(operator, &piece, storage.as_ref());
+                    added.map_err(|error| {
+                        let reason = error.to_string();
+                        failed = Some(error);
+                        rheos_state::StateError::Stopped {
+                            name: "keyed state".to_owned(),
+                            reason,
+                        }
+                    })
+                });
+                match (exported, failed) {
+                    (_, Some(error)) => return Err(error),
+                    (Err(error), None) => {
+                        return Err(CheckpointError::Store {
+                            checkpoint,
+                            task: name.to_owned(),
+                            error: Box::new(error),
+                        });
+                    }
+                    (Ok(()), None) => {}
+                }
+            }
+        }
         let mut operators = Vec::new();
         for (id, operator) in &snapshot.operators {
             let head = operator.to_bytes().map_err(unwritable)?;
@@ -322,6 +397,14 @@ impl Writing {
         files.write(storage.as_ref())?;
         let mut bytes = files.bytes();
         self.files.remove(&(checkpoint, task));
+        if savepoint {
+            return Ok(WrittenTask {
+                operators,
+                cost: snapshot.cost,
+                bytes,
+                written_micros: self.clock.monotonic_micros(),
+            });
+        }
         let mut store = locked(&self.store);
         let folder = store.folder(checkpoint);
         let files = store.store_files();
@@ -347,8 +430,18 @@ impl Writing {
     }
 }
 
+/// Deletes what there is of a savepoint that is not to be; the manifest first.
+fn empty(storage: &dyn CheckpointStorage) -> Result<(), CheckpointError> {
+    storage.delete(MANIFEST)?;
+    for name in storage.list("")? {
+        storage.delete(&name)?;
+    }
+    Ok(())
+}
+
 fn close(
     store: &Mutex<JobStore>,
+    target: Option<&SavepointTarget>,
     manifest: &mut Manifest,
     enumerators: &[(usize, Vec<u8>)],
 ) -> Result<(), CheckpointError> {
@@ -360,11 +453,15 @@ fn close(
             bytes.extend_from_slice(enumerator);
         }
     }
+    let (storage, folder) = match target {
+        Some(target) => (target.storage.clone(), String::new()),
+        None => (store.storage(), store.folder(manifest.checkpoint)),
+    };
     if !enumerators.is_empty() {
-        let folder = store.folder(manifest.checkpoint);
-        store
-            .storage()
-            .put(&format!("{folder}/{SOURCES}"), &bytes)?;
+        storage.put(&join(&folder, SOURCES), &bytes)?;
     }
-    store.complete(manifest)
+    match target {
+        Some(target) => store.complete_savepoint(manifest, target),
+        None => store.complete(manifest),
+    }
 }

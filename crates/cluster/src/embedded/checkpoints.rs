@@ -1,9 +1,9 @@
 //! The checkpoints of a running job: carries out what the coordinator decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rheos_core::barrier::{Barrier, SnapshotKind};
+use rheos_core::barrier::{Alignment, Barrier, SnapshotKind};
 use rheos_core::clock::SharedClock;
 use rheos_core::id::{CheckpointId, Generation, OperatorId};
 use rheos_core::job_graph::JobGraph;
@@ -20,10 +20,13 @@ use crate::checkpoint::manifest::{
     FORMAT, Manifest, OperatorManifest, SubtaskManifest, TaskManifest,
 };
 use crate::checkpoint::progress::Piece;
+use crate::checkpoint::savepoint::{Asked, SavepointTarget, Savepoints};
 use crate::checkpoint::writer::{CheckpointWriter, Order, Tell, Written};
 use crate::checkpoint::{CheckpointError, CheckpointSettings};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
+
+mod savepoints;
 
 /// See the [module](self).
 pub(super) struct Checkpoints {
@@ -48,6 +51,14 @@ pub(super) struct Checkpoints {
     stats: CheckpointStats,
     /// Where tasks ask which checkpoints are wanted.
     events: Arc<Events>,
+    /// What has been asked for, for those who ask.
+    savepoints: Arc<Savepoints>,
+    /// Savepoints whose place is open, in the order in which they were asked for.
+    asked: VecDeque<(Asked, SavepointTarget)>,
+    /// The savepoint under way.
+    savepoint: Option<(u64, Asked, SavepointTarget)>,
+    /// The sources are to be told to stop, with draining or without.
+    stop: Option<bool>,
 }
 
 fn lock(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
@@ -70,6 +81,7 @@ impl Checkpoints {
         clock: SharedClock,
         events: &Arc<Events>,
         stats: CheckpointStats,
+        savepoints: &Arc<Savepoints>,
     ) -> Result<Self, JobError> {
         let store = Arc::new(Mutex::new(store));
         let tell = told_to(events);
@@ -79,7 +91,8 @@ impl Checkpoints {
                 error,
             },
         )?;
-        Ok(Self::new(store, writer, begun, clock, events, stats))
+        let told = (events, savepoints);
+        Ok(Self::new(store, writer, begun, clock, told, stats))
     }
 
     /// Those of a job whose writer is stepped by whoever steps the job.
@@ -92,7 +105,9 @@ impl Checkpoints {
     ) -> Self {
         let store = Arc::new(Mutex::new(store));
         let writer = CheckpointWriter::stepped(store.clone(), clock.clone(), told_to(events));
-        Self::new(store, writer, begun, clock, events, stats)
+        // Nobody asks a job that is stepped.
+        let savepoints = Arc::new(Savepoints::new(String::new(), None, None));
+        Self::new(store, writer, begun, clock, (events, &savepoints), stats)
     }
 
     /// Lets a stepped writer carry out one order; whether there was one.
@@ -105,7 +120,7 @@ impl Checkpoints {
         writer: CheckpointWriter,
         begun: &Begun,
         clock: SharedClock,
-        events: &Arc<Events>,
+        (events, savepoints): (&Arc<Events>, &Arc<Savepoints>),
         stats: CheckpointStats,
     ) -> Self {
         stats.update(|_| {});
@@ -132,6 +147,10 @@ impl Checkpoints {
             enumerators: BTreeMap::new(),
             stats,
             events: events.clone(),
+            savepoints: savepoints.clone(),
+            asked: VecDeque::new(),
+            savepoint: None,
+            stop: None,
         }
     }
 
@@ -154,6 +173,7 @@ impl Checkpoints {
         self.began_micros = now;
         // What was under way in the attempt before came to nothing.
         self.count_failed(lost);
+        self.fail_savepoints();
         if begun.restored.is_some() {
             let wall = self.clock.wall_millis();
             self.stats.update(|counts| counts.restored_at = Some(wall));
@@ -193,19 +213,40 @@ impl Checkpoints {
             };
             return self.failed(checkpoint, error);
         }
+        if self.savepoint_is_due() {
+            return self.begin_savepoint(now, attempt);
+        }
         if !self.coordinator.is_due(now) {
             return None;
         }
+        let wall = self.trigger_time();
+        let checkpoint = self.coordinator.begin(now, wall);
+        let (kind, alignment) = (SnapshotKind::Checkpoint, self.settings.alignment());
+        self.send(checkpoint, wall, (kind, alignment), attempt)
+    }
+
+    /// When the next checkpoint is triggered, by the wall clock.
+    fn trigger_time(&mut self) -> i64 {
         let wall = self.clock.wall_millis().max(self.triggered_at + 1);
         self.triggered_at = wall;
-        let checkpoint = self.coordinator.begin(now, wall);
+        wall
+    }
+
+    /// Sends the barriers of a checkpoint that has begun.
+    fn send(
+        &mut self,
+        checkpoint: u64,
+        wall: i64,
+        (kind, alignment): (SnapshotKind, Alignment),
+        attempt: &Attempt,
+    ) -> Option<JobError> {
         self.count_failed(0);
         let barrier = Barrier {
             checkpoint: CheckpointId(checkpoint),
             generation: Generation(self.generation),
             triggered_at: wall,
-            kind: SnapshotKind::Checkpoint,
-            alignment: self.settings.alignment(),
+            kind,
+            alignment,
         };
         let mut enumerators = Vec::new();
         for source in &attempt.sources {
@@ -260,6 +301,7 @@ impl Checkpoints {
             | Event::Ended(..)
             | Event::Stop { .. }
             | Event::Cancel
+            | Event::Savepoint(_)
             | Event::Barrier(_)
             | Event::WantsSplit(..)
             | Event::Lost(..) => {}
@@ -330,6 +372,9 @@ impl Checkpoints {
                 let now = self.clock.monotonic_micros();
                 tracing::debug!(checkpoint, bytes, "checkpoint complete");
                 let triggered = self.coordinator.triggered_micros(checkpoint);
+                if self.savepoint_completed(checkpoint) {
+                    return None;
+                }
                 let given_up = self.coordinator.completed(checkpoint, now);
                 self.count_failed(given_up.len());
                 let last = CompletedCheckpoint {
@@ -351,6 +396,10 @@ impl Checkpoints {
                 None
             }
             Written::Failed(checkpoint, error) => self.failed(checkpoint, error),
+            Written::Prepared(asked, target) => {
+                self.prepared(asked, target);
+                None
+            }
             Written::Settled => None,
         }
     }
@@ -369,6 +418,7 @@ impl Checkpoints {
             generation: self.generation,
             lineage: self.lineage.clone(),
             triggered_at: pending.triggered_at,
+            savepoint: pending.savepoint,
             run_millis,
             operators: Vec::new(),
             tasks: Vec::new(),
@@ -401,6 +451,9 @@ impl Checkpoints {
         }
         self.enumerators.remove(&checkpoint);
         self.writer.order(Order::Discard(checkpoint));
+        if self.savepoint_failed(checkpoint, &error) {
+            return None;
+        }
         let now = self.clock.monotonic_micros();
         let under_way = self.coordinator.triggered_micros(checkpoint).is_some();
         let consequence = self.coordinator.failed(checkpoint, now);
@@ -420,6 +473,7 @@ impl Checkpoints {
         for checkpoint in self.coordinator.unfinished() {
             self.writer.order(Order::Discard(checkpoint));
         }
+        self.fail_savepoints();
         self.writer.order(Order::Settle);
     }
 

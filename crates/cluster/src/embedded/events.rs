@@ -12,6 +12,7 @@ use rheos_runtime::task::task::TaskListener;
 use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 
 use crate::checkpoint::progress::{Piece, Progress};
+use crate::checkpoint::savepoint::Asked;
 use crate::checkpoint::writer::Written;
 use crate::schedule::ExecutionState;
 
@@ -44,6 +45,8 @@ pub(crate) enum Event {
     },
     /// The job is to end at once.
     Cancel,
+    /// A savepoint is to be taken.
+    Savepoint(Asked),
     /// A barrier is to be sent into every source.
     Barrier(Barrier),
 }

@@ -10,6 +10,7 @@ use rheos_core::id::JobId;
 use rheos_core::job_graph::JobGraph;
 
 use super::events::{Event, Events};
+use crate::checkpoint::savepoint::{SavepointRequest, Savepoints};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::schedule::ExecutionGraph;
@@ -134,6 +135,7 @@ pub struct JobHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: JobMetrics,
     pub(super) checkpointed: bool,
+    pub(super) savepoints: Arc<Savepoints>,
 }
 
 impl fmt::Debug for JobHandle {
@@ -179,6 +181,27 @@ impl JobHandle {
             events: self.events.clone(),
             checkpointed: self.checkpointed,
         }
+    }
+
+    /// Asks for a savepoint, of a job that takes checkpoints; the request's trigger id, by which
+    /// [`JobHandle::savepoints`] says what becomes of it.
+    ///
+    /// # Errors
+    /// If the job takes no checkpoints, or no directory is named or configured.
+    pub fn savepoint(&self, request: SavepointRequest) -> Result<String, JobError> {
+        let asked = self.savepoints.ask(request)?;
+        let id = asked.id.clone();
+        if self.shared.has_ended() {
+            self.savepoints.failed(&id, "the job has ended");
+        } else {
+            self.events.push(Event::Savepoint(asked));
+        }
+        Ok(id)
+    }
+
+    /// The requests for savepoints.
+    pub fn savepoints(&self) -> &Arc<Savepoints> {
+        &self.savepoints
     }
 
     /// Sends a barrier into every source, of a job that takes no checkpoints.

@@ -20,6 +20,7 @@ use super::handle::{JobHandle, JobView, Shared};
 use super::master::JobMaster;
 use super::workers::{WorkerTask, Workers};
 use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom};
+use crate::checkpoint::savepoint::Savepoints;
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
@@ -96,6 +97,11 @@ pub(crate) trait Launch: Send {
     /// How long to wait for slots.
     fn patience(&self) -> Duration;
 
+    /// Why no savepoint can be taken of the tasks there; none if it can.
+    fn no_savepoints(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Starts an attempt.
     ///
     /// # Errors
@@ -164,12 +170,15 @@ impl EmbeddedCluster {
         let (attempt, metrics) = launcher.launch(&events, &start)?;
         execution.enter_all(ExecutionState::Deploying, clock.wall_millis());
         let checkpointed = store.is_some();
+        let settings = store.as_ref().map(|(store, _)| store.settings().clone());
+        let savepoints = Savepoints::new(id.to_string(), settings, launcher.no_savepoints());
+        let savepoints = Arc::new(savepoints);
         let checkpoints = match store {
             Some((store, begun)) => {
                 let (spawner, clock) = (&self.spawner, clock.clone());
                 let stats = metrics.checkpoints.clone();
                 let mut checkpoints =
-                    Checkpoints::start(store, &begun, spawner, clock, &events, stats)?;
+                    Checkpoints::start(store, &begun, spawner, clock, &events, stats, &savepoints)?;
                 checkpoints.attempt(&begun, &attempt);
                 Some(checkpoints)
             }
@@ -188,6 +197,7 @@ impl EmbeddedCluster {
             shared: shared.clone(),
             metrics: metrics.clone(),
             checkpointed,
+            savepoints: savepoints.clone(),
         };
         let master = JobMaster {
             clock,
@@ -201,6 +211,7 @@ impl EmbeddedCluster {
             started_micros,
             cancellation_timeout: self.cancellation_timeout,
             memory,
+            savepoints,
         };
         let span = tracing::info_span!("job", job = %program.graph.name, id = %id);
         let body = Box::new(move || {

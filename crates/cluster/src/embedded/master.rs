@@ -19,6 +19,7 @@ use super::handle::{JobReport, JobResult, Shared};
 use super::launch::{Launch, Start};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::log::Ending;
+use crate::checkpoint::savepoint::Savepoints;
 use crate::checkpoint::writer::Written;
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
@@ -43,6 +44,7 @@ pub(super) struct JobMaster {
     pub started_micros: i64,
     pub cancellation_timeout: Duration,
     pub memory: MemoryWatch,
+    pub savepoints: Arc<Savepoints>,
 }
 
 /// Tells those who wait, should the thread end by a panic.
@@ -83,6 +85,8 @@ impl JobMaster {
             self.attempt.join();
         }
         drop(self.checkpoints);
+        let error = result.as_ref().err().map(ToString::to_string);
+        self.savepoints.job_ended(error.as_deref());
         shared.end(result);
     }
 
@@ -302,7 +306,7 @@ impl JobMaster {
                 self.show_task(Some(index), state);
                 failure
             }
-            Event::Stop { .. } | Event::Cancel | Event::Barrier(_) => {
+            Event::Stop { .. } | Event::Cancel | Event::Barrier(_) | Event::Savepoint(_) => {
                 self.command(&event);
                 None
             }
@@ -314,7 +318,14 @@ impl JobMaster {
                 None
             }
             Event::Lost(tasks, reason) => self.lose(&tasks, &reason),
-            event => checkpoints?.take(event, &self.attempt),
+            event => {
+                let checkpoints = checkpoints?;
+                let failure = checkpoints.take(event, &self.attempt);
+                if let Some(drain) = checkpoints.take_stop() {
+                    self.command(&Event::Stop { drain });
+                }
+                failure
+            }
         }
     }
 
@@ -351,6 +362,13 @@ impl JobMaster {
                     self.show();
                 }
             }
+            Event::Savepoint(asked) => match &mut self.checkpoints {
+                Some(checkpoints) if self.lifecycle.is_running() => checkpoints.ask(asked.clone()),
+                _ => {
+                    let cause = format!("the job is {}", self.lifecycle.status());
+                    self.savepoints.failed(&asked.id, &cause);
+                }
+            },
             Event::Barrier(barrier) if self.lifecycle.is_running() => {
                 self.attempt.tell_sources(Command::Checkpoint(*barrier));
             }
@@ -367,6 +385,10 @@ impl JobMaster {
         loop {
             match self.events.next(TICK) {
                 Some(Event::Written(Written::Settled)) => return,
+                Some(Event::Written(Written::Prepared(asked, _))) => {
+                    let cause = "the job failed meanwhile: ask for another when it runs again";
+                    self.savepoints.failed(&asked.id, cause);
+                }
                 Some(event) => self.command(&event),
                 None => {}
             }

@@ -131,6 +131,14 @@ impl Launch for RemoteLauncher {
         self.slot_timeout
     }
 
+    fn no_savepoints(&self) -> Option<&'static str> {
+        Some(
+            "a job on TaskManagers takes no savepoints yet: those write to the job's own checkpoints \
+             alone. Go on from a retained checkpoint by its folder \
+             (execution.state-recovery.path), or run it in one process and take the savepoint there",
+        )
+    }
+
     fn launch(
         &self,
         events: &Arc<Events>,

@@ -32,7 +32,7 @@ pub(super) fn details(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
         "jid": job.id().to_string(),
         "application-id": job.id().to_string(),
         "name": job.graph().name,
-        "isStoppable": false,
+        "isStoppable": job.savepoints().are_taken(),
         "state": timeline.status().name(),
         "job-type": "STREAMING",
         "schedulerType": "Default",

@@ -22,6 +22,7 @@ mod openapi;
 mod plan;
 pub mod route;
 pub mod routes;
+mod savepoints;
 mod server;
 mod settings;
 mod state;

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Refusal};
 use super::route::{Asked, Handler, Route};
 use super::state::State;
-use super::{cluster, job, jobs, metrics, server, subtask, task_manager, vertex};
+use super::{cluster, job, jobs, metrics, savepoints, server, subtask, task_manager, vertex};
 use crate::http::Method;
 
 const fn get(path: &'static str, about: &'static str, handler: Handler) -> Route {
@@ -59,6 +59,11 @@ pub const ROUTES: &[Route] = &[
     get("/jobs/:jobid", "One job", job::details),
     Route { method: Method::PATCH, path: "/jobs/:jobid", query: &["mode"], accepted: true,
         about: "Cancels it", handler: job::terminate },
+    Route { method: Method::POST, path: "/jobs/:jobid/savepoints", query: &[], accepted: true,
+        about: "Takes a savepoint", handler: savepoints::trigger },
+    get("/jobs/:jobid/savepoints/:triggerid", "What has become of it", savepoints::status),
+    Route { method: Method::POST, path: "/jobs/:jobid/stop", query: &[], accepted: true,
+        about: "Stops it with a savepoint", handler: savepoints::stop },
     get("/jobs/:jobid/yarn-cancel", "Cancels it, for clients that can only GET", yarn_cancel),
     get("/jobs/:jobid/status", "What it is at", job::status),
     get("/jobs/:jobid/plan", "Its vertices and what feeds them", job::plan),
@@ -145,9 +150,6 @@ pub const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("GET", "/jobs/:jobid/checkpoints/config", LATER),
     ("GET", "/jobs/:jobid/checkpoints/details/:checkpointid", LATER),
     ("GET", "/jobs/:jobid/checkpoints/details/:checkpointid/subtasks/:vertexid", LATER),
-    ("POST", "/jobs/:jobid/savepoints", LATER),
-    ("GET", "/jobs/:jobid/savepoints/:triggerid", LATER),
-    ("POST", "/jobs/:jobid/stop", LATER),
     ("GET", "/jobs/:jobid/exceptions", LATER),
     ("POST", "/jobs/:jobid/checkpoints", LATER),
     ("GET", "/jobs/:jobid/checkpoints/:triggerid", LATER),

@@ -334,6 +334,13 @@ pub const CHECKPOINTING_DIR: ConfigOption<String> = ConfigOption::new(
 )
 .old_keys(&["state.checkpoints.dir", "state.backend.fs.checkpointdir"]);
 
+/// Where savepoints go that name no place themselves.
+pub const CHECKPOINTING_SAVEPOINT_DIR: ConfigOption<String> = ConfigOption::new(
+    "execution.checkpointing.savepoint-dir",
+    "Where savepoints go that name no place themselves.",
+)
+.old_keys(&["state.savepoints.dir", "savepoints.state.backend.fs.dir"]);
+
 /// Where checkpoints are kept: `jobmanager` (memory) or `filesystem`; unset means by whether there is
 /// a folder.
 pub const CHECKPOINTING_STORAGE: ConfigOption<String> = ConfigOption::new(

@@ -241,6 +241,7 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         CHECKPOINTING_ALIGNED_TIMEOUT,
         CHECKPOINTING_DIR,
         CHECKPOINTING_STORAGE,
+        CHECKPOINTING_SAVEPOINT_DIR,
         RECOVERY_PATH,
         S3_ENDPOINT,
         S3_ACCESS_KEY,

@@ -47,6 +47,17 @@ pub(super) struct Common {
         help_heading = "Rheos"
     )]
     pub resume: Option<String>,
+    /// Goes on from a savepoint, or a checkpoint's folder: a path or s3://BUCKET/PREFIX.
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "resume",
+        help_heading = "Rheos"
+    )]
+    pub from_savepoint: Option<String>,
+    /// Drops state that the job no longer has, instead of refusing it.
+    #[arg(long, help_heading = "Rheos")]
+    pub allow_non_restored_state: bool,
     /// Answers over HTTP while it runs, as Flink's REST does: on 127.0.0.1:8081, or as `rest.port` and
     /// its like say.
     #[arg(long, help_heading = "Rheos")]
@@ -71,7 +82,7 @@ pub(super) enum Command {
     Run,
     JobManager,
     TaskManager,
-    Plan { json: bool },
+    Plan { json: bool, states: bool },
 }
 
 fn with_flags<A: Args>(command: clap::Command) -> clap::Command {
@@ -84,6 +95,10 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
         .long("json")
         .action(clap::ArgAction::SetTrue)
         .help("The JobGraph as JSON");
+    let states = clap::Arg::new("states")
+        .long("states")
+        .action(clap::ArgAction::SetTrue)
+        .help("The states that operators declare, for which these are opened; as JSON with --json");
     let run = with_flags::<A>(clap::Command::new("run"))
         .about("Runs the job in this process (the default)");
     let jobmanager = with_flags::<A>(clap::Command::new("jobmanager")).about(
@@ -93,7 +108,8 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
     let taskmanager = with_flags::<A>(clap::Command::new("taskmanager")).about(
         "Runs tasks of the job for its JobManager; with the same flags and configuration as that",
     );
-    let plan = with_flags::<A>(clap::Command::new("plan").arg(json)).about("Shows what would run");
+    let plan = with_flags::<A>(clap::Command::new("plan").arg(json).arg(states))
+        .about("Shows what would run");
     let name = std::env::args()
         .next()
         .and_then(|path| path.rsplit('/').next().map(str::to_owned))
@@ -111,6 +127,7 @@ pub(super) fn parse<A: Args>() -> Result<(Command, Common, A), clap::Error> {
         Some(("plan", matches)) => (
             Command::Plan {
                 json: matches.get_flag("json"),
+                states: matches.get_flag("states"),
             },
             matches,
         ),

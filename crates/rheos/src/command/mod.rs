@@ -17,6 +17,7 @@ mod plan;
 mod resume;
 mod run;
 mod signals;
+mod states;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ use rheos_runtime::BoxError;
 pub use plan::draw;
 pub use resume::time_in_utc;
 pub use run::{Finished, RunOptions, run_job};
+pub use states::{OperatorStates, StateOfPlan, StatesOfPlan};
 
 use crate::env::StreamEnv;
 
@@ -76,10 +78,14 @@ where
     };
     let logs = logging::install(common.log_format, common.verbose);
     let result = run::configuration(&common).and_then(|configuration| match command {
-        arguments::Command::Plan { json } => plan::print(configuration, &common, json, |env| {
-            describe(env, own).map(|_| ())
-        })
-        .map(|()| ExitCode::SUCCESS),
+        arguments::Command::Plan { json, states } => {
+            let describe = |env: &StreamEnv| describe(env, own).map(|_| ());
+            let printed = match states {
+                true => states::print(configuration, &common, json, describe),
+                false => plan::print(configuration, &common, json, describe),
+            };
+            printed.map(|()| ExitCode::SUCCESS)
+        }
         arguments::Command::TaskManager => {
             run::work(configuration, &common, |env| describe(env, own).map(|_| ()))
         }

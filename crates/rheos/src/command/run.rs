@@ -44,6 +44,12 @@ pub(super) fn configuration(common: &Common) -> Result<Configuration, BoxError> 
             configuration.set(options::CHECKPOINTING_INTERVAL.key, "10 s");
         }
     }
+    if let Some(path) = &common.from_savepoint {
+        configuration.set(options::RECOVERY_PATH.key, path);
+    }
+    if common.allow_non_restored_state {
+        configuration.set(options::RECOVERY_IGNORE_UNCLAIMED_STATE.key, true);
+    }
     let review = configuration.check()?;
     for (level, line) in review.lines() {
         match level {

@@ -485,6 +485,7 @@ impl TestJob {
         let operators = operators.into_iter();
         self.begun = Some(TestCheckpoint {
             job: RestoredJob {
+                ignore_unclaimed: false,
                 checkpoint,
                 operators: operators.map(|(id, kept)| (id, Arc::new(kept))).collect(),
             },
@@ -539,6 +540,7 @@ impl TestJob {
         let operators = operators.into_iter();
         Ok(TestCheckpoint {
             job: RestoredJob {
+                ignore_unclaimed: false,
                 checkpoint: job.checkpoint,
                 operators: operators.map(|(id, kept)| (id, Arc::new(kept))).collect(),
             },

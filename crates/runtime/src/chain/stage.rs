@@ -140,6 +140,10 @@ pub trait Stage {
     fn ended(&self) -> bool {
         self.context().ended
     }
+    /// How much is in each of its operator's states.
+    fn states(&self) -> Vec<StateSize> {
+        Vec::new()
+    }
     /// The task ends.
     fn close(&mut self);
 }
@@ -541,6 +545,10 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     }
 
     fn mail(&mut self, _mail: Mail) {}
+
+    fn states(&self) -> Vec<StateSize> {
+        self.operator.states()
+    }
 
     fn close(&mut self) {
         self.operator.close();

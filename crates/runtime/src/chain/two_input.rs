@@ -20,6 +20,7 @@ use super::stage::{Stage, StageContext};
 use crate::checkpoint::restore::OperatorRestore;
 use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
+use crate::metrics::states::StateSize;
 use crate::task::mailbox::Mail;
 use crate::time::combined::CombinedWatermarkStatus;
 
@@ -324,6 +325,10 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
     }
 
     fn mail(&mut self, _mail: Mail) {}
+
+    fn states(&self) -> Vec<StateSize> {
+        self.operator.states()
+    }
 
     fn close(&mut self) {
         self.operator.close();

@@ -59,6 +59,8 @@ pub struct RestoredJob {
     pub checkpoint: CheckpointId,
     /// By operator.
     pub operators: BTreeMap<OperatorId, Arc<RestoredOperator>>,
+    /// Whether states that operators no longer declare are dropped, and not refused.
+    pub ignore_unclaimed: bool,
 }
 
 impl RestoredJob {
@@ -75,6 +77,7 @@ impl RestoredJob {
             subtask,
             parallelism,
             operator,
+            ignore_unclaimed: self.ignore_unclaimed,
         })
     }
 }
@@ -90,6 +93,8 @@ pub struct OperatorRestore {
     pub parallelism: u32,
     /// What there was.
     pub operator: Arc<RestoredOperator>,
+    /// Whether states that the operator no longer declares are dropped, and not refused.
+    pub ignore_unclaimed: bool,
 }
 
 impl OperatorRestore {
@@ -273,15 +278,25 @@ impl OperatorRestore {
             .flat_map(|part| &part.lists)
         {
             let in_flight = input_of(&list.name).is_some();
-            if !in_flight && !known.contains(&list.name.as_str()) {
+            if !in_flight && !self.ignore_unclaimed && !known.contains(&list.name.as_str()) {
                 return Err(StateError::UnknownState {
                     name: list.name.clone(),
                     kind: "operator state".to_owned(),
                 });
             }
         }
-        for name in known {
-            for (_, entry) in self.entries(name) {
+        for (name, _, declared) in backend.declared()? {
+            for (written, entry) in self.entries(name) {
+                // Older checkpoints don't say.
+                if !written.is_empty() && written != declared {
+                    return Err(StateError::OtherSchema {
+                        name: name.to_owned(),
+                        part: "element",
+                        written,
+                        declared,
+                        reason: "state without a key does not change its type".to_owned(),
+                    });
+                }
                 backend.restore(&OperatorEntry {
                     state: name,
                     redistribution: None,
@@ -304,7 +319,14 @@ impl OperatorRestore {
         own: &[&str],
         mut show: impl FnMut(OwnEntry<'_>) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
-        backend.restore_store(&self.origins())?;
+        backend.drop_undeclared(self.ignore_unclaimed);
+        let origins = self.origins();
+        backend.restore_store(&origins)?;
+        let image = self.operator.parts.iter().flatten();
+        let image = image.filter_map(|part| part.keyed.as_ref()).next();
+        if let Some(image) = image.filter(|_| !origins.is_empty()) {
+            backend.check_store_types(image)?;
+        }
         for (groups, part) in self.by_groups() {
             if let Some(image) = part.and_then(|part| part.keyed.as_ref()) {
                 backend.restore_image(image, &groups, own, &mut show)?;

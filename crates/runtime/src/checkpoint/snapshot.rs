@@ -224,25 +224,27 @@ impl OperatorSnapshot {
     /// # Errors
     /// What the backend says.
     pub fn operator_state(&mut self, backend: &OperatorBackend) -> Result<(), StateError> {
+        for (name, redistribution, schema) in backend.declared()? {
+            self.lists.push(ListImage {
+                name: name.to_owned(),
+                deal: match redistribution {
+                    Some(Redistribution::Split) => Deal::Split,
+                    Some(Redistribution::Union) => Deal::Union,
+                    None => Deal::Same,
+                },
+                schema,
+                entries: Vec::new(),
+            });
+        }
         let lists = &mut self.lists;
         backend.snapshot(|entry: OperatorEntry<'_>| {
-            let deal = match entry.redistribution {
-                Some(Redistribution::Split) => Deal::Split,
-                Some(Redistribution::Union) => Deal::Union,
-                None => Deal::Same,
-            };
             let stored = ListEntry {
                 key: entry.key.map(<[u8]>::to_vec),
                 value: entry.value.to_vec(),
             };
-            match lists.iter_mut().find(|list| list.name == entry.state) {
-                Some(list) => list.entries.push(stored),
-                None => lists.push(ListImage {
-                    name: entry.state.to_owned(),
-                    deal,
-                    schema: String::new(),
-                    entries: vec![stored],
-                }),
+            // Each is declared above.
+            if let Some(list) = lists.iter_mut().find(|list| list.name == entry.state) {
+                list.entries.push(stored);
             }
             Ok(())
         })

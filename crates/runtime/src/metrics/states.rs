@@ -18,6 +18,8 @@ pub struct StateSize {
     pub keys: usize,
     /// Bytes of memory it holds, estimated.
     pub estimated_bytes: usize,
+    /// Whether it has a hook for what was written as another type.
+    pub migrates: bool,
 }
 
 impl From<StateInfo> for StateSize {
@@ -26,6 +28,7 @@ impl From<StateInfo> for StateSize {
             name: info.name,
             keys: info.keys,
             estimated_bytes: info.estimated_bytes,
+            migrates: info.migrates,
         }
     }
 }

@@ -522,6 +522,7 @@ where
             name: CONTENTS_STATE.to_owned(),
             keys: self.parts.backend.key_count(),
             estimated_bytes: bytes,
+            migrates: false,
         };
         let mut states = sizes_of(&self.parts.backend);
         states.push(contents);

@@ -135,6 +135,30 @@ impl StateStore for RocksStore {
         at.status().map_err(|error| self.failed("reading", error))
     }
 
+    fn export(
+        &self,
+        pinned: &dyn Fn(),
+        show: &mut dyn FnMut(usize, &[u8], &[u8]) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        // An iterator sees what there was when it was made.
+        let mut iterators = Vec::new();
+        for number in 0..self.families.len() {
+            let mut options = ReadOptions::default();
+            options.fill_cache(false);
+            iterators.push(self.db.raw_iterator_cf_opt(self.family(number)?, options));
+        }
+        pinned();
+        for (number, mut at) in iterators.into_iter().enumerate() {
+            at.seek_to_first();
+            while let Some((key, value)) = at.item() {
+                show(number, key, value)?;
+                at.next();
+            }
+            at.status().map_err(|error| self.failed("reading", error))?;
+        }
+        Ok(())
+    }
+
     fn set_now(&self, now: Millis) {
         self.now.store(now, Ordering::Relaxed);
     }

@@ -17,10 +17,12 @@
 //! | [`settings`] | which backend a job's configuration asks for |
 //! | [`seal`] | a store that waits for its files to be made |
 //! | `saver` | writing keys |
+//! | `export` | all rows in canonical form, for a savepoint |
 //!
 //! The tables and the store together, loading, writing back and checkpoints, are in
 //! `backend/stored.rs`.
 
+mod export;
 pub mod record;
 pub(crate) mod saver;
 pub mod seal;
@@ -185,7 +187,7 @@ impl Drop for Sealed {
 
 /// Keeps bytes by key, ordered, in families. Implemented by [`crate::rocks::RocksStore`] (with the
 /// feature `rocksdb`); called on the task's thread, but for `seal`, which the thread that writes
-/// checkpoints calls, while the task reads and does not write.
+/// checkpoints calls, while the task reads and does not write, and `export`, which it calls too.
 ///
 /// What `write` has returned from is seen by every later `get` and `scan`, and is in every later seal.
 pub trait StateStore: Send + Sync {
@@ -215,6 +217,17 @@ pub trait StateStore: Send + Sync {
         family: usize,
         groups: &Range<u32>,
         show: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StateError>,
+    ) -> Result<(), StateError>;
+
+    /// Shows every key of every family with its value, as they are when `pinned` is called: from then on
+    /// the task may write again. For a thread other than the task's.
+    ///
+    /// # Errors
+    /// What the store says, or `show`.
+    fn export(
+        &self,
+        pinned: &dyn Fn(),
+        show: &mut dyn FnMut(usize, &[u8], &[u8]) -> Result<(), StateError>,
     ) -> Result<(), StateError>;
 
     /// Tells it the time by which entries expire.

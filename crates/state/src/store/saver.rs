@@ -19,6 +19,7 @@ use crate::slot_set::SlotSet;
 use crate::snapshot::Piece;
 
 /// A state as it is stored.
+#[derive(Debug, Clone)]
 pub(crate) struct StateForm {
     pub(crate) name: String,
     pub(crate) entries: EntryForm,

@@ -6,6 +6,10 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
+use rheos_core::time::Millis;
+
+use super::export::Export;
+use super::saver::StateForm;
 use super::{Sealed, StateStore};
 use crate::error::StateError;
 
@@ -51,6 +55,8 @@ impl Ticket {
 pub struct PendingSeal {
     store: Arc<dyn StateStore>,
     number: u64,
+    states: Vec<StateForm>,
+    now: Millis,
     ticket: Arc<Ticket>,
     sealed: Mutex<Option<Arc<Sealed>>>,
 }
@@ -64,12 +70,20 @@ impl std::fmt::Debug for PendingSeal {
 }
 
 impl PendingSeal {
-    /// A store that has all that belongs to a barrier, the one of this number; and what tells the task.
-    pub(crate) fn new(store: Arc<dyn StateStore>, number: u64) -> (Self, Arc<Ticket>) {
+    /// A store of these states that has all that belongs to a barrier, the one of this number, whose
+    /// entries without a time count from `now`; and what tells the task.
+    pub(crate) fn new(
+        store: Arc<dyn StateStore>,
+        number: u64,
+        states: Vec<StateForm>,
+        now: Millis,
+    ) -> (Self, Arc<Ticket>) {
         let ticket = Arc::<Ticket>::default();
         let pending = Self {
             store,
             number,
+            states,
+            now,
             ticket: ticket.clone(),
             sealed: Mutex::new(None),
         };
@@ -93,6 +107,29 @@ impl PendingSeal {
         let sealed = Arc::new(sealed?);
         *place = Some(sealed.clone());
         Ok(sealed)
+    }
+}
+
+impl PendingSeal {
+    /// Gives all that the store holds as frames of a canonical image, instead of sealing it. The task
+    /// may write to it again as soon as this has begun. Once: what has been written since would be in a
+    /// second one.
+    ///
+    /// # Errors
+    /// What the store says, or `give`.
+    pub fn export(
+        &self,
+        give: &mut dyn FnMut(Vec<u8>) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut export = Export::new(&self.states, self.now, give);
+        let exported = self
+            .store
+            .export(&|| self.ticket.settle(), &mut |state, key, value| {
+                export.row(state, key, value)
+            });
+        self.ticket.settle();
+        exported?;
+        export.flush()
     }
 }
 

@@ -16,6 +16,7 @@ fn settings() -> CheckpointSettings {
         retained: 1,
         location: None,
         s3: Default::default(),
+        savepoints: None,
         ignore_unclaimed: false,
     }
 }

@@ -23,6 +23,7 @@ fn settings() -> CheckpointSettings {
         retained: 1,
         location: None,
         s3: Default::default(),
+        savepoints: None,
         ignore_unclaimed: false,
     }
 }
@@ -48,6 +49,7 @@ fn manifest(job: &JobStore, checkpoint: u64) -> Manifest {
         generation: job.generation,
         lineage: job.lineage.clone(),
         triggered_at: 0,
+        savepoint: false,
         run_millis: 0,
         operators: Vec::new(),
         tasks: Vec::new(),
@@ -163,4 +165,46 @@ fn whoever_takes_a_job_over_goes_on_from_its_last_checkpoint() {
             }
         }
     }
+}
+
+/// What sinks had staged is committed with a savepoint that stops the job: going on from the checkpoint
+/// before it would do that again.
+#[test]
+fn a_job_goes_on_from_the_savepoint_that_it_was_to_stop_with() {
+    let place = tempfile::tempdir().unwrap();
+    let location = Location::from(place.path());
+    let files: Arc<dyn CheckpointStorage> = Arc::new(MemoryStorage::default());
+    let mut job = store(files.clone());
+    let lineage = run(job.begin(&Resume::Latest, &graph()).unwrap()).lineage;
+    job.complete(&manifest(&job, 1)).unwrap();
+    let target = |stops| SavepointTarget {
+        storage: location.open(&Default::default()).unwrap(),
+        location: location.to_string(),
+        stops,
+    };
+    // One that stops nothing changes nothing.
+    job.complete_savepoint(&manifest(&job, 2), &target(false))
+        .unwrap();
+    let again = job.begin_again(&graph(), 3).unwrap();
+    assert_eq!(again.from, Some(RestoreFrom::Own("g1/chk-1".to_owned())));
+    job.complete_savepoint(&manifest(&job, 3), &target(true))
+        .unwrap();
+    let foreign = Some(RestoreFrom::Foreign(location.clone()));
+    let again = job.begin_again(&graph(), 4).unwrap();
+    assert_eq!((&again.from, again.generation), (&foreign, 3));
+    let restored = |begun: &Begun| begun.restored.as_ref().map(|job| job.checkpoint.0);
+    assert_eq!(restored(&again), Some(3));
+    // So does another process, in the same history and with numbers of its own,
+    let mut heir = store(files.clone());
+    let begun = run(heir.begin(&Resume::Latest, &graph()).unwrap());
+    assert_eq!((&begun.from, &begun.lineage), (&foreign, &lineage));
+    assert_eq!((restored(&begun), begun.next_checkpoint), (Some(3), 4));
+    // until there is something newer; and whoever names it has a history of his own.
+    heir.complete(&manifest(&heir, 4)).unwrap();
+    let mut later = store(files);
+    let begun = run(later.begin(&Resume::Latest, &graph()).unwrap());
+    assert_eq!(restored(&begun), Some(4));
+    let begun = run(later.begin(&Resume::Folder(location), &graph()).unwrap());
+    assert_eq!(restored(&begun), Some(3));
+    assert_ne!(begun.lineage, lineage);
 }

@@ -53,6 +53,7 @@ fn set(metrics: &OperatorMetrics, bytes: u64) {
         name: "seen".into(),
         keys: 1,
         estimated_bytes: usize::try_from(bytes).unwrap(),
+        migrates: false,
     }]);
 }
 

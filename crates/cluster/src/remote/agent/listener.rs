@@ -97,7 +97,7 @@ impl GenerationListener {
                 error: error.to_string(),
             }),
             // Only the JobManager's writer completes checkpoints.
-            Written::Complete(..) | Written::Settled => return,
+            Written::Complete(..) | Written::Prepared(..) | Written::Settled => return,
         };
         outbox.put(Report {
             generation,

@@ -31,7 +31,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.mode", &[], Enum(&["EXACTLY_ONCE", "AT_LEAST_ONCE"]), "EXACTLY_ONCE", Later(Checkpoints)),
     opt("execution.checkpointing.num-retained", &["state.checkpoints.num-retained"], Int, "1", Honoured),
     opt("execution.checkpointing.prefer-checkpoint-for-recovery", &[], Bool, "false", Later(Checkpoints)),
-    opt("execution.checkpointing.savepoint-dir", &["state.savepoints.dir", "savepoints.state.backend.fs.dir"], Str, "", Later(Checkpoints)),
+    opt("execution.checkpointing.savepoint-dir", &["state.savepoints.dir", "savepoints.state.backend.fs.dir"], Str, "", Honoured),
     opt("execution.checkpointing.snapshot-compression", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.storage", &["state.checkpoint-storage"], Str, "", Honoured),
     opt("execution.checkpointing.timeout", &[], Duration, "10 min", Honoured),

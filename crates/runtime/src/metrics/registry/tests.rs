@@ -108,6 +108,7 @@ fn series_carry_flink_s_labels_and_go_with_the_job() {
         name: "seen".into(),
         keys: 3,
         estimated_bytes: 96,
+        migrates: false,
     }]);
     let samples = registry.snapshot();
     let invalid = find(&samples, Scope::Operator, "numInvalidEvents", "read").unwrap();

@@ -4,9 +4,8 @@
 use std::collections::HashSet;
 
 use rheos_core::Row;
-use rheos_core::row::Reader;
 use rheos_core::time::{MIN_TIMESTAMP, Millis};
-use rheos_state::StateError;
+use rheos_state::evolution::OwnValues;
 
 use super::super::cells::Cells;
 use super::super::fold::Fold;
@@ -14,7 +13,7 @@ use super::super::window::Window;
 use super::{Pane, SliceWindowOperator};
 use crate::chain::operator::OperatorContext;
 use crate::checkpoint::floors::Floors;
-use crate::checkpoint::restore::{OperatorRestore, decode_error, number};
+use crate::checkpoint::restore::{OperatorRestore, number};
 use crate::checkpoint::snapshot::OperatorSnapshot;
 use crate::error::BoxError;
 
@@ -61,13 +60,14 @@ where
         let mut cells: Vec<(Millis, u32, A::Acc)> = Vec::new();
         let mut emitted = HashSet::new();
         let refs = self.refs.clone();
+        let mut accumulators = OwnValues::<A::Acc>::new(PANES);
         from.keyed(&mut self.parts.backend, &[PANES, FIRED], |entry| {
             let start = entry.namespace as i64;
             if entry.state == FIRED {
                 emitted.insert((start, entry.slot));
                 return Ok(());
             }
-            let accumulator = read_accumulator::<A::Acc>(entry.value)?;
+            let accumulator = accumulators.read(entry.schema, entry.value)?;
             refs.retain(entry.slot);
             cells.push((start, entry.slot, accumulator));
             Ok(())
@@ -151,11 +151,4 @@ where
     pub(super) fn forget_restored(&mut self, watermark: Millis) {
         self.restored = self.restored.take().filter(|r| r.until > watermark);
     }
-}
-
-fn read_accumulator<Acc: Row>(bytes: &[u8]) -> Result<Acc, StateError> {
-    let mut reader = Reader::new(bytes);
-    Acc::decode(&mut reader)
-        .and_then(|accumulator| reader.finish().map(|()| accumulator))
-        .map_err(|source| decode_error(PANES, source))
 }

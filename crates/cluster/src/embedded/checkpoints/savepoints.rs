@@ -1,0 +1,122 @@
+//! The savepoints of a running job: one at a time, and no checkpoint beside it.
+
+use rheos_core::barrier::{Alignment, SnapshotKind};
+
+use super::super::attempt::Attempt;
+use super::Checkpoints;
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::savepoint::{Asked, SavepointTarget};
+use crate::checkpoint::writer::Order;
+use crate::error::JobError;
+
+impl Checkpoints {
+    /// A savepoint is asked for: its place is opened first, so that one that can't be used stops
+    /// nothing.
+    pub(in super::super) fn ask(&mut self, asked: Asked) {
+        self.writer.order(Order::Prepare(asked));
+    }
+
+    /// What the sources are to be told, once.
+    pub(in super::super) fn take_stop(&mut self) -> Option<bool> {
+        self.stop.take()
+    }
+
+    /// Checkpoints wait for what has been asked for, and until it has ended.
+    fn hold(&mut self) {
+        let held = !self.asked.is_empty() || self.savepoint.is_some();
+        self.coordinator.hold(held);
+    }
+
+    pub(super) fn prepared(
+        &mut self,
+        asked: Asked,
+        target: Result<SavepointTarget, CheckpointError>,
+    ) {
+        match target {
+            Ok(target) => {
+                if asked.stop.is_some() {
+                    self.stop = asked.stop;
+                }
+                self.asked.push_back((asked, target));
+                self.hold();
+            }
+            Err(error) => self.savepoints.failed(&asked.id, &error.to_string()),
+        }
+    }
+
+    pub(super) fn savepoint_is_due(&self) -> bool {
+        let next = self.asked.front();
+        next.is_some_and(|(asked, _)| self.coordinator.savepoint_is_due(asked.stop.is_some()))
+    }
+
+    /// Begins the savepoint that was asked for first; the failure that it comes to.
+    pub(super) fn begin_savepoint(&mut self, now: i64, attempt: &Attempt) -> Option<JobError> {
+        let (asked, target) = self.asked.pop_front()?;
+        if !self.coordinator.has_sources() {
+            let cause =
+                "all sources of the job have ended: there is nothing that it would go on with";
+            self.savepoints.failed(&asked.id, cause);
+            self.hold();
+            return None;
+        }
+        let wall = self.trigger_time();
+        let checkpoint = self.coordinator.begin_savepoint(now, wall);
+        self.writer.order(Order::Aim(checkpoint, target.clone()));
+        self.savepoint = Some((checkpoint, asked, target));
+        let how = (SnapshotKind::Savepoint, Alignment::Aligned);
+        self.send(checkpoint, wall, how, attempt)
+    }
+
+    /// Takes note of a checkpoint that is complete, if it is the savepoint; whether that is all there
+    /// is to do about it. One that stops the job is its last checkpoint too: sinks commit what is in
+    /// it, and the sources end. Another changes nothing: what sinks have staged is committed with the
+    /// next checkpoint.
+    pub(super) fn savepoint_completed(&mut self, checkpoint: u64) -> bool {
+        let this = self.savepoint.take_if(|(of, ..)| *of == checkpoint);
+        let Some((_, asked, target)) = this else {
+            return false;
+        };
+        tracing::info!(location = %target.location, "a savepoint is complete");
+        self.savepoints.completed(&asked.id, &target.location);
+        self.hold();
+        if target.stops {
+            return false;
+        }
+        self.enumerators.remove(&checkpoint);
+        self.coordinator.savepoint_ended(checkpoint);
+        self.stats.update(|counts| counts.completed += 1);
+        self.count_failed(0);
+        true
+    }
+
+    /// Takes note of a checkpoint that has failed, if it is the savepoint: that is the failure of its
+    /// request, and of nothing else.
+    pub(super) fn savepoint_failed(&mut self, checkpoint: u64, error: &CheckpointError) -> bool {
+        let this = self.savepoint.take_if(|(of, ..)| *of == checkpoint);
+        let Some((_, asked, _)) = this else {
+            return false;
+        };
+        tracing::warn!("a savepoint failed: {error}");
+        let more = match asked.stop {
+            Some(_) => "; the job stops with a checkpoint instead, to go on from",
+            None => "",
+        };
+        self.savepoints.failed(&asked.id, &format!("{error}{more}"));
+        self.coordinator.savepoint_ended(checkpoint);
+        self.hold();
+        self.count_failed(1);
+        true
+    }
+
+    /// The attempt has failed, and with it what was asked for in it.
+    pub(super) fn fail_savepoints(&mut self) {
+        let under_way = self.savepoint.take().map(|(_, asked, _)| asked);
+        let waiting = self.asked.drain(..).map(|(asked, _)| asked);
+        for asked in waiting.chain(under_way) {
+            let cause = "the job failed meanwhile: ask for another when it runs again";
+            self.savepoints.failed(&asked.id, cause);
+        }
+        self.stop = None;
+        self.hold();
+    }
+}
