@@ -103,6 +103,8 @@ fn kind(value: &Value) -> &'static str {
         Value::Bool(_) => "boolean",
         Value::Number(number) if number.is_f64() => "fraction",
         Value::Number(_) => "whole number",
+        // As Flink says quantiles of which it knows nothing.
+        Value::String(text) if text == "NaN" => "fraction",
         Value::String(_) => "text",
         Value::Array(_) => "list",
         Value::Object(_) => "object",
@@ -131,7 +133,9 @@ fn differences(path: &str, flink: &Value, own: &Value) -> Vec<String> {
                     None => found.push(format!("{path} is missing")),
                 }
             }
+            // What we say more is named so that it can't be mistaken for Flink's.
             let more = own.keys().filter(|key| !flink.contains_key(*key));
+            let more = more.filter(|key| !key.starts_with("rheos."));
             found.extend(more.map(|key| format!("{path}.{key} is not Flink's")));
             found
         }
@@ -239,7 +243,57 @@ fn answers_have_flink_s_fields_and_types() {
     ] {
         compare(address, name, path);
     }
+    let checkpoints = format!("{job}/checkpoints");
+    // Of one that is under way there is less to tell.
+    let mut seen = Value::Null;
+    wait_until("a moment between checkpoints", || {
+        seen = get(address, &checkpoints);
+        seen["counts"]["in_progress"] == 0
+    });
+    let found = differences("checkpoints", &recorded("jobs_id_checkpoints"), &seen);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    compare(
+        address,
+        "jobs_id_checkpoints_config",
+        &format!("{checkpoints}/config"),
+    );
+    compare(address, "jobs_id_exceptions", &format!("{job}/exceptions"));
+    let newest = &seen["latest"]["completed"]["id"];
+    let one = format!("{checkpoints}/details/{newest}");
+    compare(address, "jobs_id_checkpoints_details_1", &one);
+    compare(
+        address,
+        "jobs_id_checkpoints_details_1_subtasks_vid",
+        &format!("{one}/subtasks/{vertex}"),
+    );
     // What is told is so.
+    let told = get(address, &one);
+    let slowest = &told["rheos.slowest_subtask"];
+    let of_slowest = &told["tasks"][slowest["vertex"].as_str().unwrap()];
+    assert_eq!(
+        of_slowest["end_to_end_duration"],
+        slowest["end_to_end_duration"]
+    );
+    let place = told["external_path"].as_str().unwrap();
+    assert!(place.starts_with(folder.text()), "{place}");
+    let tasks = told["tasks"].as_object().unwrap();
+    let sizes = tasks
+        .values()
+        .map(|task| task["state_size"].as_u64().unwrap());
+    assert_eq!(told["state_size"], json!(sizes.sum::<u64>()));
+    let config = get(address, &format!("{checkpoints}/config"));
+    assert_eq!(
+        (&config["interval"], &config["mode"]),
+        (&json!(20), &json!("exactly_once"))
+    );
+    for (path, status) in [
+        (format!("{checkpoints}/details/0"), 404),
+        (format!("{checkpoints}/details/x"), 400),
+        (format!("{job}/exceptions?maxExceptions=x"), 400),
+    ] {
+        let (said, value) = json(address, &format!("GET {path}"), "");
+        assert_eq!(said, status, "{path}: {value}");
+    }
     wait_until("the watermark", || {
         get(address, &format!("{of}/watermarks"))[1]["value"] == "998"
     });
@@ -276,6 +330,86 @@ fn answers_have_flink_s_fields_and_types() {
         result["job-execution-result"]["application-status"],
         "CANCELED"
     );
+}
+
+/// A job fails twice and starts again: why is told, and what it went on from; its checkpoints are counted
+/// over all attempts.
+#[test]
+fn failures_and_what_the_job_went_on_from_are_told() {
+    let (tap, folder) = (Tap::up_to(1000), Folder::of("rest-failures"));
+    let mut configuration = Configuration::new();
+    configuration.set("rest.port", "0");
+    configuration.set("restart-strategy.type", "fixed-delay");
+    configuration.set("restart-strategy.fixed-delay.attempts", "10");
+    configuration.set("restart-strategy.fixed-delay.delay", "1 ms");
+    for (key, value) in checkpointed(&folder) {
+        configuration.set(key, value);
+    }
+    let env = StreamEnv::new(configuration);
+    env.parallelism(1);
+    env.from_source(
+        tap.clone(),
+        WatermarkStrategy::for_monotonous_timestamps(),
+        "numbers",
+    )
+    .try_map({
+        let failures = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        move |n: u64| {
+            use std::sync::atomic::Ordering::Relaxed;
+            if n >= 1000 && failures.fetch_add(1, Relaxed) < 2 {
+                return Err(BoxError::from(format!("{n} is too much")));
+            }
+            Ok(n)
+        }
+    })
+    .name("judging")
+    .sink_to(Kept::default());
+    let running = start(&env.program().unwrap(), env.configuration()).unwrap();
+    let address = running.rest_address().unwrap();
+    let (id, _) = ids(address);
+    let job = format!("/jobs/{id}");
+    let completed = || {
+        let seen = get(address, &format!("{job}/checkpoints"));
+        seen["counts"]["completed"].as_u64().unwrap()
+    };
+    wait_until("a checkpoint", || completed() > 0);
+    tap.open_to(1001);
+    wait_until("two failures", || {
+        let view = running.handle.view();
+        view.failures.total() == 2 && view.restarts == 2
+    });
+    let told = get(address, &format!("{job}/exceptions"));
+    let entries = told["exceptionHistory"]["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        let text = entry["stacktrace"].as_str().unwrap();
+        assert!(text.contains("1000 is too much"), "{entry}");
+        let task = entry["taskName"].as_str().unwrap();
+        assert!(
+            task.contains("judging") && task.ends_with("(1/1)"),
+            "{entry}"
+        );
+        assert_eq!(entry["exceptionName"], "rheos.TaskError");
+        assert!(entry["concurrentExceptions"].is_array());
+    }
+    let one = get(address, &format!("{job}/exceptions?maxExceptions=1"));
+    assert_eq!(one["exceptionHistory"]["truncated"], true);
+    assert_eq!(
+        one["exceptionHistory"]["entries"].as_array().unwrap().len(),
+        1
+    );
+    let before = completed();
+    wait_until("another checkpoint", || completed() > before);
+    let seen = get(address, &format!("{job}/checkpoints"));
+    assert_eq!(seen["counts"]["restored"], 2, "{seen}");
+    let restored = &seen["latest"]["restored"];
+    assert_eq!(restored["is_savepoint"], false);
+    let place = restored["external_path"].as_str().unwrap();
+    assert!(
+        place.ends_with(&format!("chk-{}", restored["id"])),
+        "{place}"
+    );
+    running.handle.control().cancel();
 }
 
 #[test]

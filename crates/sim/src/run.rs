@@ -195,6 +195,7 @@ impl World {
             location: None,
             s3: S3Settings::default(),
             savepoints: None,
+            history: 10,
             ignore_unclaimed: false,
         }
     }

@@ -60,8 +60,10 @@ pub struct Begun {
     pub next_checkpoint: u64,
     /// What it goes on from,
     pub restored: Option<RestoredJob>,
-    /// and where that is.
+    /// where that is,
     pub from: Option<RestoreFrom>,
+    /// and whether it is a savepoint.
+    pub from_savepoint: bool,
     /// How long the job had run by then, in milliseconds.
     pub run_millis: i64,
     /// When that was triggered: what is triggered from here on is later, whatever the clock says.
@@ -77,6 +79,7 @@ impl Begun {
             next_checkpoint,
             restored: None,
             from: None,
+            from_savepoint: false,
             run_millis: 0,
             triggered_at: 0,
         }
@@ -127,6 +130,11 @@ pub fn folder_of(job: &str) -> String {
         "" => "job".to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// The folder of a checkpoint, below the job's.
+pub fn checkpoint_folder(generation: u64, checkpoint: u64) -> String {
+    format!("g{generation}/chk-{checkpoint}")
 }
 
 /// 128 bits that nobody else draws.
@@ -326,6 +334,7 @@ impl JobStore {
                 checkpoint,
                 run_millis,
                 triggered_at,
+                savepoint,
                 ..
             } = checkpoint.manifest;
             // What is somebody's own may be gone on from several times, and while the job that took it
@@ -336,6 +345,7 @@ impl JobStore {
             begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
             begun.restored = Some(restored);
             begun.from = Some(from.clone());
+            begun.from_savepoint = savepoint;
             begun.run_millis = run_millis;
             begun.triggered_at = triggered_at;
         }
@@ -376,6 +386,7 @@ impl JobStore {
             checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
             let older = self.older(checkpoint.manifest.checkpoint);
             begun.restored = Some(checkpoint.load(graph, self.settings.ignore_unclaimed, older)?);
+            begun.from_savepoint = checkpoint.manifest.savepoint;
             begun.run_millis = checkpoint.manifest.run_millis;
             begun.triggered_at = checkpoint.manifest.triggered_at;
         }
@@ -412,7 +423,7 @@ impl JobStore {
 
     /// The folder of a checkpoint of this generation.
     pub fn folder(&self, checkpoint: u64) -> String {
-        format!("g{}/chk-{checkpoint}", self.generation)
+        checkpoint_folder(self.generation, checkpoint)
     }
 
     /// Where files go.

@@ -19,6 +19,7 @@
 //! | [`manifest`] | what a checkpoint consists of, and reading it back |
 //! | [`job_store`] | a job's folder: whose it is, what to resume from |
 //! | [`savepoint`] | pictures that a person asks for |
+//! | [`history`] | what became of each, for whoever asks |
 //! | [`writer`], [`task_files`] | the thread that writes, and the files of a task |
 //! | [`progress`] | what tasks ask while they write |
 
@@ -26,6 +27,7 @@ pub mod coordinator;
 pub mod error;
 pub mod fitting;
 pub mod folder;
+pub mod history;
 pub mod job_store;
 pub mod location;
 pub mod log;

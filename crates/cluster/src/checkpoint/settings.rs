@@ -9,6 +9,7 @@ use rheos_core::config::options::{
     CHECKPOINTING_MAX_CONCURRENT, CHECKPOINTING_MIN_PAUSE, CHECKPOINTING_NUM_RETAINED,
     CHECKPOINTING_SAVEPOINT_DIR, CHECKPOINTING_STORAGE, CHECKPOINTING_TIMEOUT,
     CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED, RECOVERY_IGNORE_UNCLAIMED_STATE,
+    WEB_CHECKPOINTS_HISTORY,
 };
 
 use super::error::CheckpointError;
@@ -38,6 +39,8 @@ pub struct CheckpointSettings {
     pub s3: S3Settings,
     /// Where savepoints go that name no place themselves.
     pub savepoints: Option<String>,
+    /// How many of the last ones are told of.
+    pub history: usize,
     /// Whether state of operators that the job doesn't have is dropped.
     pub ignore_unclaimed: bool,
 }
@@ -113,6 +116,7 @@ impl CheckpointSettings {
             savepoints: conf
                 .get_set(&CHECKPOINTING_SAVEPOINT_DIR)
                 .map_err(setting)?,
+            history: conf.get(&WEB_CHECKPOINTS_HISTORY).map_err(setting)? as usize,
             ignore_unclaimed: conf
                 .get(&RECOVERY_IGNORE_UNCLAIMED_STATE)
                 .map_err(setting)?,

@@ -14,7 +14,8 @@ use rheos_runtime::metrics::checkpoints::{CheckpointStats, CompletedCheckpoint};
 use super::attempt::{Attempt, Command};
 use super::events::{Event, Events};
 use crate::checkpoint::coordinator::{Consequence, Coordinator, Pending};
-use crate::checkpoint::job_store::{Begun, JobStore};
+use crate::checkpoint::history::{History, Restored};
+use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom, checkpoint_folder};
 use crate::checkpoint::log::Ending;
 use crate::checkpoint::manifest::{
     FORMAT, Manifest, OperatorManifest, SubtaskManifest, TaskManifest,
@@ -47,18 +48,41 @@ pub(super) struct Checkpoints {
     left: BTreeMap<usize, TaskSnapshot>,
     /// What the enumerators remember of checkpoints under way.
     enumerators: BTreeMap<u64, Vec<(OperatorId, Vec<u8>)>>,
-    /// For those who watch.
+    /// Where the job's folder is.
+    location: String,
+    /// For those who watch: counts,
     stats: CheckpointStats,
+    /// the checkpoints one by one,
+    history: History,
+    /// and what has been asked for.
+    savepoints: Arc<Savepoints>,
     /// Where tasks ask which checkpoints are wanted.
     events: Arc<Events>,
-    /// What has been asked for, for those who ask.
-    savepoints: Arc<Savepoints>,
     /// Savepoints whose place is open, in the order in which they were asked for.
     asked: VecDeque<(Asked, SavepointTarget)>,
     /// The savepoint under way.
     savepoint: Option<(u64, Asked, SavepointTarget)>,
     /// The sources are to be told to stop, with draining or without.
     stop: Option<bool>,
+}
+
+/// What those see who watch the checkpoints of a job.
+pub(super) struct Watched {
+    pub stats: CheckpointStats,
+    pub history: History,
+    pub savepoints: Arc<Savepoints>,
+}
+
+impl Watched {
+    /// For the job of this store.
+    pub(super) fn new(store: &JobStore, stats: CheckpointStats, savepoints: Savepoints) -> Self {
+        let settings = store.settings();
+        Self {
+            stats,
+            history: History::new(settings.history, settings.retained),
+            savepoints: Arc::new(savepoints),
+        }
+    }
 }
 
 fn lock(store: &Mutex<JobStore>) -> MutexGuard<'_, JobStore> {
@@ -80,8 +104,7 @@ impl Checkpoints {
         spawner: &SharedSpawner,
         clock: SharedClock,
         events: &Arc<Events>,
-        stats: CheckpointStats,
-        savepoints: &Arc<Savepoints>,
+        watched: Watched,
     ) -> Result<Self, JobError> {
         let store = Arc::new(Mutex::new(store));
         let tell = told_to(events);
@@ -91,8 +114,7 @@ impl Checkpoints {
                 error,
             },
         )?;
-        let told = (events, savepoints);
-        Ok(Self::new(store, writer, begun, clock, told, stats))
+        Ok(Self::new(store, writer, begun, clock, events, watched))
     }
 
     /// Those of a job whose writer is stepped by whoever steps the job.
@@ -103,11 +125,12 @@ impl Checkpoints {
         events: &Arc<Events>,
         stats: CheckpointStats,
     ) -> Self {
+        // Nobody asks a job that is stepped.
+        let savepoints = Savepoints::new(String::new(), None, None);
+        let watched = Watched::new(&store, stats, savepoints);
         let store = Arc::new(Mutex::new(store));
         let writer = CheckpointWriter::stepped(store.clone(), clock.clone(), told_to(events));
-        // Nobody asks a job that is stepped.
-        let savepoints = Arc::new(Savepoints::new(String::new(), None, None));
-        Self::new(store, writer, begun, clock, (events, &savepoints), stats)
+        Self::new(store, writer, begun, clock, events, watched)
     }
 
     /// Lets a stepped writer carry out one order; whether there was one.
@@ -120,11 +143,17 @@ impl Checkpoints {
         writer: CheckpointWriter,
         begun: &Begun,
         clock: SharedClock,
-        (events, savepoints): (&Arc<Events>, &Arc<Savepoints>),
-        stats: CheckpointStats,
+        events: &Arc<Events>,
+        watched: Watched,
     ) -> Self {
+        let Watched {
+            stats,
+            history,
+            savepoints,
+        } = watched;
         stats.update(|_| {});
         let settings = lock(&store).settings().clone();
+        let location = lock(&store).location();
         let now = clock.monotonic_micros();
         Self {
             store,
@@ -145,9 +174,11 @@ impl Checkpoints {
             began_micros: now,
             left: BTreeMap::new(),
             enumerators: BTreeMap::new(),
+            location,
             stats,
+            history,
+            savepoints,
             events: events.clone(),
-            savepoints: savepoints.clone(),
             asked: VecDeque::new(),
             savepoint: None,
             stop: None,
@@ -174,9 +205,19 @@ impl Checkpoints {
         // What was under way in the attempt before came to nothing.
         self.count_failed(lost);
         self.fail_savepoints();
-        if begun.restored.is_some() {
-            let wall = self.clock.wall_millis();
+        let wall = self.clock.wall_millis();
+        self.history.all_failed("the job failed meanwhile", wall);
+        if let (Some(restored), Some(from)) = (&begun.restored, &begun.from) {
             self.stats.update(|counts| counts.restored_at = Some(wall));
+            self.history.restored(Restored {
+                checkpoint: restored.checkpoint.0,
+                at: wall,
+                savepoint: begun.from_savepoint,
+                place: match from {
+                    RestoreFrom::Own(folder) => format!("{}/{folder}", self.location),
+                    RestoreFrom::Foreign(location) => location.to_string(),
+                },
+            });
         }
         self.enumerators.clear();
         self.left.clear();
@@ -241,6 +282,9 @@ impl Checkpoints {
         attempt: &Attempt,
     ) -> Option<JobError> {
         self.count_failed(0);
+        let savepoint = kind == SnapshotKind::Savepoint;
+        let tasks = attempt.tasks.len();
+        self.history.begun(checkpoint, savepoint, wall, tasks);
         let barrier = Barrier {
             checkpoint: CheckpointId(checkpoint),
             generation: Generation(self.generation),
@@ -365,6 +409,11 @@ impl Checkpoints {
                 if part.written_micros == 0 {
                     part.written_micros = self.clock.monotonic_micros();
                 }
+                if let Some(triggered) = self.coordinator.triggered_micros(checkpoint) {
+                    let millis = (part.written_micros - triggered).div_euclid(1_000);
+                    let when = (millis, self.clock.wall_millis());
+                    self.history.written(checkpoint, task, &part, when);
+                }
                 self.coordinator.written(checkpoint, task, part);
                 None
             }
@@ -372,6 +421,17 @@ impl Checkpoints {
                 let now = self.clock.monotonic_micros();
                 tracing::debug!(checkpoint, bytes, "checkpoint complete");
                 let triggered = self.coordinator.triggered_micros(checkpoint);
+                let duration_millis = (now - triggered.unwrap_or(now)).div_euclid(1_000);
+                let completed_at = self.clock.wall_millis();
+                let place = match &self.savepoint {
+                    Some((of, _, target)) if *of == checkpoint => target.location.clone(),
+                    _ => {
+                        let folder = checkpoint_folder(self.generation, checkpoint);
+                        format!("{}/{folder}", self.location)
+                    }
+                };
+                let when = (duration_millis, completed_at);
+                self.history.completed(checkpoint, place, when);
                 if self.savepoint_completed(checkpoint) {
                     return None;
                 }
@@ -379,15 +439,18 @@ impl Checkpoints {
                 self.count_failed(given_up.len());
                 let last = CompletedCheckpoint {
                     number: checkpoint,
-                    duration_millis: (now - triggered.unwrap_or(now)).div_euclid(1_000),
+                    duration_millis,
                     bytes,
-                    completed_at: self.clock.wall_millis(),
+                    completed_at,
                 };
                 self.stats.update(|counts| {
                     counts.completed += 1;
                     counts.last = Some(last);
                 });
                 for given_up in given_up {
+                    let cause =
+                        format!("checkpoint {checkpoint}, which is newer, was complete first");
+                    self.history.failed(given_up, &cause, completed_at);
                     self.enumerators.remove(&given_up);
                     self.writer.order(Order::Discard(given_up));
                 }
@@ -449,6 +512,8 @@ impl Checkpoints {
         if matches!(error, CheckpointError::Superseded { .. }) {
             return Some(error.into());
         }
+        let wall = self.clock.wall_millis();
+        self.history.failed(checkpoint, &error.to_string(), wall);
         self.enumerators.remove(&checkpoint);
         self.writer.order(Order::Discard(checkpoint));
         if self.savepoint_failed(checkpoint, &error) {

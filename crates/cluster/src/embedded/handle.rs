@@ -10,10 +10,12 @@ use rheos_core::id::JobId;
 use rheos_core::job_graph::JobGraph;
 
 use super::events::{Event, Events};
+use crate::checkpoint::history::History;
 use crate::checkpoint::savepoint::{SavepointRequest, Savepoints};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::schedule::ExecutionGraph;
+use crate::submit::failures::Failures;
 use crate::submit::{JobStatus, Timeline};
 
 /// What a job did.
@@ -65,6 +67,8 @@ pub struct JobView {
     pub execution: ExecutionGraph,
     /// How often it was started again.
     pub restarts: u32,
+    /// Why, and why it ended if it failed.
+    pub failures: Failures,
 }
 
 /// What is to be done when the job has ended.
@@ -135,6 +139,7 @@ pub struct JobHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: JobMetrics,
     pub(super) checkpointed: bool,
+    pub(super) history: Option<History>,
     pub(super) savepoints: Arc<Savepoints>,
 }
 
@@ -197,6 +202,11 @@ impl JobHandle {
             self.events.push(Event::Savepoint(asked));
         }
         Ok(id)
+    }
+
+    /// Its checkpoints one by one; none if it takes none.
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     /// The requests for savepoints.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rheos_core::config::options::WEB_EXCEPTION_HISTORY_SIZE;
 use rheos_core::id::JobId;
 use rheos_core::rng::Rng;
 use rheos_core::spawn::SharedSpawner;
@@ -13,7 +14,7 @@ use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::worker;
 
 use super::attempt::{Attempt, Threads};
-use super::checkpoints::Checkpoints;
+use super::checkpoints::{Checkpoints, Watched};
 use super::deployed::{AttemptPlan, Deployed};
 use super::events::Events;
 use super::handle::{JobHandle, JobView, Shared};
@@ -26,6 +27,7 @@ use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
 use crate::schedule::{ExecutionGraph, ExecutionState, slots};
+use crate::submit::failures::Failures;
 use crate::submit::lifecycle::Lifecycle;
 
 /// Which tasks share a thread.
@@ -151,6 +153,10 @@ impl EmbeddedCluster {
         )
         .map_err(|error| JobError::Configuration(error.to_string()))?;
         let memory = MemoryWatch::new(&self.environment.configuration, clock.clone())?;
+        let conf = &self.environment.configuration;
+        let remembered = conf
+            .get(&WEB_EXCEPTION_HISTORY_SIZE)
+            .map_err(|error| JobError::Configuration(error.to_string()))?;
         let mut lifecycle = Lifecycle::new(strategy, clock.wall_millis());
         launcher.ready()?;
         lifecycle.created(clock.wall_millis());
@@ -172,23 +178,24 @@ impl EmbeddedCluster {
         let checkpointed = store.is_some();
         let settings = store.as_ref().map(|(store, _)| store.settings().clone());
         let savepoints = Savepoints::new(id.to_string(), settings, launcher.no_savepoints());
-        let savepoints = Arc::new(savepoints);
-        let checkpoints = match store {
+        let (checkpoints, history, savepoints) = match store {
             Some((store, begun)) => {
+                let watched = Watched::new(&store, metrics.checkpoints.clone(), savepoints);
+                let seen = (watched.history.clone(), watched.savepoints.clone());
                 let (spawner, clock) = (&self.spawner, clock.clone());
-                let stats = metrics.checkpoints.clone();
                 let mut checkpoints =
-                    Checkpoints::start(store, &begun, spawner, clock, &events, stats, &savepoints)?;
+                    Checkpoints::start(store, &begun, spawner, clock, &events, watched)?;
                 checkpoints.attempt(&begun, &attempt);
-                Some(checkpoints)
+                (Some(checkpoints), Some(seen.0), seen.1)
             }
-            None => None,
+            None => (None, None, Arc::new(savepoints)),
         };
         lifecycle.deployed(clock.wall_millis());
         let shared = Arc::new(Shared::new(JobView {
             timeline: lifecycle.timeline().clone(),
             execution,
             restarts: 0,
+            failures: Failures::new(remembered as usize),
         }));
         let handle = JobHandle {
             id,
@@ -197,6 +204,7 @@ impl EmbeddedCluster {
             shared: shared.clone(),
             metrics: metrics.clone(),
             checkpointed,
+            history,
             savepoints: savepoints.clone(),
         };
         let master = JobMaster {

@@ -26,6 +26,7 @@ use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::schedule::ExecutionState;
 use crate::submit::JobStatus;
+use crate::submit::failures::Failure;
 use crate::submit::lifecycle::{Lifecycle, Moment, Severity, Verdict};
 
 /// How often the coordinators are looked after when nothing happens.
@@ -141,6 +142,7 @@ impl JobMaster {
             if self.lifecycle.is_running()
                 && let Err(error) = self.end_well()
             {
+                self.remember(&error);
                 self.lifecycle.refused(error, Severity::Fatal);
             }
             let mut verdict = self.lifecycle.attempt_ended(self.now());
@@ -156,6 +158,8 @@ impl JobMaster {
                     Ok(()) => break,
                     Err(error) => {
                         let severity = severity(&error);
+                        let failure = Failure::of(&error, self.clock.wall_millis());
+                        self.shared.update(|view| view.failures.add(failure));
                         self.lifecycle.refused(error, severity);
                         verdict = self.lifecycle.attempt_ended(self.now());
                         self.show();
@@ -244,10 +248,21 @@ impl JobMaster {
         // The stack of a panic is for whoever waits; a log line is one line.
         let error = cause.to_string();
         let severity = severity(&cause);
+        self.remember(&cause);
         if self.lifecycle.failed(cause, severity, self.now()) {
             tracing::error!(error = error.lines().next().unwrap_or(""), "the job fails");
             self.cancel_tasks();
         }
+    }
+
+    /// Remembers a failure, for whoever asks: of an attempt that fails already as one that came after.
+    fn remember(&self, cause: &JobError) {
+        let failure = Failure::of(cause, self.clock.wall_millis());
+        let running = self.lifecycle.is_running();
+        self.shared.update(|view| match running {
+            true => view.failures.add(failure),
+            false => view.failures.add_concurrent(failure),
+        });
     }
 
     fn cancel_tasks(&self) {

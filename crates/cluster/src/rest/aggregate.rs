@@ -46,13 +46,49 @@ impl Statistics {
         low + (position - below) * (high - low)
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn min(&self) -> i64 {
+        self.values.first().copied().unwrap_or(0)
+    }
+
+    pub(super) fn max(&self) -> i64 {
+        self.values.last().copied().unwrap_or(0)
+    }
+
+    pub(super) fn avg(&self) -> i64 {
         let count = i64::try_from(self.values.len()).unwrap_or(i64::MAX).max(1);
+        self.sum() / count
+    }
+
+    /// As Flink tells them of checkpoints, with a least, a greatest and a mean of their own. Quantiles of
+    /// nothing are no numbers.
+    pub(super) fn summary(&self, min: i64, max: i64, avg: i64) -> Value {
+        let mut fields = object([
+            ("min", min.into()),
+            ("max", max.into()),
+            ("avg", avg.into()),
+        ]);
+        for (name, share) in [
+            ("p50", 0.5),
+            ("p90", 0.9),
+            ("p95", 0.95),
+            ("p99", 0.99),
+            ("p999", 0.999),
+        ] {
+            let quantile = match self.values.is_empty() {
+                true => "NaN".into(),
+                false => self.quantile(share).into(),
+            };
+            fields.insert(name.to_owned(), quantile);
+        }
+        Value::Object(fields)
+    }
+
+    pub(super) fn json(&self) -> Value {
         let whole = |share| self.quantile(share) as i64;
         json!({
-            "min": self.values.first().copied().unwrap_or(0),
-            "max": self.values.last().copied().unwrap_or(0),
-            "avg": self.sum() / count,
+            "min": self.min(),
+            "max": self.max(),
+            "avg": self.avg(),
             "sum": self.sum(),
             "median": whole(0.5),
             "p25": whole(0.25),

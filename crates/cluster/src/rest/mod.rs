@@ -11,7 +11,9 @@
 
 mod aggregate;
 mod answer;
+mod checkpoints;
 mod cluster;
+mod exceptions;
 mod guard;
 mod io_metrics;
 mod job;

@@ -3,7 +3,10 @@
 use super::answer::{Answer, Refusal};
 use super::route::{Asked, Handler, Route};
 use super::state::State;
-use super::{cluster, job, jobs, metrics, savepoints, server, subtask, task_manager, vertex};
+use super::{
+    checkpoints, cluster, exceptions, job, jobs, metrics, savepoints, server, subtask,
+    task_manager, vertex,
+};
 use crate::http::Method;
 
 const fn get(path: &'static str, about: &'static str, handler: Handler) -> Route {
@@ -59,6 +62,12 @@ pub const ROUTES: &[Route] = &[
     get("/jobs/:jobid", "One job", job::details),
     Route { method: Method::PATCH, path: "/jobs/:jobid", query: &["mode"], accepted: true,
         about: "Cancels it", handler: job::terminate },
+    get("/jobs/:jobid/checkpoints", "Its checkpoints", checkpoints::overview),
+    get("/jobs/:jobid/checkpoints/config", "How they are taken", checkpoints::config),
+    get("/jobs/:jobid/checkpoints/details/:checkpointid", "One of them, by vertex", checkpoints::details),
+    get("/jobs/:jobid/checkpoints/details/:checkpointid/subtasks/:vertexid",
+        "One of them, by subtask of a vertex", checkpoints::subtasks),
+    asking("/jobs/:jobid/exceptions", &["maxExceptions"], "Its failures", exceptions::history),
     Route { method: Method::POST, path: "/jobs/:jobid/savepoints", query: &[], accepted: true,
         about: "Takes a savepoint", handler: savepoints::trigger },
     get("/jobs/:jobid/savepoints/:triggerid", "What has become of it", savepoints::status),
@@ -146,11 +155,6 @@ pub const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("PATCH", "/jobs/:jobid/clientHeartbeat", "a job does not depend on its client"),
     ("POST", "/jobs/:jobid/coordinators/:operatorUid", "internal to Flink"),
     ("GET", "/jobs/:jobid/yarn-stop", "there is no YARN"),
-    ("GET", "/jobs/:jobid/checkpoints", LATER),
-    ("GET", "/jobs/:jobid/checkpoints/config", LATER),
-    ("GET", "/jobs/:jobid/checkpoints/details/:checkpointid", LATER),
-    ("GET", "/jobs/:jobid/checkpoints/details/:checkpointid/subtasks/:vertexid", LATER),
-    ("GET", "/jobs/:jobid/exceptions", LATER),
     ("POST", "/jobs/:jobid/checkpoints", LATER),
     ("GET", "/jobs/:jobid/checkpoints/:triggerid", LATER),
     ("POST", "/savepoint-disposal", LATER),

@@ -334,6 +334,21 @@ pub const CHECKPOINTING_DIR: ConfigOption<String> = ConfigOption::new(
 )
 .old_keys(&["state.checkpoints.dir", "state.backend.fs.checkpointdir"]);
 
+/// How many of a job's last checkpoints are told of over REST.
+pub const WEB_CHECKPOINTS_HISTORY: ConfigOption<u32> = ConfigOption::new(
+    "web.checkpoints.history",
+    "How many of a job's last checkpoints are told of over REST.",
+)
+.old_keys(&["jobmanager.web.checkpoints.history"])
+.default("10");
+
+/// How many of a job's last failures are told of over REST.
+pub const WEB_EXCEPTION_HISTORY_SIZE: ConfigOption<u32> = ConfigOption::new(
+    "web.exception-history-size",
+    "How many of a job's last failures are told of over REST.",
+)
+.default("16");
+
 /// Where savepoints go that name no place themselves.
 pub const CHECKPOINTING_SAVEPOINT_DIR: ConfigOption<String> = ConfigOption::new(
     "execution.checkpointing.savepoint-dir",

@@ -242,6 +242,8 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         CHECKPOINTING_DIR,
         CHECKPOINTING_STORAGE,
         CHECKPOINTING_SAVEPOINT_DIR,
+        WEB_CHECKPOINTS_HISTORY,
+        WEB_EXCEPTION_HISTORY_SIZE,
         RECOVERY_PATH,
         S3_ENDPOINT,
         S3_ACCESS_KEY,

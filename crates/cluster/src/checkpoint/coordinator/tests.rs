@@ -17,6 +17,7 @@ fn settings() -> CheckpointSettings {
         location: None,
         s3: Default::default(),
         savepoints: None,
+        history: 10,
         ignore_unclaimed: false,
     }
 }

@@ -24,6 +24,7 @@ fn settings() -> CheckpointSettings {
         location: None,
         s3: Default::default(),
         savepoints: None,
+        history: 10,
         ignore_unclaimed: false,
     }
 }
