@@ -332,6 +332,61 @@ fn answers_have_flink_s_fields_and_types() {
     );
 }
 
+/// Files of checkpoints below a folder.
+fn files_of_checkpoints(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => files_of_checkpoints(&path),
+                false => usize::from(!path.parent().unwrap().ends_with("log")),
+            }
+        })
+        .sum()
+}
+
+#[test]
+fn checkpoints_of_a_cancelled_job_stay_or_go() {
+    for (retention, stay, told) in [
+        (
+            None,
+            true,
+            json!({ "enabled": true, "delete_on_cancellation": false }),
+        ),
+        (
+            Some("DELETE_ON_CANCELLATION"),
+            false,
+            json!({ "enabled": true, "delete_on_cancellation": true }),
+        ),
+        (
+            Some("NO_EXTERNALIZED_CHECKPOINTS"),
+            false,
+            json!({ "enabled": false, "delete_on_cancellation": true }),
+        ),
+    ] {
+        let (tap, folder) = (Tap::up_to(1000), Folder::of("rest-retention"));
+        let mut more = checkpointed(&folder).to_vec();
+        more.extend(retention.map(|retention| {
+            let key = "execution.checkpointing.externalized-checkpoint-retention";
+            (key, retention)
+        }));
+        let running = job(&tap, &more);
+        let address = running.rest_address().unwrap();
+        let (id, _) = ids(address);
+        let config = get(address, &format!("/jobs/{id}/checkpoints/config"));
+        assert_eq!(config["externalization"], told);
+        wait_until("checkpoints", || {
+            let counts = running.handle.metrics().checkpoints.counts();
+            counts.is_some_and(|counts| counts.completed > 1)
+        });
+        running.handle.control().cancel();
+        assert!(running.wait().is_err());
+        let files = files_of_checkpoints(folder.text().as_ref());
+        assert_eq!(files > 0, stay, "{retention:?}: {files}");
+    }
+}
+
 /// A job fails twice and starts again: why is told, and what it went on from; its checkpoints are counted
 /// over all attempts.
 #[test]

@@ -192,6 +192,7 @@ impl World {
             },
             tolerable_failures: scenario.tolerable,
             retained: scenario.retained,
+            retention: Default::default(),
             location: None,
             s3: S3Settings::default(),
             savepoints: None,

@@ -17,9 +17,10 @@ use super::log::{CheckpointRecord, Ending, JobLog, Record, SavepointRecord};
 use super::manifest::{Checkpoint, MANIFEST, Manifest};
 use super::memory::MemoryStorage;
 use super::savepoint::{SavepointTarget, UNFINISHED};
-use super::settings::CheckpointSettings;
+use super::settings::{CheckpointSettings, Retention};
 use super::storage::CheckpointStorage;
 use super::store_files::{SHARED, StoreFiles};
+use crate::submit::JobStatus;
 
 /// What a job goes on from when it is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -590,6 +591,54 @@ impl JobStore {
             }
         }
         Ok(())
+    }
+
+    /// The job has ended, and deletes what of its checkpoints it is not to keep.
+    ///
+    /// # Errors
+    /// What the storage says; [`CheckpointError::Superseded`] if the job runs elsewhere by now: nothing
+    /// is deleted then.
+    pub fn let_go(&mut self, status: JobStatus) -> Result<(), CheckpointError> {
+        let retention = self.settings.retention;
+        let goes = match status {
+            JobStatus::Finished if self.log.ending() == Some(Ending::Finished) => {
+                retention != Retention::OnCancellation
+            }
+            // What it goes on from is the savepoint; without one it is a checkpoint.
+            JobStatus::Finished => {
+                retention != Retention::OnCancellation && self.log.stopped_with().is_some()
+            }
+            JobStatus::Canceled => retention != Retention::OnCancellation,
+            JobStatus::Failed => retention == Retention::Never,
+            _ => false,
+        };
+        if !goes {
+            return Ok(());
+        }
+        // The fence: who does not own the job any more deletes nothing.
+        self.log.append(Record::Ended {
+            generation: self.generation,
+            how: match status {
+                JobStatus::Finished => self.log.ending().unwrap_or(Ending::Finished),
+                _ => Ending::Discarded,
+            },
+            at: self.clock.wall_millis(),
+        })?;
+        let records: Vec<CheckpointRecord> = self.log.checkpoints().cloned().collect();
+        for record in records {
+            self.discard_folder(&record.path)?;
+        }
+        self.log.forget(|_| true)?;
+        for name in self.storage.list("")? {
+            let folder = name.split('/').next().unwrap_or("");
+            let generation = folder.strip_prefix('g').and_then(|g| g.parse::<u64>().ok());
+            if generation.is_some_and(|generation| generation <= self.generation) {
+                self.storage.delete(&name)?;
+            }
+        }
+        let none = BTreeSet::new();
+        self.store_files
+            .sweep(&none, u64::MAX, self.storage.as_ref())
     }
 
     /// The job has ended in good order.

@@ -20,6 +20,8 @@ pub enum Ending {
     Finished,
     /// It was told to stop, and can be resumed.
     Stopped,
+    /// It failed or was cancelled, and its checkpoints are not to be kept: it begins afresh.
+    Discarded,
 }
 
 /// A checkpoint, and where it lies.
@@ -192,7 +194,20 @@ impl JobLog {
 
     /// The savepoint that the job stopped with, if nothing newer is complete.
     pub fn stopped_with(&self) -> Option<&SavepointRecord> {
-        let last = self.savepoints().rfind(|record| record.stops)?;
+        // What was before the checkpoints were discarded is not what the job goes on from.
+        let discarded = self.records.iter().rposition(|(_, record)| {
+            let how = match record {
+                Record::Ended { how, .. } => Some(how),
+                _ => None,
+            };
+            how == Some(&Ending::Discarded)
+        });
+        let since = self.records.iter().skip(discarded.map_or(0, |at| at + 1));
+        let mut savepoints = since.filter_map(|(_, record)| match record {
+            Record::Savepoint(record) => Some(record),
+            _ => None,
+        });
+        let last = savepoints.rfind(|record| record.stops)?;
         let newest = self.checkpoints().map(|record| record.checkpoint).max();
         (newest.unwrap_or(0) < last.checkpoint).then_some(last)
     }

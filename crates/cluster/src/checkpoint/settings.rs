@@ -7,14 +7,46 @@ use rheos_core::config::Configuration;
 use rheos_core::config::options::{
     CHECKPOINTING_ALIGNED_TIMEOUT, CHECKPOINTING_DIR, CHECKPOINTING_INTERVAL,
     CHECKPOINTING_MAX_CONCURRENT, CHECKPOINTING_MIN_PAUSE, CHECKPOINTING_NUM_RETAINED,
-    CHECKPOINTING_SAVEPOINT_DIR, CHECKPOINTING_STORAGE, CHECKPOINTING_TIMEOUT,
-    CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED, RECOVERY_IGNORE_UNCLAIMED_STATE,
-    WEB_CHECKPOINTS_HISTORY,
+    CHECKPOINTING_RETENTION, CHECKPOINTING_SAVEPOINT_DIR, CHECKPOINTING_STORAGE,
+    CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED,
+    RECOVERY_IGNORE_UNCLAIMED_STATE, WEB_CHECKPOINTS_HISTORY,
 };
 
 use super::error::CheckpointError;
 use super::location::Location;
 use super::s3::S3Settings;
+
+/// What becomes of a job's checkpoints at its end. Those of a job that was stopped, to go on later, stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// They stay.
+    #[default]
+    OnCancellation,
+    /// They stay if the job failed, and go if it finished or was cancelled.
+    OnFailure,
+    /// They go.
+    Never,
+}
+
+impl Retention {
+    fn of(conf: &Configuration) -> Result<Self, CheckpointError> {
+        let setting =
+            |error: rheos_core::config::ConfigError| CheckpointError::Setting(error.to_string());
+        let text = conf.get(&CHECKPOINTING_RETENTION).map_err(setting)?;
+        match text.trim().to_ascii_uppercase().as_str() {
+            "RETAIN_ON_CANCELLATION" => Ok(Self::OnCancellation),
+            "DELETE_ON_CANCELLATION" => Ok(Self::OnFailure),
+            "NO_EXTERNALIZED_CHECKPOINTS" => Ok(Self::Never),
+            _ => {
+                let expected = "RETAIN_ON_CANCELLATION, DELETE_ON_CANCELLATION or \
+                                NO_EXTERNALIZED_CHECKPOINTS";
+                Err(setting(
+                    conf.bad_value(CHECKPOINTING_RETENTION.key, expected),
+                ))
+            }
+        }
+    }
+}
 
 /// When checkpoints are taken, and how many are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +65,8 @@ pub struct CheckpointSettings {
     pub tolerable_failures: u32,
     /// How many complete ones are kept.
     pub retained: usize,
+    /// What becomes of those at the job's end.
+    pub retention: Retention,
     /// Where; in memory without one.
     pub location: Option<Location>,
     /// How object stores are reached.
@@ -111,6 +145,7 @@ impl CheckpointSettings {
                 .get(&CHECKPOINTING_TOLERABLE_FAILURES)
                 .map_err(setting)?,
             retained: at_least_one(&CHECKPOINTING_NUM_RETAINED)?,
+            retention: Retention::of(conf)?,
             location,
             s3: S3Settings::of(conf)?,
             savepoints: conf

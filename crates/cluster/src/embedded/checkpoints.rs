@@ -26,6 +26,7 @@ use crate::checkpoint::writer::{CheckpointWriter, Order, Tell, Written};
 use crate::checkpoint::{CheckpointError, CheckpointSettings};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
+use crate::submit::JobStatus;
 
 mod savepoints;
 
@@ -546,6 +547,14 @@ impl Checkpoints {
     pub(super) fn begin_again(&mut self, graph: &JobGraph) -> Result<Begun, JobError> {
         let next = self.coordinator.next();
         Ok(lock(&self.store).begin_again(graph, next)?)
+    }
+
+    /// The job has ended, in this state: waits until all is written, and deletes what is not to be kept.
+    pub(super) fn let_go(self, status: JobStatus) {
+        drop(self.writer);
+        if let Err(error) = lock(&self.store).let_go(status) {
+            tracing::warn!("checkpoints that were not to be kept stay: {error}");
+        }
     }
 
     /// The job has ended in good order.

@@ -85,7 +85,10 @@ impl JobMaster {
         if self.attempt.running.is_empty() {
             self.attempt.join();
         }
-        drop(self.checkpoints);
+        let status = self.lifecycle.status();
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.let_go(status);
+        }
         let error = result.as_ref().err().map(ToString::to_string);
         self.savepoints.job_ended(error.as_deref());
         shared.end(result);

@@ -9,6 +9,7 @@ use super::route::Asked;
 use super::state::{self, State, Vertex, or_never, vertices};
 use crate::checkpoint::CheckpointSettings;
 use crate::checkpoint::history::{Entry, Outcome, Remembered, Restored, Series, TaskEntry};
+use crate::checkpoint::settings::Retention;
 use crate::embedded::JobHandle;
 
 fn remembered(job: &JobHandle) -> Result<Remembered, Refusal> {
@@ -307,8 +308,8 @@ pub(super) fn config(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
         "min_pause": whole(settings.min_pause),
         "max_concurrent": settings.max_concurrent,
         "externalization": {
-            "enabled": settings.location.is_some(),
-            "delete_on_cancellation": false,
+            "enabled": settings.retention != Retention::Never,
+            "delete_on_cancellation": settings.retention != Retention::OnCancellation,
         },
         "state_backend": match backend.trim() {
             "rocksdb" => "EmbeddedRocksDBStateBackend",

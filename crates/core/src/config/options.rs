@@ -319,6 +319,14 @@ pub const CHECKPOINTING_TOLERABLE_FAILURES: ConfigOption<u32> = ConfigOption::ne
 )
 .default("0");
 
+/// What becomes of a job's checkpoints at its end.
+pub const CHECKPOINTING_RETENTION: ConfigOption<String> = ConfigOption::new(
+    "execution.checkpointing.externalized-checkpoint-retention",
+    "What becomes of a job's checkpoints at its end.",
+)
+.old_keys(&["execution.checkpointing.externalized-checkpoint"])
+.default("RETAIN_ON_CANCELLATION");
+
 /// Complete checkpoints that are kept.
 pub const CHECKPOINTING_NUM_RETAINED: ConfigOption<u32> = ConfigOption::new(
     "execution.checkpointing.num-retained",

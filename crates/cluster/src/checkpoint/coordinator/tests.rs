@@ -14,6 +14,7 @@ fn settings() -> CheckpointSettings {
         aligned_timeout: None,
         tolerable_failures: 1,
         retained: 1,
+        retention: Default::default(),
         location: None,
         s3: Default::default(),
         savepoints: None,

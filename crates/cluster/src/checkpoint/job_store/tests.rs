@@ -21,6 +21,7 @@ fn settings() -> CheckpointSettings {
         aligned_timeout: None,
         tolerable_failures: 1,
         retained: 1,
+        retention: Default::default(),
         location: None,
         s3: Default::default(),
         savepoints: None,
@@ -208,4 +209,102 @@ fn a_job_goes_on_from_the_savepoint_that_it_was_to_stop_with() {
     let begun = run(later.begin(&Resume::Folder(location), &graph()).unwrap());
     assert_eq!(restored(&begun), Some(3));
     assert_ne!(begun.lineage, lineage);
+}
+
+/// A job with a checkpoint kept, one under way and a shared file, which ends so; what is left, but the log.
+fn left_after(retention: Retention, status: JobStatus, ending: Option<Ending>) -> Vec<String> {
+    let files = Arc::new(MemoryStorage::default());
+    let settings = CheckpointSettings {
+        retention,
+        ..settings()
+    };
+    let open = || JobStore::with_storage(files.clone(), settings.clone(), ManualClock::at(0));
+    let mut job = open().unwrap();
+    run(job.begin(&Resume::Latest, &graph()).unwrap());
+    job.complete(&manifest(&job, 1)).unwrap();
+    files.put("g1/chk-2/task-0000.0.snap", b"half").unwrap();
+    files.put("shared/g1-000000", b"of a store").unwrap();
+    if let Some(ending) = ending {
+        job.end(ending).unwrap();
+    }
+    job.let_go(status).unwrap();
+    let left = files.list("").unwrap().into_iter();
+    let left: Vec<String> = left.filter(|name| !name.starts_with("log/")).collect();
+    // Whatever became of it, it can be started again.
+    let begun = open().unwrap().begin(&Resume::Latest, &graph()).unwrap();
+    match (ending, begun) {
+        (Some(Ending::Finished), Start::Finished) => {}
+        (Some(Ending::Finished), _) => panic!("it had finished"),
+        (_, begun) => assert_eq!(run(begun).restored.is_some(), !left.is_empty()),
+    }
+    left
+}
+
+#[test]
+fn at_its_end_a_job_keeps_what_it_was_told_to() {
+    use JobStatus::{Canceled, Failed, Finished, Suspended};
+    use Retention::{Never, OnCancellation, OnFailure};
+    let (finished, stopped) = (Some(Ending::Finished), Some(Ending::Stopped));
+    for (retention, status, ending, stays) in [
+        (OnCancellation, Canceled, None, true),
+        (OnCancellation, Failed, None, true),
+        (OnCancellation, Finished, finished, true),
+        (OnFailure, Canceled, None, false),
+        (OnFailure, Failed, None, true),
+        (OnFailure, Finished, finished, false),
+        (Never, Canceled, None, false),
+        (Never, Failed, None, false),
+        (Never, Finished, finished, false),
+        // To go on later, and another process has it now.
+        (Never, Finished, stopped, true),
+        (Never, Suspended, None, true),
+    ] {
+        let left = left_after(retention, status, ending);
+        assert_eq!(!left.is_empty(), stays, "{retention:?} {status}: {left:?}");
+    }
+}
+
+#[test]
+fn who_no_longer_owns_a_job_deletes_nothing_of_it() {
+    let files = Arc::new(MemoryStorage::default());
+    let settings = CheckpointSettings {
+        retention: Retention::Never,
+        ..settings()
+    };
+    let open = || JobStore::with_storage(files.clone(), settings.clone(), ManualClock::at(0));
+    let mut old = open().unwrap();
+    run(old.begin(&Resume::Latest, &graph()).unwrap());
+    old.complete(&manifest(&old, 1)).unwrap();
+    let mut new = open().unwrap();
+    run(new.begin(&Resume::Latest, &graph()).unwrap());
+    let refused = old.let_go(JobStatus::Canceled);
+    assert!(matches!(refused, Err(CheckpointError::Superseded { .. })));
+    assert!(files.get("g1/chk-1/manifest.json").unwrap().is_some());
+}
+
+/// A savepoint that the job once stopped with is not gone on from when what came after was discarded.
+#[test]
+fn what_was_before_checkpoints_were_discarded_does_not_come_back() {
+    let place = tempfile::tempdir().unwrap();
+    let location = Location::from(place.path());
+    let files: Arc<dyn CheckpointStorage> = Arc::new(MemoryStorage::default());
+    let mut job = store(files.clone());
+    job.settings.retention = Retention::Never;
+    run(job.begin(&Resume::Latest, &graph()).unwrap());
+    let target = SavepointTarget {
+        storage: location.open(&Default::default()).unwrap(),
+        location: location.to_string(),
+        stops: true,
+    };
+    job.complete_savepoint(&manifest(&job, 1), &target).unwrap();
+    job.end(Ending::Stopped).unwrap();
+    run(job.begin(&Resume::Latest, &graph()).unwrap());
+    job.complete(&manifest(&job, 2)).unwrap();
+    job.let_go(JobStatus::Canceled).unwrap();
+    // The second starts after a first that came to nothing.
+    for _ in 0..2 {
+        let mut job = store(files.clone());
+        let begun = run(job.begin(&Resume::Latest, &graph()).unwrap());
+        assert!(begun.restored.is_none());
+    }
 }

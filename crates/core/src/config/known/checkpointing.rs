@@ -14,7 +14,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.create-subdir", &["state.checkpoints.create-subdir"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.data-inline-threshold", &["state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"], MemorySize, "20 kb", Later(Checkpoints)),
     opt("execution.checkpointing.dir", &["state.checkpoints.dir", "state.backend.fs.checkpointdir"], Str, "", Honoured),
-    opt("execution.checkpointing.externalized-checkpoint-retention", &["execution.checkpointing.externalized-checkpoint"], Enum(&["DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION", "NO_EXTERNALIZED_CHECKPOINTS"]), "NO_EXTERNALIZED_CHECKPOINTS", Later(Checkpoints)).ours("RETAIN_ON_CANCELLATION"),
+    opt("execution.checkpointing.externalized-checkpoint-retention", &["execution.checkpointing.externalized-checkpoint"], Enum(&["DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION", "NO_EXTERNALIZED_CHECKPOINTS"]), "NO_EXTERNALIZED_CHECKPOINTS", Honoured).ours("RETAIN_ON_CANCELLATION"),
     opt("execution.checkpointing.file-merging.across-checkpoint-boundary", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.file-merging.enabled", &[], Bool, "false", Later(Checkpoints)),
     opt("execution.checkpointing.file-merging.max-file-size", &[], MemorySize, "32 mb", Later(Checkpoints)),
