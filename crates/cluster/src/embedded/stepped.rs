@@ -144,6 +144,17 @@ impl SteppedJob {
             return Ok(false);
         };
         let step = guarded_step(stepped).map_err(|error| JobError::Task(Box::new(error)))?;
+        if let Step::Blocked {
+            until: Some(until), ..
+        } = step
+        {
+            // On a thread it would never sleep.
+            debug_assert!(
+                until > self.clock.monotonic_micros(),
+                "{} has nothing to do, and does not wait",
+                stepped.place()
+            );
+        }
         if step == Step::Finished {
             stepped.close();
             *slot = None;

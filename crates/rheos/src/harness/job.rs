@@ -51,6 +51,9 @@ pub enum HarnessError {
     /// A source's coordinator failed.
     #[error("source: {0}")]
     Source(String),
+    /// A task that can do nothing wants to be called again at once: on a thread it would never sleep.
+    #[error("{0} has nothing to do, and does not wait: what keeps it awake is a defect")]
+    Awake(Place),
 }
 
 /// Memory of the stores of a job under test, where its configuration asks for stores.
@@ -355,7 +358,12 @@ impl TestJob {
         let Some(task) = slot else { return Ok(false) };
         match guarded_step(task)? {
             Step::Worked => Ok(true),
-            Step::Blocked { .. } => Ok(false),
+            Step::Blocked { until, .. } => match until {
+                Some(until) if until <= self.clock.monotonic_micros() => {
+                    Err(HarnessError::Awake(task.place().clone()))
+                }
+                _ => Ok(false),
+            },
             Step::Finished => {
                 task.close();
                 *slot = None;

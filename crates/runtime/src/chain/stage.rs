@@ -132,8 +132,12 @@ pub trait Stage {
     }
     /// Sends what the exchanges of the stage have staged; whether nothing that should go is left.
     fn flush_exchanges(&mut self, now_micros: i64, all: bool) -> bool;
-    /// When the stage must be run at the latest, in monotonic microseconds.
+    /// When the stage must be run at the latest, in monotonic microseconds. Later than now if there is
+    /// nothing for it to do now and its outputs are ready: the task sleeps until then.
     fn due(&self) -> Option<i64>;
+    /// When staged rows must be sent at the latest, in monotonic microseconds; none while they wait for
+    /// credit.
+    fn flush_due(&self) -> Option<i64>;
     /// A message for the stage.
     fn mail(&mut self, mail: Mail);
     /// Whether it has passed on the end of its data's partition.
@@ -542,6 +546,10 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
 
     fn due(&self) -> Option<i64> {
         self.context.due(&self.out, self.operator.deadline())
+    }
+
+    fn flush_due(&self) -> Option<i64> {
+        self.context.due(&self.out, None)
     }
 
     fn mail(&mut self, _mail: Mail) {}

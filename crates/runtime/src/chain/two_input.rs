@@ -324,6 +324,10 @@ impl<Left: Row, Right: Row, Out: Row> Stage for TwoInputStage<Left, Right, Out> 
         self.context.due(&self.out, self.operator.deadline())
     }
 
+    fn flush_due(&self) -> Option<i64> {
+        self.context.due(&self.out, None)
+    }
+
     fn mail(&mut self, _mail: Mail) {}
 
     fn states(&self) -> Vec<StateSize> {

@@ -29,7 +29,7 @@ pub trait ExchangeWriter<T> {
     /// Sends what is staged as far as credit goes: all, or what has waited for the time-out. Whether
     /// nothing that should have gone is left.
     fn flush_staged(&mut self, now_micros: i64, all: bool) -> bool;
-    /// When what is staged has waited for the time-out.
+    /// When what is staged has waited for the time-out, unless it waits for credit.
     fn flush_due(&self) -> Option<i64>;
 }
 
@@ -62,6 +62,8 @@ struct Lane<T> {
     since_micros: i64,
     /// A control element went without credit, and rows with it: nothing further until there is some.
     overdrawn: bool,
+    /// What is staged should have gone, and waits for credit: the sender is woken when there is some.
+    waits: bool,
 }
 
 /// How many full batches a channel takes on beyond its credit while a barrier waits for rows. One row
@@ -96,6 +98,7 @@ impl<T: Row> ChannelWriter<T> {
                 usual: 0,
                 since_micros: 0,
                 overdrawn: false,
+                waits: false,
             })
             .collect();
         let row_limit = (limits.bytes / size_of::<T>().max(1)).clamp(1, limits.rows);
@@ -191,6 +194,7 @@ impl<T: Row> Lane<T> {
             make_room(&mut self.staged.hashes, self.usual);
         }
         self.since_micros = 0;
+        self.waits = false;
     }
 }
 
@@ -278,12 +282,12 @@ impl<T: Row> ExchangeWriter<T> for ChannelWriter<T> {
             if lane.since_micros == 0 {
                 lane.since_micros = now_micros.max(1);
             }
-            if all || now_micros - lane.since_micros >= self.limits.timeout_micros {
-                if lane.sender.ready() {
-                    lane.send();
-                } else {
-                    done = false;
-                }
+            let due = all || now_micros - lane.since_micros >= self.limits.timeout_micros;
+            lane.waits = due && !lane.sender.ready();
+            if lane.waits {
+                done = false;
+            } else if due {
+                lane.send();
             }
         }
         done
@@ -292,7 +296,7 @@ impl<T: Row> ExchangeWriter<T> for ChannelWriter<T> {
     fn flush_due(&self) -> Option<i64> {
         self.lanes
             .iter()
-            .filter(|lane| !lane.staged.is_empty())
+            .filter(|lane| !lane.staged.is_empty() && !lane.waits)
             .map(|lane| lane.since_micros + self.limits.timeout_micros)
             .min()
     }

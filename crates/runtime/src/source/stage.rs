@@ -552,8 +552,9 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
     }
 
     fn due(&self) -> Option<i64> {
-        if self.ending {
-            return self.context.due(&self.out, None);
+        // Frozen, it does nothing by the clock either.
+        if self.ending || self.context.frozen {
+            return self.flush_due();
         }
         let mut deadline = self.next_periodic;
         if self.settings.latency_interval_millis > 0 {
@@ -567,6 +568,10 @@ impl<T: Row, S: Row> Stage for SourceStage<T, S> {
             return [due, self.pending_until].into_iter().flatten().min();
         }
         due
+    }
+
+    fn flush_due(&self) -> Option<i64> {
+        self.context.due(&self.out, None)
     }
 
     fn mail(&mut self, mail: Mail) {

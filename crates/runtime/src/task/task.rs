@@ -344,9 +344,17 @@ impl Task {
                     input.feed.idle();
                 }
             }
-            let due = self.stages.iter().filter_map(|stage| stage.due());
-            let due = due.chain(self.overtaking_due(now));
-            let until = due.chain(self.writing_due(now)).min();
+            let due = self.stages.iter_mut().rev().filter_map(|stage| {
+                // What it has to do by the clock it can't do before its outputs take rows, of which the
+                // task hears: a time that has passed would only keep it awake.
+                match stage.outputs_ready() {
+                    true => stage.due(),
+                    false => stage.flush_due(),
+                }
+            });
+            let due = due.min();
+            let due = [due, self.overtaking_due(now), self.writing_due(now)];
+            let until = due.into_iter().flatten().min();
             return Ok(Step::Blocked { on, until });
         }
     }
