@@ -7,7 +7,7 @@ use super::budget::MemoryBudget;
 use super::configuration::{Configuration, shown};
 use super::error::ConfigError;
 use super::known::{self, Area, KnownOption, Verdict};
-use super::nearest::nearest;
+use super::nearest::{Work, nearest};
 
 /// A key outside Flink's families that differs from a known one by no more than this many letters
 /// is taken for a slip of the pen, not for a user's own.
@@ -80,7 +80,7 @@ impl Review {
                     }
                     // No family is honoured as a whole.
                     Some(Some(Verdict::Honoured) | None) => review.unknown(key, &entry.origin),
-                    None if nearest(key).is_some_and(|(_, distance)| distance <= SLIP) => {
+                    None if nearest(key, SLIP, &mut Work::default()).is_some() => {
                         review.unknown(key, &entry.origin);
                     }
                     None => review.foreign.push(key.clone()),
@@ -129,7 +129,8 @@ impl Review {
     }
 
     fn unknown(&mut self, key: &str, origin: &str) {
-        let nearest = nearest(key).map_or("parallelism.default", |(known, _)| known);
+        let nearest = nearest(key, usize::MAX, &mut Work::default());
+        let nearest = nearest.map_or("parallelism.default", |(known, _)| known);
         self.errors.push(ConfigError::UnknownKey {
             key: key.into(),
             origin: origin.into(),

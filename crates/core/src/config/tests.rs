@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::known::{self, Area, Kind, Verdict};
+use super::known::{self, Area, Kind, KnownOption, Verdict};
 use super::list::{parse_list, parse_map, quote};
-use super::nearest::{distance, nearest};
+use super::nearest::{Work, distance, nearest};
 use super::*;
 
 #[test]
@@ -103,20 +103,48 @@ fn choices_ignore_case() {
 }
 
 #[test]
-fn distance_counts_edits_and_swaps() {
+fn distance_counts_edits_and_swaps_up_to_its_limit() {
     for (a, b, edits) in [
+        ("", "", 0),
         ("", "abc", 3),
         ("abc", "abc", 0),
         ("abc", "acb", 1),
         ("kitten", "sitting", 3),
+        ("parallelism.default", "paralel1sm.defautl", 3),
     ] {
-        assert_eq!(distance(a, b), edits, "{a} {b}");
-        assert_eq!(distance(b, a), edits, "{b} {a}");
+        for (a, b) in [(a, b), (b, a)] {
+            for limit in 0..20 {
+                let found = distance(a.as_bytes(), b.as_bytes(), limit, &mut Work::default());
+                assert_eq!(found, (edits <= limit).then_some(edits), "{a} {b} {limit}");
+            }
+        }
     }
-    assert_eq!(
-        nearest("paralelism.default"),
-        Some(("parallelism.default", 1))
-    );
+}
+
+#[test]
+fn the_nearest_key_is_found_without_comparing_what_is_far() {
+    let near = |key: &str, limit| {
+        let mut work = Work::default();
+        (nearest(key, limit, &mut work), work.0)
+    };
+    let (found, _) = near("paralelism.default", usize::MAX);
+    assert_eq!(found, Some(("parallelism.default", 1)));
+    let spellings: Vec<_> = known::all().flat_map(KnownOption::spellings).collect();
+    for &key in &spellings {
+        let found = near(key, 0).0.unwrap().0;
+        assert!(known::find(key).any(|option| option.key == found), "{key}");
+    }
+    // Someone's own keys: what is looked at of each spelling is a band as wide as a slip of the pen.
+    let own = "com.example.orders.enrichment.cache.expire-after-write.minutes";
+    let (found, work) = near(own, 2);
+    assert_eq!(found, None);
+    assert!(work <= spellings.len() * 5 * own.len() / 4, "{work}");
+    // However long a key is, no more of it is compared than the longest known one could have.
+    let long = "taskmanager.".repeat(100_000);
+    assert_eq!(near(&long, 2), (None, 0));
+    let (found, work) = near(&long, usize::MAX);
+    assert!(found.is_some_and(|(_, distance)| distance > 1_000_000));
+    assert!(work <= spellings.len() * 160 * 80, "{work}");
 }
 
 #[test]
