@@ -13,6 +13,7 @@ mod builder;
 mod committer;
 mod epoch;
 mod fences;
+mod held;
 mod outbox;
 mod partitioner;
 mod routes;

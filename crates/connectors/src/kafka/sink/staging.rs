@@ -1,6 +1,6 @@
 //! Collects the records of an epoch into finished batches, on the task's thread; nothing is sent.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rheos_core::Row;
@@ -13,8 +13,9 @@ use rheos_runtime::sink::writer::{SinkWriter, WriterContext};
 
 use super::builder::ProduceSettings;
 use super::epoch::{Epoch, StagedBatch};
+use super::held::{Batches, HeldRows};
 use super::routes::{Routes, partitions};
-use super::serializer::{OutRecord, RowSerializer, Serialized};
+use super::serializer::{OutRecord, RowSerializer};
 use super::topics::Topics;
 use crate::kafka::batch::{BatchBuilder, Compression};
 use crate::kafka::client::{Cluster, Patience};
@@ -22,13 +23,16 @@ use crate::kafka::error::KafkaError;
 
 /// The writer of one subtask of an exactly-once sink.
 pub(super) struct StagingWriter<T, S> {
-    serializer: S,
+    rows: HeldRows<T, S>,
+    batches: Staging,
+}
+
+/// The batches of an epoch.
+struct Staging {
     settings: Arc<ProduceSettings>,
     clock: SharedClock,
     routes: Routes,
     topics: Topics<Topic>,
-    /// Rows that can't be put into batches yet, the oldest first.
-    held: VecDeque<(T, Millis)>,
     filling: BTreeMap<(Arc<str>, i32), BatchBuilder>,
     epoch: Epoch,
 }
@@ -49,18 +53,20 @@ impl<T, S> StagingWriter<T, S> {
         context: &WriterContext,
     ) -> Self {
         Self {
-            serializer,
-            settings,
-            clock: context.clock.clone(),
-            routes: Routes::new(context.clock.clone(), context.place.subtask),
-            topics: Topics::new(io, context.signal.clone()),
-            held: VecDeque::new(),
-            filling: BTreeMap::new(),
-            epoch: Epoch::default(),
+            rows: HeldRows::new(serializer),
+            batches: Staging {
+                settings,
+                clock: context.clock.clone(),
+                routes: Routes::new(context.clock.clone(), context.place.subtask),
+                topics: Topics::new(io, context.signal.clone()),
+                filling: BTreeMap::new(),
+                epoch: Epoch::default(),
+            },
         }
     }
+}
 
-    /// Puts a record into its batch; false if its topic is not known yet.
+impl Batches for Staging {
     fn add(&mut self, record: &OutRecord, timestamp: Millis) -> Result<bool, BoxError> {
         let (settings, clock) = (self.settings.clone(), self.clock.clone());
         let ask = |name| look_at(settings, clock, name);
@@ -97,6 +103,12 @@ impl<T, S> StagingWriter<T, S> {
         Ok(true)
     }
 
+    fn is_ready(&self) -> bool {
+        self.topics.is_ready()
+    }
+}
+
+impl Staging {
     /// Puts a batch into the epoch.
     fn finish(&mut self, place: &(Arc<str>, i32)) -> Result<(), KafkaError> {
         let Some(mut batch) = self.filling.remove(place) else {
@@ -145,54 +157,29 @@ async fn look_at(
     })
 }
 
-impl<T: Row, S: RowSerializer<T>> StagingWriter<T, S> {
-    /// Puts a row's record into its batch; false if something has to be known first.
-    fn put(&mut self, row: &T, timestamp: Millis) -> Result<bool, BoxError> {
-        match self.serializer.serialize(row, timestamp)? {
-            Serialized::Record(record) => self.add(&record, timestamp),
-            Serialized::Nothing => Ok(true),
-            Serialized::Later => Ok(false),
-        }
-    }
-}
-
 impl<T: Row, S: RowSerializer<T>> SinkWriter<T> for StagingWriter<T, S> {
     fn write(&mut self, row: T, timestamp: Millis) -> Result<(), BoxError> {
-        if !self.held.is_empty() || !self.put(&row, timestamp)? {
-            self.held.push_back((row, timestamp));
-        }
-        Ok(())
+        self.rows.write(row, timestamp, &mut self.batches)
     }
 
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
-        while self.held.is_empty()
-            && let Some((row, timestamp)) = rows.next()
-        {
-            self.write(row, timestamp)?;
-        }
-        Ok(())
+        self.rows.write_batch(rows, &mut self.batches)
     }
 
     fn is_ready(&self) -> bool {
-        self.held.is_empty()
+        self.rows.is_empty()
     }
 
     fn has_outstanding(&self) -> bool {
-        !self.held.is_empty()
+        !self.rows.is_empty()
     }
 
     fn has_news(&self) -> bool {
-        !self.held.is_empty() && self.serializer.is_ready() && self.topics.is_ready()
+        self.rows.can_go_on(&self.batches)
     }
 
     fn take_news(&mut self) -> Result<(), BoxError> {
-        while let Some((row, timestamp)) = self.held.pop_front() {
-            if !self.put(&row, timestamp)? {
-                self.held.push_front((row, timestamp));
-                break;
-            }
-        }
-        Ok(())
+        self.rows.go_on(&mut self.batches)
     }
 
     fn flush(&mut self, _end: bool) -> Result<(), BoxError> {
@@ -200,11 +187,12 @@ impl<T: Row, S: RowSerializer<T>> SinkWriter<T> for StagingWriter<T, S> {
     }
 
     fn stage(&mut self, _barrier: &Barrier) -> Result<Option<Vec<u8>>, BoxError> {
-        let open: Vec<_> = self.filling.keys().cloned().collect();
+        let batches = &mut self.batches;
+        let open: Vec<_> = batches.filling.keys().cloned().collect();
         for place in &open {
-            self.finish(place)?;
+            batches.finish(place)?;
         }
-        let epoch = std::mem::take(&mut self.epoch);
+        let epoch = std::mem::take(&mut batches.epoch);
         Ok((!epoch.batches.is_empty()).then(|| epoch.to_handle()))
     }
 }

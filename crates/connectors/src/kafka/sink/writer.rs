@@ -1,6 +1,5 @@
 //! Collects rows into batches, on the task's thread.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rheos_core::Row;
@@ -11,9 +10,10 @@ use rheos_runtime::error::BoxError;
 use rheos_runtime::sink::writer::{SinkWriter, WriterContext};
 
 use super::builder::ProduceSettings;
+use super::held::{Batches, HeldRows};
 use super::outbox::{Filling, Outbox};
 use super::routes::{Routes, partitions};
-use super::serializer::{OutRecord, RowSerializer, Serialized};
+use super::serializer::{OutRecord, RowSerializer};
 use super::topics::Topics;
 use crate::kafka::batch::BatchBuilder;
 
@@ -22,18 +22,21 @@ const MAX_OPEN_BYTES: usize = 32 << 20;
 
 /// The writer of one subtask.
 pub(super) struct KafkaWriter<T, S> {
-    serializer: S,
+    rows: HeldRows<T, S>,
+    batches: Filled,
+    sender: Option<tokio::task::JoinHandle<()>>,
+    /// A barrier or the end waits for the rows that are held.
+    hurry: bool,
+}
+
+/// The batches that the sender takes.
+struct Filled {
     settings: Arc<ProduceSettings>,
     outbox: Arc<Outbox>,
-    sender: Option<tokio::task::JoinHandle<()>>,
     clock: SharedClock,
     routes: Routes,
     /// The number of their partitions, until the sender tells of them too.
     topics: Topics<i32>,
-    /// Rows that can't be put into batches yet, the oldest first.
-    held: VecDeque<(T, Millis)>,
-    /// A barrier or the end waits for the rows that are held.
-    hurry: bool,
 }
 
 impl<T, S> KafkaWriter<T, S> {
@@ -46,18 +49,21 @@ impl<T, S> KafkaWriter<T, S> {
         context: &WriterContext,
     ) -> Self {
         Self {
-            serializer,
-            settings,
-            outbox,
+            rows: HeldRows::new(serializer),
+            batches: Filled {
+                settings,
+                outbox,
+                clock: context.clock.clone(),
+                routes: Routes::new(context.clock.clone(), context.place.subtask),
+                topics: Topics::new(io, context.signal.clone()),
+            },
             sender: Some(sender),
-            clock: context.clock.clone(),
-            routes: Routes::new(context.clock.clone(), context.place.subtask),
-            topics: Topics::new(io, context.signal.clone()),
-            held: VecDeque::new(),
             hurry: false,
         }
     }
+}
 
+impl Filled {
     /// The topic with the number of its partitions, once that is known.
     fn topic(&mut self, name: &str) -> Result<Option<(Arc<str>, i32)>, BoxError> {
         if let Some((topic, count)) = self.outbox.lock().partitions.get_key_value(name) {
@@ -73,7 +79,14 @@ impl<T, S> KafkaWriter<T, S> {
         Ok(found)
     }
 
-    /// Puts a record into its batch; false if its topic is not known yet.
+    /// Has all batches sent, however full they are.
+    fn send_all(&self) {
+        self.outbox.lock().close_until(i64::MAX);
+        self.outbox.filled.notify_one();
+    }
+}
+
+impl Batches for Filled {
     fn add(&mut self, record: &OutRecord, timestamp: Millis) -> Result<bool, BoxError> {
         let Some((topic, count)) = self.topic(&record.topic)? else {
             return Ok(false);
@@ -108,79 +121,53 @@ impl<T, S> KafkaWriter<T, S> {
         Ok(true)
     }
 
-    /// Has all batches sent, however full they are.
-    fn send_all(&self) {
-        self.outbox.lock().close_until(i64::MAX);
-        self.outbox.filled.notify_one();
-    }
-}
-
-impl<T: Row, S: RowSerializer<T>> KafkaWriter<T, S> {
-    /// Puts a row's record into its batch; false if something has to be known first.
-    fn put(&mut self, row: &T, timestamp: Millis) -> Result<bool, BoxError> {
-        match self.serializer.serialize(row, timestamp)? {
-            Serialized::Record(record) => self.add(&record, timestamp),
-            Serialized::Nothing => Ok(true),
-            Serialized::Later => Ok(false),
-        }
+    fn is_ready(&self) -> bool {
+        self.topics.is_ready()
     }
 }
 
 impl<T: Row, S: RowSerializer<T>> SinkWriter<T> for KafkaWriter<T, S> {
     fn write(&mut self, row: T, timestamp: Millis) -> Result<(), BoxError> {
-        self.outbox.check()?;
-        if !self.held.is_empty() || !self.put(&row, timestamp)? {
-            self.held.push_back((row, timestamp));
-        }
-        Ok(())
+        self.batches.outbox.check()?;
+        self.rows.write(row, timestamp, &mut self.batches)
     }
 
     fn write_batch(&mut self, rows: &mut Cursor<T>) -> Result<(), BoxError> {
-        while self.held.is_empty()
-            && let Some((row, timestamp)) = rows.next()
-        {
-            self.write(row, timestamp)?;
-        }
-        Ok(())
+        self.batches.outbox.check()?;
+        self.rows.write_batch(rows, &mut self.batches)
     }
 
     fn is_ready(&self) -> bool {
-        self.held.is_empty() && self.outbox.lock().bytes < MAX_OPEN_BYTES
+        self.rows.is_empty() && self.batches.outbox.lock().bytes < MAX_OPEN_BYTES
     }
 
     fn has_outstanding(&self) -> bool {
-        !self.held.is_empty() || self.outbox.lock().has_records()
+        !self.rows.is_empty() || self.batches.outbox.lock().has_records()
     }
 
     fn has_news(&self) -> bool {
-        let held = !self.held.is_empty();
-        (held && self.serializer.is_ready() && self.topics.is_ready())
-            || self.outbox.lock().failure.is_some()
+        self.rows.can_go_on(&self.batches) || self.batches.outbox.lock().failure.is_some()
     }
 
     fn take_news(&mut self) -> Result<(), BoxError> {
-        self.outbox.check()?;
-        while let Some((row, timestamp)) = self.held.pop_front() {
-            if !self.put(&row, timestamp)? {
-                self.held.push_front((row, timestamp));
-                return Ok(());
-            }
-        }
-        if std::mem::take(&mut self.hurry) {
-            self.send_all();
+        self.batches.outbox.check()?;
+        self.rows.go_on(&mut self.batches)?;
+        if self.rows.is_empty() && std::mem::take(&mut self.hurry) {
+            self.batches.send_all();
         }
         Ok(())
     }
 
     fn flush(&mut self, _end: bool) -> Result<(), BoxError> {
-        self.hurry = !self.held.is_empty();
-        self.send_all();
-        Ok(self.outbox.check()?)
+        self.hurry = !self.rows.is_empty();
+        self.batches.send_all();
+        Ok(self.batches.outbox.check()?)
     }
 
     fn close(&mut self) {
-        self.outbox.lock().closed = true;
-        self.outbox.filled.notify_one();
+        let outbox = &self.batches.outbox;
+        outbox.lock().closed = true;
+        outbox.filled.notify_one();
         if let Some(sender) = self.sender.take() {
             sender.abort();
         }
