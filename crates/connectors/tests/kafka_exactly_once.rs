@@ -15,8 +15,9 @@ mod staged;
 
 use std::time::Duration;
 
+use common::own::Own;
 use common::{part, unique, wait_until};
-use kafka::{Broker, Own};
+use kafka::Broker;
 use rheos::execute::start;
 use rheos::prelude::*;
 use rheos_connectors::kafka::batch::{BatchBuilder, Compression};
@@ -202,15 +203,18 @@ fn a_committer_that_died_at_any_step_is_followed_by_one_that_applies_the_epoch_o
 
 #[test]
 fn a_broker_killed_at_any_step_of_a_commit_loses_and_doubles_nothing() {
-    let Some(own) = Own::up(20_900) else { return };
-    let mut desk = Desk::new(&own.address);
+    let Some(own) = Own::up("RHEOS_KAFKA", &["kafka"], &[]) else {
+        return;
+    };
+    let address = own.variable("RHEOS_KAFKA");
+    let mut desk = Desk::new(&address);
     desk.committer().commit(&[desk.epoch(0)]).unwrap();
     for (number, step) in (1..).zip(STEPS) {
         let epochs = [desk.epoch(number - 1), desk.epoch(number)];
         desk.die_at(step, number, MINUTE);
         own.services(&["kill", "kafka"]);
         own.services(&["up", "kafka"]);
-        desk.broker = Broker::new(&own.address);
+        desk.broker = Broker::new(&address);
         desk.committer().commit(&epochs).unwrap();
         desk.check(0..number + 1);
     }
@@ -222,7 +226,7 @@ fn a_broker_killed_at_any_step_of_a_commit_loses_and_doubles_nothing() {
     let waiting = std::thread::spawn(move || committer.commit(&[epoch]).map_err(|e| e.to_string()));
     own.services(&["up", "kafka"]);
     waiting.join().unwrap().unwrap();
-    desk.broker = Broker::new(&own.address);
+    desk.broker = Broker::new(&address);
     desk.check(0..8);
 }
 
@@ -322,8 +326,11 @@ fn a_job_that_fails_and_stops_and_changes_its_parallelism_writes_each_row_once()
 
 #[test]
 fn a_broker_killed_under_a_job_loses_and_doubles_nothing() {
-    let Some(own) = Own::up(21_000) else { return };
-    go_on(&own.address, 30_000, |read| {
+    let Some(own) = Own::up("RHEOS_KAFKA", &["kafka"], &[]) else {
+        return;
+    };
+    let address = own.variable("RHEOS_KAFKA");
+    go_on(&address, 30_000, |read| {
         wait_until("the job does not begin", || read() > 1_000);
         own.services(&["kill", "kafka"]);
         own.services(&["up", "kafka"]);

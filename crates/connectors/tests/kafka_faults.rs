@@ -12,8 +12,9 @@ mod kafka;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use common::own::Own;
 use common::unique;
-use kafka::{Broker, Own, value};
+use kafka::{Broker, value};
 use rheos::cluster::embedded::JobControl;
 use rheos::execute::start;
 use rheos::prelude::*;
@@ -62,9 +63,12 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn a_source_and_a_sink_outlive_a_broker_that_is_killed_and_come_to_every_record_once() {
-    let Some(own) = Own::up(20_700) else { return };
+    let Some(own) = Own::up("RHEOS_KAFKA", &["kafka"], &[]) else {
+        return;
+    };
+    let address = own.variable("RHEOS_KAFKA");
     let (input, output) = (unique("in"), unique("out"));
-    let mut broker = Broker::new(&own.address);
+    let mut broker = Broker::new(&address);
     broker.create(&input, 2);
     broker.create(&output, 2);
     let mut sent = Vec::new();
@@ -78,7 +82,7 @@ fn a_source_and_a_sink_outlive_a_broker_that_is_killed_and_come_to_every_record_
         sent.len()
     };
     let count = produce(&mut broker, 100);
-    let (read, reader) = collect(lines(&own.address, &input));
+    let (read, reader) = collect(lines(&address, &input));
     let mut got = Vec::new();
     wait_until("the first records were not read", || {
         got.extend(read.take());
@@ -93,7 +97,7 @@ fn a_source_and_a_sink_outlive_a_broker_that_is_killed_and_come_to_every_record_
         value: Some(format!("{n:06}").into_bytes()),
         ..OutRecord::default()
     })
-    .bootstrap_servers(&own.address)
+    .bootstrap_servers(&address)
     .property("batch.size", "2000");
     env.from_source_with_rate(
         DataGeneratorSource::new(|n| n, 20_000),
@@ -108,11 +112,11 @@ fn a_source_and_a_sink_outlive_a_broker_that_is_killed_and_come_to_every_record_
         job.waiter.join().unwrap().unwrap();
         rows.take()
     };
-    wait_until("nothing was written", || written(&own.address).len() > 500);
+    wait_until("nothing was written", || written(&address).len() > 500);
     own.services(&["kill", "kafka"]);
     own.services(&["up", "kafka"]);
 
-    let mut broker = Broker::new(&own.address);
+    let mut broker = Broker::new(&address);
     let count = produce(&mut broker, 100);
     wait_until("records after the crash were not read", || {
         got.extend(read.take());
@@ -125,7 +129,7 @@ fn a_source_and_a_sink_outlive_a_broker_that_is_killed_and_come_to_every_record_
     assert_eq!(got, sent);
 
     writer.waiter.join().unwrap().unwrap();
-    let mut rows = written(&own.address);
+    let mut rows = written(&address);
     rows.sort();
     let expected: Vec<_> = (0..20_000).map(|n| format!("{n:06}")).collect();
     assert_eq!(
@@ -138,9 +142,12 @@ fn a_source_and_a_sink_outlive_a_broker_that_is_killed_and_come_to_every_record_
 
 #[test]
 fn a_sink_whose_broker_stays_away_gives_up_in_time_and_says_what_was_not_written() {
-    let Some(own) = Own::up(20_800) else { return };
+    let Some(own) = Own::up("RHEOS_KAFKA", &["kafka"], &[]) else {
+        return;
+    };
+    let address = own.variable("RHEOS_KAFKA");
     let topic = unique("away");
-    Broker::new(&own.address).create(&topic, 1);
+    Broker::new(&address).create(&topic, 1);
     let env = StreamEnv::default();
     let to = topic.clone();
     let sink = KafkaSink::new(move |n: &u64| OutRecord {
@@ -149,7 +156,7 @@ fn a_sink_whose_broker_stays_away_gives_up_in_time_and_says_what_was_not_written
         value: Some(b"value".to_vec()),
         ..OutRecord::default()
     })
-    .bootstrap_servers(&own.address)
+    .bootstrap_servers(&address)
     .property("delivery.timeout.ms", "2000");
     env.from_source_with_rate(
         DataGeneratorSource::new(|n| n, 1_000_000),
@@ -162,7 +169,7 @@ fn a_sink_whose_broker_stays_away_gives_up_in_time_and_says_what_was_not_written
     .parallelism(1);
     let job = run(&env);
     wait_until("nothing was written", || {
-        let (rows, job) = collect(lines(&own.address, &topic).bounded(Offsets::Latest));
+        let (rows, job) = collect(lines(&address, &topic).bounded(Offsets::Latest));
         job.waiter.join().unwrap().unwrap();
         rows.take().len() > 10
     });

@@ -11,12 +11,12 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use common::own::Own;
 use common::proxy::Proxy;
 use common::{part, unique};
 use rheos::execute::{RunningJob, start};
@@ -417,41 +417,13 @@ fn retries_that_are_bounded_end_the_job() {
     );
 }
 
-/// A cluster with replicas that only this test uses; it goes when the test ends.
-struct Own;
-
-const FIRST_PORT: u16 = 20_800;
-
-impl Own {
-    fn up() -> Option<Self> {
-        part("RHEOS_REDIS_CLUSTER")?;
-        let own = Self;
-        own.services(&["up", "redis-cluster"]);
-        Some(own)
-    }
-
-    fn services(&self, arguments: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services");
-        let status = Command::new(script)
-            .args(arguments)
-            .env("RHEOS_SERVICES_PORT", FIRST_PORT.to_string())
-            .env("RHEOS_REDIS_REPLICAS", "1")
-            .status()
-            .unwrap();
-        assert!(status.success(), "scripts/services {arguments:?}");
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.services(&["purge"]);
-    }
-}
-
 #[test]
 fn slots_that_move_and_a_master_that_is_killed_lose_nothing_that_a_replica_must_have() {
-    let Some(own) = Own::up() else { return };
-    let node = |k: u16| format!("127.0.0.1:{}", FIRST_PORT + 40 + k);
+    let replicas = [("RHEOS_REDIS_REPLICAS", "1")];
+    let Some(own) = Own::up("RHEOS_REDIS_CLUSTER", &["redis-cluster"], &replicas) else {
+        return;
+    };
+    let node = |k: u16| own.address(40 + k);
     let (killed, other) = (node(0), node(1));
     let name = unique("moved");
     let emitted = Arc::new(AtomicUsize::new(0));

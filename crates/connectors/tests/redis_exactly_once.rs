@@ -13,11 +13,11 @@ mod common;
 mod staged;
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::own::Own;
 use common::proxy::Proxy;
 use common::{part, unique, wait_until};
 use rheos::prelude::Row;
@@ -313,37 +313,12 @@ fn a_job_that_fails_and_stops_and_changes_its_parallelism_writes_each_row_once()
     }
 }
 
-/// A server that only this test uses; it goes when the test ends.
-struct Own;
-
-const FIRST_PORT: u16 = 20_900;
-
-impl Own {
-    fn services(&self, arguments: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services");
-        let status = Command::new(script)
-            .args(arguments)
-            .env("RHEOS_SERVICES_PORT", FIRST_PORT.to_string())
-            .status()
-            .unwrap();
-        assert!(status.success(), "scripts/services {arguments:?}");
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.services(&["purge"]);
-    }
-}
-
 #[test]
 fn a_server_that_is_killed_and_comes_back_has_every_epoch_once() {
-    if part("RHEOS_REDIS").is_none() {
+    let Some(own) = Own::up("RHEOS_REDIS", &["redis"], &[]) else {
         return;
-    }
-    let own = Own;
-    own.services(&["up", "redis"]);
-    let server = format!("127.0.0.1:{}", FIRST_PORT + 30);
+    };
+    let server = own.address(30);
     let (staged, name) = (Staged::new(), unique("killed"));
     let sink = sink(&format!("redis://{server}"), &name);
     let mut committer = staged.committer(&sink).unwrap();

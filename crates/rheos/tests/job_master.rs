@@ -169,3 +169,31 @@ fn a_stopped_job_has_finished() {
     assert_eq!(job.wait().unwrap().restarts, 0);
     assert_eq!(job.handle.status(), JobStatus::Finished);
 }
+
+#[test]
+fn a_task_that_hangs_is_given_up_after_the_time_that_is_configured() {
+    let mut configuration = Configuration::new();
+    configuration.set("task.cancellation.timeout", "1 s");
+    let env = StreamEnv::new(configuration);
+    env.parallelism(1);
+    let hangs = Arc::new(AtomicBool::new(false));
+    let (told, seen) = (hangs.clone(), hangs);
+    env.from_source(Tap::up_to(5), WatermarkStrategy::no_watermarks(), "numbers")
+        .map(move |number: u64| {
+            told.store(true, Ordering::SeqCst);
+            // What a thread that never comes back looks like, for as long as the test may take.
+            std::thread::sleep(std::time::Duration::from_secs(20));
+            number
+        })
+        .name("hangs")
+        .sink_to(Kept::default());
+    let job = start(&env.program().unwrap(), env.configuration()).unwrap();
+    wait_until("the task hangs", || seen.load(Ordering::SeqCst));
+    let began = std::time::Instant::now();
+    job.handle.control().cancel();
+    let error = job.wait().unwrap_err().to_string();
+    let waited = began.elapsed().as_millis();
+    assert!((900..15_000).contains(&waited), "{waited} ms");
+    assert!(error.contains("did not end within 1 s"), "{error}");
+    assert!(error.contains("the job was cancelled"), "{error}");
+}

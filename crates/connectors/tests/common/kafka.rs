@@ -2,8 +2,6 @@
 #![allow(dead_code, reason = "each test uses a part of this")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,6 +177,22 @@ impl Broker {
         panic!("{topic}, partition {partition} has no leader that knows of it");
     }
 
+    /// The ends of all partitions of a topic, each of the last transaction that has ended.
+    pub fn ends(&mut self, topic: &str, partitions: i32) -> Vec<i64> {
+        let wanted: Vec<_> = (0..partitions)
+            .map(|partition| (topic.to_owned(), partition, LATEST))
+            .collect();
+        for _ in 0..1_000 {
+            let asked = self.cluster.offsets(true, &wanted);
+            match self.runtime.block_on(asked) {
+                Ok(found) => return found.into_values().collect(),
+                Err(error) => assert!(error.may_pass(), "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{topic} has partitions without a leader that knows of them");
+    }
+
     pub fn committed(&mut self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
         let partitions: Vec<_> = (0..partitions).map(|p| (topic.to_owned(), p)).collect();
         let asked = self.cluster.committed(group, &partitions);
@@ -214,39 +228,4 @@ fn batch(compression: Compression, records: &[Owned]) -> Vec<u8> {
         builder.push(*time, key.as_deref(), value.as_deref(), &[]);
     }
     builder.finish(compression).unwrap()
-}
-
-/// A broker that only this test uses, on ports of its own; it goes when the test ends.
-pub struct Own {
-    first_port: u16,
-    pub address: String,
-}
-
-impl Own {
-    /// None where tests are to go without real parts.
-    pub fn up(first_port: u16) -> Option<Self> {
-        crate::common::part("RHEOS_KAFKA")?;
-        let own = Self {
-            first_port,
-            address: format!("127.0.0.1:{first_port}"),
-        };
-        own.services(&["up", "kafka"]);
-        Some(own)
-    }
-
-    pub fn services(&self, arguments: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services");
-        let status = Command::new(script)
-            .args(arguments)
-            .env("RHEOS_SERVICES_PORT", self.first_port.to_string())
-            .status()
-            .unwrap();
-        assert!(status.success(), "scripts/services {arguments:?}");
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.services(&["purge"]);
-    }
 }

@@ -20,7 +20,9 @@ const BLOCKS: u32 = 80;
 fn free(first: u16) -> Option<TcpListener> {
     let claim = TcpListener::bind(("127.0.0.1", first + 99)).ok()?;
     let used = |port| TcpListener::bind(("127.0.0.1", first + port)).is_err();
-    let ports = [0, 1, 20, 30, 31, 40, 41, 42, 50, 54];
+    let ports = [
+        0, 1, 2, 3, 4, 5, 6, 7, 20, 30, 31, 40, 41, 42, 43, 44, 45, 50, 54,
+    ];
     (!ports.into_iter().any(used)).then_some(claim)
 }
 
