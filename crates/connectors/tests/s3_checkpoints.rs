@@ -238,6 +238,52 @@ fn a_job_with_its_state_in_rocksdb_and_its_checkpoints_in_s3_goes_on_where_it_wa
     crash_and_restore("rocksdb");
 }
 
+/// Checkpoints in a folder, copies in the bucket: the folder is lost, and the job goes on from the bucket.
+#[test]
+fn a_job_whose_folder_is_lost_goes_on_from_its_copies_in_s3() {
+    if !is_built_in("rocksdb") {
+        return;
+    }
+    let Some(server) = shared_server() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (out, first) = (folder.path().join("out"), folder.path().join("first"));
+    let store = unique("copies");
+    let second = format!("s3://{}/{store}", server.bucket);
+    let mut conf = configuration(&server, &store);
+    conf.set("state.backend.type", "rocksdb");
+    let local = folder.path().join("local");
+    conf.set("state.backend.rocksdb.localdir", local.display());
+    conf.set("rheos.state.resident-keys", 20);
+    conf.set("execution.checkpointing.dir", first.display());
+    let rows = 40_000;
+    let life = |conf: &Configuration, parallelism: u32| {
+        start(conf, parallelism, |env| {
+            describe(env, &out, rows, 20_000.0, none());
+        })
+    };
+    // The server that the first place would be at is another one.
+    let mut copied = conf.clone();
+    copied.set("rheos.checkpointing.copies.dir", &second);
+    copied.set("rheos.checkpointing.copies.s3.endpoint", &server.endpoint);
+    copied.set("s3.endpoint", "http://127.0.0.1:1");
+    let job = life(&copied, 2);
+    let counts = || job.handle.metrics().checkpoints.counts().unwrap();
+    wait_until("copies", || counts().copies.unwrap().completed > 2);
+    job.handle.control().stop(false);
+    job.wait().unwrap();
+    let copies = counts().copies.unwrap();
+    assert_eq!((copies.behind, copies.failed), (0, 0));
+    std::fs::remove_dir_all(&first).unwrap();
+    let kept = names(&server, &store);
+    let manifests = kept.iter().filter(|name| name.ends_with("manifest.json"));
+    assert_eq!(manifests.count(), 1, "one is kept: {kept:?}");
+    conf.set("execution.state-recovery.path", format!("{second}/counts"));
+    life(&conf, 3).wait().unwrap();
+    check(&[&out], rows);
+}
+
 #[test]
 fn a_zombie_loses_the_slot_of_the_log_and_ends() {
     if !is_built_in("hashmap") {

@@ -1,5 +1,6 @@
 //! Savepoints of running jobs: taken while rows go on, by REST and by the handle; with a stop; gone on
-//! from at other parallelisms and in other backends. Nothing is lost and nothing doubled.
+//! from at other parallelisms and in other backends. Nothing is lost and nothing doubled. And copies of
+//! checkpoints in a second place, gone on from when the first is lost.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::wait_until;
+use rheos::cluster::checkpoint::CheckpointSettings;
 use rheos::cluster::checkpoint::savepoint::{SavepointRequest, SavepointStatus};
 use rheos::execute::{RunningJob, StartOptions, start_with};
 use rheos::prelude::*;
@@ -396,4 +398,112 @@ fn a_job_that_drains_comes_to_its_end() {
     job.wait().unwrap();
     let place = location(job.handle.savepoints().status(&id));
     assert!(Path::new(&place).join("manifest.json").exists());
+}
+
+/// The first place is lost with all that is in it, and the job goes on from the second.
+fn lose_the_first_place(backend: &str) {
+    if !is_built_in(backend) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (out, first) = (folder.path().join("out"), folder.path().join("first"));
+    let second = folder.path().join("second");
+    let mut conf = configuration(folder.path(), backend);
+    conf.set("execution.checkpointing.dir", first.display());
+    conf.set("rheos.checkpointing.copies.dir", second.display());
+    let job = start(&conf, 2, &out);
+    let copies = || job.handle.metrics().checkpoints.counts().unwrap().copies;
+    wait_until("copies", || copies().unwrap().completed > 2);
+    wait_until("rows are read", || read(&job) > 10_000);
+    job.handle.control().stop(false);
+    job.wait().unwrap();
+    let counts = job.handle.metrics().checkpoints.counts().unwrap();
+    let (last, copies) = (counts.last.unwrap(), counts.copies.unwrap());
+    assert_eq!((copies.behind, copies.failed), (0, 0));
+    assert_eq!(copies.last.map(|(number, _)| number), Some(last.number));
+    std::fs::remove_dir_all(&first).unwrap();
+    std::fs::remove_dir_all(folder.path().join("local")).ok();
+    // The newest copy by the job's folder there; another life takes one by its own.
+    let mut conf = configuration(folder.path(), backend);
+    let third = folder.path().join("third");
+    conf.set("execution.checkpointing.dir", third.display());
+    conf.set(
+        "execution.state-recovery.path",
+        second.join("counts").display(),
+    );
+    let job = start(&conf, 3, &out);
+    wait_until("rows are read", || read(&job) > 20_000);
+    job.handle.control().stop(false);
+    job.wait().unwrap();
+    let log = third.join("counts/log");
+    let newest = std::fs::read_dir(log).unwrap().filter_map(|file| {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let record: Value = serde_json::from_str(&text).unwrap();
+        let number = record["checkpoint"].as_u64()?;
+        Some((number, record["path"].as_str()?.to_owned()))
+    });
+    let (_, newest) = newest.max().unwrap();
+    conf.set("execution.checkpointing.dir", first.display());
+    conf.set(
+        "execution.state-recovery.path",
+        third.join("counts").join(newest).display(),
+    );
+    start(&conf, 1, &out).wait().unwrap();
+    check(&out);
+}
+
+#[test]
+fn a_job_whose_first_place_is_lost_goes_on_from_the_second() {
+    lose_the_first_place("hashmap");
+}
+
+#[test]
+fn a_job_in_rocksdb_whose_first_place_is_lost_goes_on_from_the_second() {
+    lose_the_first_place("rocksdb");
+}
+
+#[test]
+fn a_second_place_that_fails_is_counted_and_never_felt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, first) = (folder.path().join("out"), folder.path().join("first"));
+    let second = folder.path().join("second");
+    std::fs::write(&second, "in the way").unwrap();
+    let mut conf = configuration(folder.path(), "hashmap");
+    conf.set("execution.checkpointing.dir", first.display());
+    conf.set("rheos.checkpointing.copies.dir", second.display());
+    let job = start(&conf, 2, &out);
+    let report = job.wait().unwrap();
+    assert_eq!(report.restarts, 0);
+    check(&out);
+    let counts = report.metrics.checkpoints.counts().unwrap();
+    let copies = counts.copies.unwrap();
+    assert!(copies.failed > 0 && copies.behind > 1, "{copies:?}");
+    assert_eq!((copies.completed, counts.failed), (0, 0));
+    // What was held back while it was tried went when a newer one came: one is kept.
+    let kept = std::fs::read_dir(first.join("counts/g1")).unwrap();
+    let whole = kept.filter(|folder| {
+        let folder = folder.as_ref().unwrap().path();
+        folder.join("manifest.json").exists()
+    });
+    assert!(whole.count() <= 2);
+    for (key, value) in [
+        (
+            "rheos.checkpointing.copies.dir",
+            first.display().to_string(),
+        ),
+        ("rheos.checkpointing.copies.dir", "hdfs://x".to_owned()),
+        (
+            "rheos.checkpointing.copies.s3.access-key",
+            "alone".to_owned(),
+        ),
+    ] {
+        let mut conf = conf.clone();
+        conf.set(key, value);
+        let settings = CheckpointSettings::from_configuration(&conf);
+        let error = settings.unwrap_err().to_string();
+        assert!(
+            error.contains("rheos.checkpointing") || error.contains("hdfs"),
+            "{error}"
+        );
+    }
 }

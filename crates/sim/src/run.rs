@@ -195,6 +195,7 @@ impl World {
             retention: Default::default(),
             location: None,
             s3: S3Settings::default(),
+            copies: None,
             savepoints: None,
             history: 10,
             ignore_unclaimed: false,

@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use rheos_core::clock::SharedClock;
 use rheos_core::job_graph::JobGraph;
+use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::checkpoint::restore::RestoredJob;
+use rheos_runtime::metrics::checkpoints::CheckpointStats;
 
+use super::copies::{self, Copier, CopySettings};
 use super::error::CheckpointError;
 use super::location::Location;
 use super::log::{CheckpointRecord, Ending, JobLog, Record, SavepointRecord};
@@ -116,6 +119,10 @@ pub struct JobStore {
     doubtful: BTreeSet<u64>,
     /// The files of stores.
     store_files: StoreFiles,
+    /// The job's folder in the second place.
+    second: Option<CopySettings>,
+    /// Copies checkpoints there, once it has been started.
+    copier: Option<Copier>,
 }
 
 /// The name of a job's folder, below the one that checkpoints go to.
@@ -159,7 +166,32 @@ impl JobStore {
             None => Arc::new(MemoryStorage::default()),
         };
         storage.check_exclusive()?;
-        Self::with_storage(storage, settings, clock)
+        let second = settings.copies.clone().map(|copies| CopySettings {
+            location: copies.location.below(&folder_of(job)),
+            s3: copies.s3,
+        });
+        Ok(Self {
+            second,
+            ..Self::with_storage(storage, settings, clock)?
+        })
+    }
+
+    /// From now on checkpoints are copied to the second place, if there is one.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn start_copies(
+        &mut self,
+        spawner: &SharedSpawner,
+        stats: &CheckpointStats,
+    ) -> std::io::Result<()> {
+        let Some(second) = self.second.clone() else {
+            return Ok(());
+        };
+        let (from, retained) = (self.storage.clone(), self.settings.retained);
+        let copier = Copier::start(from, second, retained, spawner, stats.clone())?;
+        self.copier = Some(copier);
+        Ok(())
     }
 
     /// A job's folder in this storage.
@@ -186,6 +218,8 @@ impl JobStore {
             owner: random(),
             doubtful: BTreeSet::new(),
             store_files: StoreFiles::default(),
+            second: None,
+            copier: None,
         })
     }
 
@@ -220,6 +254,13 @@ impl JobStore {
     fn choose(&self, resume: &Resume) -> Result<Option<(Source, u64)>, CheckpointError> {
         let whole = |location: &Location, number| {
             let storage = location.open(&self.settings.s3)?;
+            // A job's folder in the second place: the newest copy.
+            if storage.get(MANIFEST)?.is_none()
+                && let Some(path) = copies::newest(storage.as_ref())?
+            {
+                let from = RestoreFrom::Foreign(location.below(&path));
+                return Ok(Some(((storage, path, from), number)));
+            }
             let from = RestoreFrom::Foreign(location.clone());
             Ok(Some(((storage, String::new(), from), number)))
         };
@@ -444,12 +485,16 @@ impl JobStore {
         })?;
         self.storage.put(&format!("{path}/{MANIFEST}"), &text)?;
         self.doubtful.insert(manifest.checkpoint);
-        self.log.append(Record::Checkpoint(CheckpointRecord {
+        let record = CheckpointRecord {
             checkpoint: manifest.checkpoint,
             generation: self.generation,
             path: path.clone(),
             completed_at: self.clock.wall_millis(),
-        }))?;
+        };
+        self.log.append(Record::Checkpoint(record.clone()))?;
+        if let Some(copier) = &self.copier {
+            copier.completed(&record);
+        }
         self.settle_doubts(manifest.checkpoint);
         self.highest = self.highest.max(manifest.checkpoint);
         let from = RestoreFrom::Own(path.clone());
@@ -519,8 +564,13 @@ impl JobStore {
     fn retire(&mut self) -> Result<(), CheckpointError> {
         let all: Vec<CheckpointRecord> = self.log.checkpoints().cloned().collect();
         let kept = all.len().saturating_sub(self.settings.retained);
-        let gone = all.get(..kept).unwrap_or(&[]);
-        for record in gone {
+        let held = |record: &&CheckpointRecord| {
+            let copier = self.copier.as_ref();
+            copier.is_some_and(|copier| copier.holds(&record.path))
+        };
+        let old = all.get(..kept).unwrap_or(&[]).iter();
+        let gone: Vec<&CheckpointRecord> = old.filter(|record| !held(record)).collect();
+        for record in &gone {
             self.discard_folder(&record.path)?;
         }
         let gone: BTreeSet<&str> = gone.iter().map(|record| record.path.as_str()).collect();
@@ -599,6 +649,8 @@ impl JobStore {
     /// What the storage says; [`CheckpointError::Superseded`] if the job runs elsewhere by now: nothing
     /// is deleted then.
     pub fn let_go(&mut self, status: JobStatus) -> Result<(), CheckpointError> {
+        // What has not been copied yet is now.
+        self.copier = None;
         let retention = self.settings.retention;
         let goes = match status {
             JobStatus::Finished if self.log.ending() == Some(Ending::Finished) => {

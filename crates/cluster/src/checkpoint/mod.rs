@@ -19,11 +19,13 @@
 //! | [`manifest`] | what a checkpoint consists of, and reading it back |
 //! | [`job_store`] | a job's folder: whose it is, what to resume from |
 //! | [`savepoint`] | pictures that a person asks for |
+//! | [`copies`] | copies in a second place |
 //! | [`history`] | what became of each, for whoever asks |
 //! | [`writer`], [`task_files`] | the thread that writes, and the files of a task |
 //! | [`progress`] | what tasks ask while they write |
 
 pub mod coordinator;
+pub mod copies;
 pub mod error;
 pub mod fitting;
 pub mod folder;

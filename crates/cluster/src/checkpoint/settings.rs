@@ -8,10 +8,11 @@ use rheos_core::config::options::{
     CHECKPOINTING_ALIGNED_TIMEOUT, CHECKPOINTING_DIR, CHECKPOINTING_INTERVAL,
     CHECKPOINTING_MAX_CONCURRENT, CHECKPOINTING_MIN_PAUSE, CHECKPOINTING_NUM_RETAINED,
     CHECKPOINTING_RETENTION, CHECKPOINTING_SAVEPOINT_DIR, CHECKPOINTING_STORAGE,
-    CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED,
+    CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED, COPIES_DIR,
     RECOVERY_IGNORE_UNCLAIMED_STATE, WEB_CHECKPOINTS_HISTORY,
 };
 
+use super::copies::CopySettings;
 use super::error::CheckpointError;
 use super::location::Location;
 use super::s3::S3Settings;
@@ -71,6 +72,8 @@ pub struct CheckpointSettings {
     pub location: Option<Location>,
     /// How object stores are reached.
     pub s3: S3Settings,
+    /// A second place, for copies.
+    pub copies: Option<CopySettings>,
     /// Where savepoints go that name no place themselves.
     pub savepoints: Option<String>,
     /// How many of the last ones are told of.
@@ -122,6 +125,30 @@ impl CheckpointSettings {
                 return Err(setting(conf.bad_value(CHECKPOINTING_STORAGE.key, expected)));
             }
         };
+        let copies = conf.get_set(&COPIES_DIR).map_err(setting)?;
+        let copies = match (copies, &location) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(CheckpointError::Setting(format!(
+                    "{} is for copies of checkpoints that are in a first place: set {}",
+                    COPIES_DIR.key, CHECKPOINTING_DIR.key
+                )));
+            }
+            (Some(copies), Some(first)) => {
+                let copies = CopySettings {
+                    location: Location::parse(&copies)?,
+                    s3: S3Settings::of_copies(conf)?,
+                };
+                // A bucket may have the same name elsewhere.
+                if copies.location == *first && copies.s3 == S3Settings::of(conf)? {
+                    return Err(CheckpointError::Setting(format!(
+                        "{} is the place of the checkpoints themselves: name another",
+                        COPIES_DIR.key
+                    )));
+                }
+                Some(copies)
+            }
+        };
         let max_concurrent = at_least_one(&CHECKPOINTING_MAX_CONCURRENT)?;
         let unaligned = match conf.get_set(&CHECKPOINTING_UNALIGNED).map_err(setting)? {
             // As in Flink. Who asks for several at a time and says nothing else gets aligned ones.
@@ -148,6 +175,7 @@ impl CheckpointSettings {
             retention: Retention::of(conf)?,
             location,
             s3: S3Settings::of(conf)?,
+            copies,
             savepoints: conf
                 .get_set(&CHECKPOINTING_SAVEPOINT_DIR)
                 .map_err(setting)?,

@@ -179,7 +179,14 @@ impl EmbeddedCluster {
         let settings = store.as_ref().map(|(store, _)| store.settings().clone());
         let savepoints = Savepoints::new(id.to_string(), settings, launcher.no_savepoints());
         let (checkpoints, history, savepoints) = match store {
-            Some((store, begun)) => {
+            Some((mut store, begun)) => {
+                let stats = &metrics.checkpoints;
+                store
+                    .start_copies(&self.spawner, stats)
+                    .map_err(|error| JobError::System {
+                        what: "starting a thread",
+                        error,
+                    })?;
                 let watched = Watched::new(&store, metrics.checkpoints.clone(), savepoints);
                 let seen = (watched.history.clone(), watched.savepoints.clone());
                 let (spawner, clock) = (&self.spawner, clock.clone());

@@ -402,6 +402,42 @@ pub const S3_PATH_STYLE_ACCESS: ConfigOption<bool> = ConfigOption::new(
 pub const S3_ENDPOINT_REGION: ConfigOption<String> =
     ConfigOption::new("s3.endpoint.region", "The region of the bucket.").old_keys(&["s3.region"]);
 
+/// A second place for copies of checkpoints.
+pub const COPIES_DIR: ConfigOption<String> = ConfigOption::new(
+    "rheos.checkpointing.copies.dir",
+    "A second place for copies of checkpoints.",
+);
+
+/// The server of the second place, if it is another than that of `s3.endpoint`.
+pub const COPIES_S3_ENDPOINT: ConfigOption<String> = ConfigOption::new(
+    "rheos.checkpointing.copies.s3.endpoint",
+    "The server of the second place, if it is another than that of `s3.endpoint`.",
+);
+
+/// Its region, if it is another than `s3.endpoint.region`.
+pub const COPIES_S3_REGION: ConfigOption<String> = ConfigOption::new(
+    "rheos.checkpointing.copies.s3.endpoint.region",
+    "Its region, if it is another than `s3.endpoint.region`.",
+);
+
+/// Who asks there, if it is another than `s3.access-key`.
+pub const COPIES_S3_ACCESS_KEY: ConfigOption<String> = ConfigOption::new(
+    "rheos.checkpointing.copies.s3.access-key",
+    "Who asks there, if it is another than `s3.access-key`.",
+);
+
+/// What proves it.
+pub const COPIES_S3_SECRET_KEY: ConfigOption<String> = ConfigOption::new(
+    "rheos.checkpointing.copies.s3.secret-key",
+    "What proves it.",
+);
+
+/// Whether the bucket is in the path there, if that differs from `s3.path.style.access`.
+pub const COPIES_S3_PATH_STYLE_ACCESS: ConfigOption<bool> = ConfigOption::new(
+    "rheos.checkpointing.copies.s3.path.style.access",
+    "Whether the bucket is in the path there, if that differs from `s3.path.style.access`.",
+);
+
 /// Whether state of operators that the job doesn't have is dropped.
 pub const RECOVERY_IGNORE_UNCLAIMED_STATE: ConfigOption<bool> = ConfigOption::new(
     "execution.state-recovery.ignore-unclaimed-state",

@@ -22,6 +22,22 @@ pub struct CheckpointCounts {
     pub last: Option<CompletedCheckpoint>,
     /// When the job last went on from one, by the wall clock in milliseconds.
     pub restored_at: Option<i64>,
+    /// Its copies, if there is a second place for them.
+    pub copies: Option<CopyCounts>,
+}
+
+/// What became of the copies of a job's checkpoints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CopyCounts {
+    /// Made.
+    pub completed: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Checkpoints that are complete and newer than the last copy.
+    pub behind: u64,
+    /// The checkpoint that was copied last: its number, and when it was complete, by the wall clock in
+    /// milliseconds.
+    pub last: Option<(u64, i64)>,
 }
 
 /// A completed checkpoint.

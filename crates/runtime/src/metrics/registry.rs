@@ -234,6 +234,16 @@ impl Out<'_> {
         ] {
             self.push(Scope::JobManagerJob, &labels, metric, value);
         }
+        let Some(copies) = counts.copies else { return };
+        let last = copies.last.map_or(-1, |(_, completed_at)| completed_at);
+        for (metric, value) in [
+            (M::NumberOfCheckpointCopies, integer(copies.completed)),
+            (M::NumberOfFailedCheckpointCopies, integer(copies.failed)),
+            (M::CheckpointCopiesBehind, integer(copies.behind)),
+            (M::LastCopiedCheckpointTimestamp, Value::Integer(last)),
+        ] {
+            self.push(Scope::JobManagerJob, &labels, metric, value);
+        }
     }
 
     fn growth(&mut self, growth: &StateGrowths) {

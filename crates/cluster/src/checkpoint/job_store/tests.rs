@@ -24,6 +24,7 @@ fn settings() -> CheckpointSettings {
         retention: Default::default(),
         location: None,
         s3: Default::default(),
+        copies: None,
         savepoints: None,
         history: 10,
         ignore_unclaimed: false,
