@@ -223,10 +223,12 @@ fn main() -> ExitCode {
             Ok(())
         });
     }
-    println!("\nrunning 1 test");
+    println!("\nrunning 2 tests");
     a_changed_job_goes_on_and_diff_says_how();
     println!("test a_changed_job_goes_on_and_diff_says_how ... ok");
-    println!("\ntest result: ok. 1 passed; 0 failed; 0 ignored\n");
+    a_changed_job_goes_on_from_files_of_rocksdb();
+    println!("test a_changed_job_goes_on_from_files_of_rocksdb ... ok");
+    println!("\ntest result: ok. 2 passed; 0 failed; 0 ignored\n");
     ExitCode::SUCCESS
 }
 
@@ -403,7 +405,13 @@ fn a_changed_job_goes_on_and_diff_says_how() {
         "{error}"
     );
     start(&conf, 5, &out, Version::New).unwrap().wait().unwrap();
-    let lines = lines(&out);
+    check(&out, taken);
+}
+
+/// Each row is there once, what is counted of a key rises without a gap, and so many rows were written by
+/// the job as it was.
+fn check(out: &Path, taken: u64) {
+    let lines = lines(out);
     let rows: Vec<u64> = lines.keys().copied().collect();
     assert_eq!(rows, (0..ROWS).collect::<Vec<_>>(), "each row once");
     let mut counts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
@@ -423,6 +431,50 @@ fn a_changed_job_goes_on_and_diff_says_how() {
             .iter()
             .all(|note| matches!(*note, "old" | "none" | ""))
     );
+}
+
+/// From the checkpoint that it stopped with, in files of RocksDB, which are rewritten.
+fn a_changed_job_goes_on_from_files_of_rocksdb() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut conf = Configuration::default();
+    conf.set("execution.checkpointing.interval", "50 ms");
+    conf.set("restart-strategy.type", "none");
+    conf.set("state.backend.type", "rocksdb");
+    if BackendKind::from_configuration(&conf).is_err() {
+        println!("skipped test of RocksDB: built without the feature");
+        return;
+    }
+    let (store, local) = (folder.path().join("store"), folder.path().join("local"));
+    conf.set("execution.checkpointing.dir", store.display());
+    conf.set("state.backend.rocksdb.localdir", local.display());
+    conf.set("rheos.state.resident-keys", 10);
+    let job = start(&conf, 2, &out, Version::Old).unwrap();
+    let began = Instant::now();
+    while read(&job) < ROWS / 2 {
+        assert!(began.elapsed() < Duration::from_secs(300));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    job.handle.control().stop(false);
+    job.wait().unwrap();
+    let taken = lines(&out).len() as u64;
+    conf.set("execution.state-recovery.ignore-unclaimed-state", true);
+    let error = start(&conf, 3, &out, Version::Wrong).err().unwrap();
+    let error = error.to_string();
+    assert!(
+        error.contains("counting") && error.contains("`seen`"),
+        "{error}"
+    );
+    let job = start(&conf, 3, &out, Version::New).unwrap();
+    while read(&job) < ROWS * 3 / 4 {
+        assert!(began.elapsed() < Duration::from_secs(300));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    job.handle.control().stop(false);
+    job.wait().unwrap();
+    // And on from what that has written.
+    start(&conf, 2, &out, Version::New).unwrap().wait().unwrap();
+    check(&out, taken);
 }
 
 /// By row: its count and its note.

@@ -11,6 +11,7 @@
 //! [`KeyedBackend::restore_entry`] and [`KeyedBackend::restore_timer`] take back, into a backend
 //! that declares the same states.
 
+mod converted;
 mod enumeration;
 mod evicting;
 mod frozen;
@@ -43,7 +44,6 @@ use crate::ttl::StateTtlConfig;
 use crate::value::ValueState;
 use frozen::Freeze;
 pub use frozen::FrozenKey;
-pub use stored::IN_FILES;
 use stored::Stored;
 
 /// What there is to know about one state.

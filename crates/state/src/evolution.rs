@@ -98,6 +98,11 @@ impl Conversion {
         }
     }
 
+    /// Whether values are other than they were written.
+    pub(crate) fn is_needed(&self) -> bool {
+        !matches!(self, Self::Same)
+    }
+
     /// A value of the declared type. `resolve` reads one by Avro's rules.
     pub(crate) fn apply<'a>(
         &self,

@@ -64,23 +64,42 @@ fn expected(key: u64) -> after::Account {
     }
 }
 
+struct Old {
+    value: ValueState<before::Account>,
+    list: ListState<before::Account>,
+    map: MapState<String, before::Account>,
+    reduced: ReducingState<before::Account>,
+    text: ValueState<String>,
+}
+
+impl Old {
+    fn declare(backend: &mut KeyedBackend<u64>) -> Self {
+        let last = |into: &mut before::Account, value| *into = value;
+        Self {
+            value: backend.value(&ValueStateDescriptor::new("value")).unwrap(),
+            list: backend.list(&ListStateDescriptor::new("list")).unwrap(),
+            map: backend.map(&MapStateDescriptor::new("map")).unwrap(),
+            reduced: backend
+                .reducing(&ReducingStateDescriptor::new("reduced", last))
+                .unwrap(),
+            text: backend.value(&ValueStateDescriptor::new("text")).unwrap(),
+        }
+    }
+
+    fn fill(&self, backend: &mut KeyedBackend<u64>) {
+        each(backend, |key| {
+            self.value.update(account(key));
+            self.list.add(account(key));
+            self.list.add(account(key + 1));
+            self.map.insert(format!("m{key}"), account(key));
+            self.reduced.add(account(key));
+            self.text.update(format!("{key} EUR"));
+        });
+    }
+}
+
 fn fill(backend: &mut KeyedBackend<u64>) {
-    let value = backend.value(&ValueStateDescriptor::new("value")).unwrap();
-    let list = backend.list(&ListStateDescriptor::new("list")).unwrap();
-    let map = backend.map(&MapStateDescriptor::new("map")).unwrap();
-    let last = |into: &mut before::Account, value| *into = value;
-    let reduced = backend
-        .reducing(&ReducingStateDescriptor::new("reduced", last))
-        .unwrap();
-    let text = backend.value(&ValueStateDescriptor::new("text")).unwrap();
-    each(backend, |key| {
-        value.update(account(key));
-        list.add(account(key));
-        list.add(account(key + 1));
-        map.insert(format!("m{key}"), account(key));
-        reduced.add(account(key));
-        text.update(format!("{key} EUR"));
-    });
+    Old::declare(backend).fill(backend);
 }
 
 fn image(backend: &mut KeyedBackend<u64>) -> KeyedImage {
@@ -227,4 +246,109 @@ fn a_fit_is_told_without_values() {
     let mut other = same.clone();
     other.kind = "list".into();
     assert!(matches!(fit(same, &other, true), Fit::Incompatible(_)));
+}
+
+/// As above, of files of RocksDB: they are rewritten when they are taken over.
+#[cfg(feature = "rocksdb")]
+mod files {
+    use std::ops::Range;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use rheos_core::config::Configuration;
+    use rheos_state::rocks::{RocksBackend, RocksOptions};
+    use rheos_state::store::{OriginFile, Sealed, StoreBackend, StoreOrigin, StoreOwner};
+
+    use super::*;
+
+    fn opener(folder: &Path) -> Arc<dyn StoreBackend> {
+        let mut conf = Configuration::new();
+        conf.set("state.backend.rocksdb.localdir", folder.display());
+        let options = RocksOptions::from_configuration(&conf, 8 << 20).unwrap();
+        Arc::new(RocksBackend::new(options))
+    }
+
+    fn owner(subtask: u32) -> StoreOwner {
+        StoreOwner {
+            operator: "evolving".to_owned(),
+            subtask,
+        }
+    }
+
+    fn origin(sealed: &Sealed, wanted: Range<u32>) -> StoreOrigin {
+        let files = sealed.files.iter();
+        let files = files.map(|file| OriginFile {
+            name: file.name.clone(),
+            path: file.path.clone(),
+            kept: None,
+        });
+        StoreOrigin {
+            files: files.collect(),
+            held: 0..KEY_GROUPS,
+            wanted,
+        }
+    }
+
+    /// A backend with a store, which goes on from these files.
+    fn on(
+        opener: &Arc<dyn StoreBackend>,
+        declare: impl FnOnce(&mut KeyedBackend<u64>) -> Now,
+        sealed: &Sealed,
+        wanted: Range<u32>,
+    ) -> (KeyedBackend<u64>, Now) {
+        let mut backend = KeyedBackend::new();
+        let now = declare(&mut backend);
+        let origins = [origin(sealed, wanted)];
+        backend
+            .attach_store(opener.clone(), &owner(1), &origins)
+            .unwrap();
+        backend.limit_resident_keys(7);
+        (backend, now)
+    }
+
+    fn sealed(backend: &mut KeyedBackend<u64>) -> Arc<Sealed> {
+        backend.freeze_to_store();
+        let pending = backend.save_to_store(usize::MAX).unwrap();
+        pending.seal().unwrap()
+    }
+
+    #[test]
+    fn values_in_files_are_read_as_what_is_declared_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let opener = opener(folder.path());
+        // Says as what all of it is written.
+        let mut heads = KeyedBackend::new();
+        fill(&mut heads);
+        let head = image(&mut heads);
+        let mut old = KeyedBackend::new();
+        let states = Old::declare(&mut old);
+        old.attach_store(opener.clone(), &owner(0), &[]).unwrap();
+        old.limit_resident_keys(7);
+        states.fill(&mut old);
+        let files = sealed(&mut old);
+        for wanted in [0..KEY_GROUPS, 0..KEY_GROUPS / 2] {
+            let (mut backend, now) = on(&opener, Now::declare, &files, wanted.clone());
+            backend.convert_store(&head).unwrap();
+            let mut there = 0;
+            each(&mut backend, |key| {
+                if wanted.contains(&rheos_core::key_group::key_group_of(key.key_hash()).into()) {
+                    now.check(key);
+                    there += 1;
+                }
+            });
+            assert!(there > 10, "{there}");
+            // What is written from now on is of the new types: nothing is left to convert.
+            let again = sealed(&mut backend);
+            let mut heads = KeyedBackend::new();
+            Now::declare(&mut heads);
+            let head = image(&mut heads);
+            let (mut backend, now) = on(&opener, Now::declare, &again, wanted.clone());
+            backend.convert_store(&head).unwrap();
+            each(&mut backend, |key| {
+                if wanted.contains(&rheos_core::key_group::key_group_of(key.key_hash()).into()) {
+                    now.check(key);
+                }
+            });
+        }
+    }
 }

@@ -8,17 +8,12 @@ use rheos_runtime::checkpoint::restore::RestoredJob;
 use rheos_runtime::checkpoint::snapshot::OperatorSnapshot;
 use rheos_runtime::deploy::declared::Declared;
 use rheos_state::StateError;
-use rheos_state::backend::IN_FILES;
 use rheos_state::evolution::{Fit, fit};
 
 use super::error::CheckpointError;
 
 /// What is wrong with the state of an operator, as it is declared now.
-fn misfit(
-    written: &OperatorSnapshot,
-    declared: &Declared,
-    (drops, in_files): (bool, bool),
-) -> Option<StateError> {
+fn misfit(written: &OperatorSnapshot, declared: &Declared, drops: bool) -> Option<StateError> {
     let (Some(written), Some(now)) = (&written.keyed, &declared.snapshot.keyed) else {
         return None;
     };
@@ -44,7 +39,6 @@ fn misfit(
         let migrates = declared.migrating.contains(&state.name);
         let refused = match fit(state, other, migrates) {
             Fit::Incompatible(reason) => Some(reason),
-            Fit::Converted(_) | Fit::Migrated if in_files => Some(IN_FILES.to_owned()),
             _ => None,
         };
         if let Some(reason) = refused {
@@ -76,10 +70,8 @@ pub fn check(
         let Some(operator) = restored.operators.get(&node.id()) else {
             continue;
         };
-        let in_files = operator.stores.iter().any(Option::is_some);
         for part in operator.parts.iter().flatten() {
-            let how = (restored.ignore_unclaimed, in_files);
-            if let Some(error) = misfit(part, declared, how) {
+            if let Some(error) = misfit(part, declared, restored.ignore_unclaimed) {
                 return Err(CheckpointError::Misfit {
                     checkpoint: restored.checkpoint.0,
                     operator: format!("'{}' (uid '{}')", node.name, node.uid),

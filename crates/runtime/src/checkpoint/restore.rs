@@ -325,7 +325,7 @@ impl OperatorRestore {
         let image = self.operator.parts.iter().flatten();
         let image = image.filter_map(|part| part.keyed.as_ref()).next();
         if let Some(image) = image.filter(|_| !origins.is_empty()) {
-            backend.check_store_types(image)?;
+            backend.convert_store(image)?;
         }
         for (groups, part) in self.by_groups() {
             if let Some(image) = part.and_then(|part| part.keyed.as_ref()) {

@@ -23,7 +23,6 @@ use rheos_core::Row;
 use super::KeyedBackend;
 use crate::changes::Epoch;
 use crate::error::StateError;
-use crate::image::{KeyedImage, text_of};
 use crate::registered::Scratch;
 use crate::slot_set::SlotSet;
 use crate::snapshot::Piece;
@@ -31,10 +30,6 @@ use crate::store::record::{self, Entries, EntryForm, KeyForm};
 use crate::store::saver::{Saver, SaverSink, StateForm};
 use crate::store::seal::{PendingSeal, Ticket};
 use crate::store::{Family, Keys, StateStore, StoreBackend, StoreOrigin, StoreOwner};
-
-/// Why a type can't change there.
-pub const IN_FILES: &str =
-    "files of RocksDB keep their types: take a savepoint of the job as it was, and go on from that";
 
 /// What a backend keeps of its store.
 pub(super) struct Stored {
@@ -177,31 +172,6 @@ impl<K: Row> KeyedBackend<K> {
         let (opener, owner) = (stored.opener.clone(), stored.owner.clone());
         drop(stored);
         self.attach_store(opener, &owner, origins)
-    }
-
-    /// Refuses by name a state whose values stand in the store's files as another type than the declared
-    /// one; `image` says as which.
-    ///
-    /// # Errors
-    /// It.
-    pub fn check_store_types(&self, image: &KeyedImage) -> Result<(), StateError> {
-        for table in &self.states {
-            let table = table.borrow();
-            let name = table.name();
-            let header = image.states.iter().find(|header| header.name == name);
-            let Some(header) = header else { continue };
-            let declared = text_of(name, "value", &table.schemas().1)?;
-            if header.value_schema != declared {
-                return Err(StateError::OtherSchema {
-                    name: name.to_owned(),
-                    part: "value",
-                    written: header.value_schema.clone(),
-                    declared,
-                    reason: IN_FILES.to_owned(),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// What is to be sealed since the last barrier; none if that has been asked for.

@@ -175,6 +175,12 @@ impl<'a> Entries<'a> {
         Ok(Self { reader, timed, key })
     }
 
+    /// What stands before the first entry of `record`, which this was made of.
+    pub fn head<'r>(&self, record: &'r [u8]) -> &'r [u8] {
+        let head = record.len().saturating_sub(self.reader.remaining());
+        record.get(..head).unwrap_or_default()
+    }
+
     /// The key's encoding, where it does not stand in the store's key.
     pub fn key(&self) -> Option<&'a [u8]> {
         self.key
