@@ -110,7 +110,7 @@ fn main() -> ExitCode {
         return rheos::main_with(describe);
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 3] = [
+    let tests: [Test; 4] = [
         (
             "a_task_manager_that_is_killed_costs_nothing",
             a_task_manager_that_is_killed_costs_nothing,
@@ -118,6 +118,10 @@ fn main() -> ExitCode {
         (
             "a_task_manager_that_hangs_is_found_by_its_silence",
             a_task_manager_that_hangs_is_found_by_its_silence,
+        ),
+        (
+            "a_cluster_that_was_stopped_with_a_savepoint_goes_on_from_it",
+            a_cluster_that_was_stopped_with_a_savepoint_goes_on_from_it,
         ),
         (
             "another_graph_is_refused_by_name",
@@ -335,22 +339,45 @@ fn ask(address: &str, request: &str, body: &str) -> serde_json::Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// Over REST, by name, and the job goes on.
-fn savepoints_are_refused(jobmanager: &Process) {
+/// Asks for a savepoint over REST, and waits until it is there; where.
+fn savepoint(jobmanager: &Process, folder: &Path, path: &str) -> PathBuf {
     let (_, line) = jobmanager.wait_for("REST at http://");
     let address = line.split("REST at http://").nth(1).unwrap();
     let address = address.split_whitespace().next().unwrap();
     let jobs = ask(address, "GET /jobs/overview", "");
     let id = jobs["jobs"][0]["jid"].as_str().unwrap();
-    let body = r#"{"target-directory": "/nowhere", "targetDirectory": "/nowhere"}"#;
-    for path in ["savepoints", "stop"] {
-        let answer = ask(address, &format!("POST /jobs/{id}/{path}"), body);
-        let error = answer["errors"][0].as_str().unwrap();
-        assert!(error.contains("on TaskManagers"), "{answer}");
-    }
     let job = ask(address, &format!("GET /jobs/{id}"), "");
-    assert_eq!(job["state"], "RUNNING", "{job}");
-    assert_eq!(job["isStoppable"], false, "{job}");
+    assert_eq!(job["isStoppable"], true, "{job}");
+    let target = folder.join("savepoints").display().to_string();
+    let body = format!(r#"{{"target-directory": "{target}", "targetDirectory": "{target}"}}"#);
+    let answer = ask(address, &format!("POST /jobs/{id}/{path}"), &body);
+    let trigger = answer["request-id"].as_str().unwrap();
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(60) {
+        let answer = ask(address, &format!("GET /jobs/{id}/savepoints/{trigger}"), "");
+        if answer["status"]["id"] == "COMPLETED" {
+            let place = answer["operation"]["location"].as_str();
+            let place = place.unwrap_or_else(|| panic!("{answer}:\n{}", jobmanager.told()));
+            return place.into();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no savepoint:\n{}", jobmanager.told());
+}
+
+/// Parts of all tasks are in the savepoint, and it is whole.
+fn is_whole(savepoint: &Path) {
+    let files = std::fs::read_dir(savepoint).unwrap();
+    let names: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let tasks = names.iter().filter(|name| name.starts_with("task-"));
+    assert_eq!(tasks.count(), 8, "{names:?}");
+    assert!(
+        names.iter().any(|name| name == "manifest.json"),
+        "{names:?}"
+    );
+    assert!(!names.iter().any(|name| name == "unfinished.json"));
 }
 
 /// Every line of the files that show; each window once, and the sums right.
@@ -390,7 +417,7 @@ fn a_task_manager_that_is_killed_costs_nothing() {
     let mut third = taskmanager("the third", folder.path(), &port);
     jobmanager.wait_for_times(HAS_COME, 3);
     wait_for_checkpoints(folder.path(), 3, &jobmanager);
-    savepoints_are_refused(&jobmanager);
+    is_whole(&savepoint(&jobmanager, folder.path(), "savepoints"));
     first.signal("-KILL");
     let killed = Instant::now();
     jobmanager.wait_for("the job starts again");
@@ -423,6 +450,32 @@ fn a_task_manager_that_hangs_is_found_by_its_silence() {
     jobmanager.end(Duration::from_secs(90));
     for taskmanager in [&mut first, &mut second, &mut third] {
         taskmanager.end(Duration::from_secs(20));
+    }
+    check(&folder.path().join("out"));
+}
+
+/// A cluster is stopped with a savepoint, and another goes on from it.
+fn a_cluster_that_was_stopped_with_a_savepoint_goes_on_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for life in 0..2 {
+        let (mut jobmanager, port) = jobmanager(folder.path());
+        let mut first = taskmanager("the first", folder.path(), &port);
+        let mut second = taskmanager("the second", folder.path(), &port);
+        if life == 0 {
+            wait_for_checkpoints(folder.path(), 3, &jobmanager);
+            let place = savepoint(&jobmanager, folder.path(), "stop");
+            is_whole(&place);
+            let log = folder.path().join("checkpoints/sums/log");
+            let records = std::fs::read_dir(log)
+                .unwrap()
+                .map(|record| std::fs::read_to_string(record.unwrap().path()).unwrap());
+            let text: String = records.collect();
+            assert!(text.contains(place.to_str().unwrap()), "{text}");
+        }
+        jobmanager.end(Duration::from_secs(90));
+        for taskmanager in [&mut first, &mut second] {
+            taskmanager.end(Duration::from_secs(20));
+        }
     }
     check(&folder.path().join("out"));
 }

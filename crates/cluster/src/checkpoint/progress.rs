@@ -15,8 +15,11 @@ pub struct Progress {
     backlog: Arc<AtomicUsize>,
 }
 
-/// Is told which checkpoints are under way.
-pub type TellWanted = Box<dyn Fn(&BTreeSet<u64>) + Send>;
+/// A savepoint under way: its number, and where it goes.
+pub type Aim = (u64, String);
+
+/// Is told which checkpoints are under way, and which of them is a savepoint.
+pub type TellWanted = Box<dyn Fn(&BTreeSet<u64>, Option<&Aim>) + Send>;
 
 #[derive(Default)]
 struct Wanted {
@@ -25,15 +28,15 @@ struct Wanted {
 }
 
 impl Progress {
-    /// These checkpoints are under way, and no others.
-    pub fn set_wanted(&self, checkpoints: impl Iterator<Item = u64>) {
+    /// These checkpoints are under way, and no others; that one is a savepoint.
+    pub fn set_wanted(&self, checkpoints: impl Iterator<Item = u64>, savepoint: Option<&Aim>) {
         let mut wanted = self
             .wanted
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         wanted.checkpoints = checkpoints.collect();
         if let Some(told) = &wanted.told {
-            told(&wanted.checkpoints);
+            told(&wanted.checkpoints, savepoint);
         }
     }
 
@@ -100,7 +103,7 @@ mod tests {
         assert!(!progress.takes_pieces());
         drop(pieces);
         assert!(progress.takes_pieces());
-        progress.set_wanted([3, 4].into_iter());
+        progress.set_wanted([3, 4].into_iter(), None);
         assert!(progress.is_wanted(4) && !progress.is_wanted(2));
     }
 }

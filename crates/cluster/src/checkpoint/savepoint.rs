@@ -85,8 +85,6 @@ struct Known {
 #[derive(Debug)]
 pub struct Savepoints {
     settings: Option<CheckpointSettings>,
-    /// Why there are none, though the job takes checkpoints.
-    refused: Option<&'static str>,
     /// The job's id, of which names of savepoints have the first digits.
     job: String,
     known: Mutex<VecDeque<Known>>,
@@ -98,16 +96,10 @@ fn drawn() -> u64 {
 }
 
 impl Savepoints {
-    /// Those of a job; without settings it takes no checkpoints, and no savepoints, and none if they are
-    /// `refused` for a reason.
-    pub(crate) fn new(
-        job: String,
-        settings: Option<CheckpointSettings>,
-        refused: Option<&'static str>,
-    ) -> Self {
+    /// Those of a job; without settings it takes no checkpoints, and no savepoints.
+    pub(crate) fn new(job: String, settings: Option<CheckpointSettings>) -> Self {
         Self {
             settings,
-            refused,
             job,
             known: Mutex::default(),
             changed: Condvar::new(),
@@ -122,14 +114,11 @@ impl Savepoints {
 
     /// Whether savepoints can be taken of the job.
     pub fn are_taken(&self) -> bool {
-        self.settings.is_some() && self.refused.is_none()
+        self.settings.is_some()
     }
 
     /// Takes a request on.
     pub(crate) fn ask(&self, request: SavepointRequest) -> Result<Asked, CheckpointError> {
-        if let Some(refused) = self.refused {
-            return Err(CheckpointError::Setting(refused.to_owned()));
-        }
         let Some(settings) = &self.settings else {
             return Err(CheckpointError::Setting(
                 "the job takes no checkpoints, and so no savepoints: set \
@@ -286,7 +275,7 @@ mod tests {
             conf.set(key, value);
         }
         let settings = CheckpointSettings::from_configuration(&conf).unwrap();
-        Savepoints::new("0123456789abcdef".to_owned(), settings, None)
+        Savepoints::new("0123456789abcdef".to_owned(), settings)
     }
 
     #[test]
@@ -308,7 +297,7 @@ mod tests {
         assert!(place.starts_with("s3://b/p/savepoint-"), "{place}");
         let error = with.ask(named).unwrap_err().to_string();
         assert!(error.contains("already"), "{error}");
-        let nowhere = Savepoints::new(String::new(), None, None);
+        let nowhere = Savepoints::new(String::new(), None);
         let nowhere = nowhere.ask(SavepointRequest::default());
         let error = nowhere.unwrap_err().to_string();
         assert!(

@@ -127,7 +127,7 @@ impl Checkpoints {
         stats: CheckpointStats,
     ) -> Self {
         // Nobody asks a job that is stepped.
-        let savepoints = Savepoints::new(String::new(), None, None);
+        let savepoints = Savepoints::new(String::new(), None);
         let watched = Watched::new(&store, stats, savepoints);
         let store = Arc::new(Mutex::new(store));
         let writer = CheckpointWriter::stepped(store.clone(), clock.clone(), told_to(events));
@@ -501,7 +501,9 @@ impl Checkpoints {
     /// Counts checkpoints that came to nothing, and those that are now under way, which tasks write.
     fn count_failed(&self, failed: usize) {
         let under_way = self.coordinator.under_way();
-        self.events.progress.set_wanted(under_way);
+        let aim = self.savepoint.as_ref();
+        let aim = aim.map(|(checkpoint, _, target)| (*checkpoint, target.location.clone()));
+        self.events.progress.set_wanted(under_way, aim.as_ref());
         let in_progress = self.coordinator.in_progress();
         self.stats.update(|counts| {
             counts.failed += failed as u64;

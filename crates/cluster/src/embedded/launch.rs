@@ -99,11 +99,6 @@ pub(crate) trait Launch: Send {
     /// How long to wait for slots.
     fn patience(&self) -> Duration;
 
-    /// Why no savepoint can be taken of the tasks there; none if it can.
-    fn no_savepoints(&self) -> Option<&'static str> {
-        None
-    }
-
     /// Starts an attempt.
     ///
     /// # Errors
@@ -177,7 +172,7 @@ impl EmbeddedCluster {
         execution.enter_all(ExecutionState::Deploying, clock.wall_millis());
         let checkpointed = store.is_some();
         let settings = store.as_ref().map(|(store, _)| store.settings().clone());
-        let savepoints = Savepoints::new(id.to_string(), settings, launcher.no_savepoints());
+        let savepoints = Savepoints::new(id.to_string(), settings);
         let (checkpoints, history, savepoints) = match store {
             Some((mut store, begun)) => {
                 let stats = &metrics.checkpoints;

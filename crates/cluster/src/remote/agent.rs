@@ -323,7 +323,7 @@ impl Session<'_> {
                     match what {
                         Ordered::Tell(tell) => current.tell(&tell),
                         Ordered::Splits(splits) => current.splits(splits),
-                        Ordered::Wanted(wanted) => current.wanted(wanted.checkpoints),
+                        Ordered::Wanted(wanted) => current.wanted(wanted),
                         Ordered::Release(_) => {
                             if let Some(current) = self.current.take() {
                                 current.cancel_and_wait();

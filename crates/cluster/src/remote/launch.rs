@@ -12,7 +12,7 @@ use rheos_runtime::task::signal::Signal;
 use super::agent::NO_STORES;
 use super::agents::{Agent, Agents, Running};
 use super::attempt::{Hosts, RemoteTask};
-use super::message::{Deploy, Member, Order, Ordered, Restore, Wanted};
+use super::message::{Deploy, Member, Order, Ordered, Restore, Savepoint, Wanted};
 use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom};
 use crate::deploy::{JobMetrics, Placement, Sources, deploy};
 use crate::embedded::attempt::{Attempt, AttemptTask};
@@ -131,14 +131,6 @@ impl Launch for RemoteLauncher {
         self.slot_timeout
     }
 
-    fn no_savepoints(&self) -> Option<&'static str> {
-        Some(
-            "a job on TaskManagers takes no savepoints yet: those write to the job's own checkpoints \
-             alone. Go on from a retained checkpoint by its folder \
-             (execution.state-recovery.path), or run it in one process and take the savepoint there",
-        )
-    }
-
     fn launch(
         &self,
         events: &Arc<Events>,
@@ -248,16 +240,22 @@ impl Launch for RemoteLauncher {
             });
         }
         let told = outboxes;
-        events.progress.on_wanted(Box::new(move |checkpoints| {
-            for outbox in &told {
-                outbox.put(Order {
-                    generation,
-                    what: Some(Ordered::Wanted(Wanted {
-                        checkpoints: checkpoints.iter().copied().collect(),
-                    })),
-                });
-            }
-        }));
+        events
+            .progress
+            .on_wanted(Box::new(move |checkpoints, savepoint| {
+                for outbox in &told {
+                    outbox.put(Order {
+                        generation,
+                        what: Some(Ordered::Wanted(Wanted {
+                            checkpoints: checkpoints.iter().copied().collect(),
+                            savepoint: savepoint.map(|(checkpoint, location)| Savepoint {
+                                checkpoint: *checkpoint,
+                                location: location.clone(),
+                            }),
+                        })),
+                    });
+                }
+            }));
         let running = tasks.iter().map(|task| task.place.clone()).enumerate();
         let attempt = Attempt {
             running: running.collect(),

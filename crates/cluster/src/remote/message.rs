@@ -6,7 +6,7 @@
 use prost::{Message, Oneof};
 
 /// The version of these messages. Another one is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// From a TaskManager.
 #[derive(Clone, PartialEq, Message)]
@@ -380,4 +380,18 @@ pub struct Wanted {
     /// Their numbers.
     #[prost(uint64, repeated, tag = "1")]
     pub checkpoints: Vec<u64>,
+    /// Which of them is a savepoint.
+    #[prost(message, optional, tag = "2")]
+    pub savepoint: Option<Savepoint>,
+}
+
+/// A savepoint.
+#[derive(Clone, PartialEq, Message)]
+pub struct Savepoint {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub checkpoint: u64,
+    /// Where it goes, instead of to the job's folder.
+    #[prost(string, tag = "2")]
+    pub location: String,
 }

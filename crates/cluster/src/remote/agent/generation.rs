@@ -12,7 +12,7 @@ use rheos_runtime::network::{DataEndpoint, JobIncarnation, JobNetwork, PeerAddre
 use rheos_runtime::source::coordinator::SplitRequests;
 use rheos_runtime::task::mailbox::{Mail, MailSender};
 
-use super::super::message::{Deploy, Report, Splits, Tell};
+use super::super::message::{Deploy, Report, Splits, Tell, Wanted};
 use super::super::outbox::Outbox;
 use super::listener::{GenerationListener, Requests, SnapshotListener};
 use super::{TaskManager, command};
@@ -20,6 +20,7 @@ use crate::checkpoint::CheckpointSettings;
 use crate::checkpoint::Location;
 use crate::checkpoint::job_store::{JobStore, RestoreFrom};
 use crate::checkpoint::progress::Progress;
+use crate::checkpoint::s3::S3Settings;
 use crate::checkpoint::writer::CheckpointWriter;
 use crate::deploy::{Placement, Sources, deploy};
 use crate::embedded::workers::{WorkerTask, Workers};
@@ -51,6 +52,7 @@ impl GenerationTasks {
             return Err(JobError::Configuration(super::NO_STORES.to_owned()));
         }
         let mut store = None;
+        let mut s3 = S3Settings::default();
         let mut restored = None;
         if order.lineage.is_some() {
             let settings =
@@ -63,6 +65,7 @@ impl GenerationTasks {
                         .to_owned(),
                 )
             })?;
+            s3 = settings.s3.clone();
             let mut followed = JobStore::open(&graph.name, settings, clock.clone())?;
             followed.follow(incarnation.generation);
             if let Some(from) = &order.restore {
@@ -107,6 +110,8 @@ impl GenerationTasks {
             listener: manager.environment.listener.clone(),
             progress: Progress::default(),
             wanted: Mutex::default(),
+            aims: Mutex::default(),
+            s3,
             writer: Mutex::new(writer),
             names: names.enumerate().collect(),
             waiting: Mutex::default(),
@@ -205,11 +210,11 @@ impl GenerationTasks {
         self.listener.splits(splits);
     }
 
-    pub(super) fn wanted(&self, checkpoints: Vec<u64>) {
-        let wanted = self.listener.wanted.lock();
-        wanted
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .set(checkpoints);
+    pub(super) fn wanted(&self, wanted: Wanted) {
+        if let Some(savepoint) = &wanted.savepoint {
+            self.listener.aim(savepoint);
+        }
+        self.listener.set_wanted(wanted.checkpoints);
     }
 
     /// Reports what the operators have counted.

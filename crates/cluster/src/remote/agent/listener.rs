@@ -2,10 +2,10 @@
 //! the storage from here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use rheos_core::Row;
-use rheos_core::barrier::Barrier;
+use rheos_core::barrier::{Barrier, SnapshotKind};
 use rheos_core::id::{OperatorId, Place};
 use rheos_core::row::Writer;
 use rheos_runtime::checkpoint::snapshot::{Counts, TaskSnapshot};
@@ -16,11 +16,14 @@ use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 
 use super::super::message::{
     Answered, Counted, Ended, Entered, Leaves, Left, NotWritten, OperatorCounts, Report, Reported,
-    Splits, TaskIndex, WantsSplit,
+    Savepoint, Splits, TaskIndex, WantsSplit,
 };
 use super::super::outbox::Outbox;
 use super::super::written;
+use crate::checkpoint::location::Location;
 use crate::checkpoint::progress::Progress;
+use crate::checkpoint::s3::S3Settings;
+use crate::checkpoint::savepoint::SavepointTarget;
 use crate::checkpoint::writer::{CheckpointWriter, Order, Written};
 
 /// See the [module](self).
@@ -30,6 +33,10 @@ pub(super) struct GenerationListener {
     pub listener: Arc<dyn TaskListener>,
     pub progress: Progress,
     pub wanted: Mutex<WantedCheckpoints>,
+    /// Where savepoints go, as far as this process has been told.
+    pub aims: Mutex<BTreeMap<u64, Aim>>,
+    /// How object stores are reached.
+    pub s3: S3Settings,
     /// Writes to the checkpoints' storage; none of a job that takes no checkpoints.
     pub writer: Mutex<Option<CheckpointWriter>>,
     /// The names of the tasks, for messages.
@@ -62,6 +69,16 @@ impl WantedCheckpoints {
     }
 }
 
+/// Where a savepoint goes. A barrier may come from another TaskManager before the JobManager's word of it.
+pub(super) enum Aim {
+    /// It is not known, and these orders wait for it.
+    Waiting(Vec<Order>),
+    /// The writer has been told.
+    Known,
+    /// It can't be opened here, and the savepoint fails.
+    Refused,
+}
+
 impl GenerationListener {
     pub(super) fn report(&self, what: Reported) {
         self.outbox.put(Report {
@@ -76,6 +93,70 @@ impl GenerationListener {
         if let Some(writer) = &*writer {
             writer.order(order);
         }
+    }
+
+    fn lock_aims(&self) -> MutexGuard<'_, BTreeMap<u64, Aim>> {
+        let aims = self.aims.lock();
+        aims.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Gives an order about a part of a checkpoint; of a savepoint once it is known where that goes.
+    fn order_of(&self, barrier: &Barrier, order: Order) {
+        if barrier.kind != SnapshotKind::Savepoint {
+            return self.order(order);
+        }
+        let mut aims = self.lock_aims();
+        let aim = aims.entry(barrier.checkpoint.0);
+        match aim.or_insert_with(|| Aim::Waiting(Vec::new())) {
+            Aim::Waiting(orders) => orders.push(order),
+            Aim::Known => self.order(order),
+            Aim::Refused => {}
+        }
+    }
+
+    /// It is known where a savepoint goes.
+    pub(super) fn aim(&self, savepoint: &Savepoint) {
+        let checkpoint = savepoint.checkpoint;
+        let mut aims = self.lock_aims();
+        let waiting = match aims.remove(&checkpoint) {
+            None => Vec::new(),
+            Some(Aim::Waiting(orders)) => orders,
+            Some(known) => {
+                aims.insert(checkpoint, known);
+                return;
+            }
+        };
+        let location = Location::parse(&savepoint.location);
+        match location.and_then(|location| location.open(&self.s3)) {
+            Ok(storage) => {
+                let target = SavepointTarget {
+                    storage,
+                    location: savepoint.location.clone(),
+                    stops: false,
+                };
+                self.order(Order::Aim(checkpoint, target));
+                for order in waiting {
+                    self.order(order);
+                }
+                aims.insert(checkpoint, Aim::Known);
+            }
+            Err(error) => {
+                aims.insert(checkpoint, Aim::Refused);
+                self.report(Reported::NotWritten(NotWritten {
+                    checkpoint,
+                    error: error.to_string(),
+                }));
+            }
+        }
+    }
+
+    /// These checkpoints are under way.
+    pub(super) fn set_wanted(&self, checkpoints: Vec<u64>) {
+        let wanted = self.wanted.lock();
+        let mut wanted = wanted.unwrap_or_else(|poisoned| poisoned.into_inner());
+        wanted.set(checkpoints);
+        self.lock_aims()
+            .retain(|checkpoint, _| wanted.contains(*checkpoint));
     }
 
     /// What has become of an order to the writer.
@@ -190,12 +271,13 @@ impl TaskListener for SnapshotListener {
     }
 
     fn snapshot_piece(&self, task: usize, barrier: &Barrier, operator: OperatorId, bytes: Vec<u8>) {
-        self.0.order(Order::Piece {
+        let order = Order::Piece {
             checkpoint: barrier.checkpoint.0,
             task,
             operator,
             piece: self.0.progress.piece(bytes),
-        });
+        };
+        self.0.order_of(barrier, order);
     }
 
     fn snapshot_taken(&self, task: usize, barrier: &Barrier, snapshot: TaskSnapshot) {
@@ -205,12 +287,13 @@ impl TaskListener for SnapshotListener {
             checkpoint,
             task: task as u64,
         }));
-        self.0.order(Order::Task {
+        let order = Order::Task {
             checkpoint,
             task,
             name: self.0.names.get(&task).cloned().unwrap_or_default(),
             snapshot,
-        });
+        };
+        self.0.order_of(barrier, order);
     }
 
     fn task_leaves(&self, task: usize, mut left: TaskSnapshot) {
@@ -258,6 +341,10 @@ impl SplitRequests for Requests {
 
 #[cfg(test)]
 mod tests {
+    use rheos_core::barrier::Alignment;
+    use rheos_core::id::{CheckpointId, Generation};
+    use tokio_stream::Stream as _;
+
     use super::*;
 
     #[test]
@@ -268,5 +355,73 @@ mod tests {
         assert!(wanted.contains(4) && wanted.contains(5) && !wanted.contains(2));
         wanted.set(Vec::new());
         assert!(!wanted.contains(4) && wanted.contains(5));
+    }
+
+    fn listener() -> GenerationListener {
+        GenerationListener {
+            generation: 1,
+            outbox: Outbox::default(),
+            listener: Arc::new(rheos_runtime::task::task::NoListener),
+            progress: Progress::default(),
+            wanted: Mutex::default(),
+            aims: Mutex::default(),
+            s3: S3Settings::default(),
+            writer: Mutex::new(None),
+            names: BTreeMap::new(),
+            waiting: Mutex::default(),
+            handles: OnceLock::new(),
+        }
+    }
+
+    /// What becomes of a part of the savepoint of this number.
+    fn give(listener: &GenerationListener, checkpoint: u64) -> &'static str {
+        let barrier = Barrier {
+            checkpoint: CheckpointId(checkpoint),
+            generation: Generation(1),
+            triggered_at: 0,
+            kind: SnapshotKind::Savepoint,
+            alignment: Alignment::Aligned,
+        };
+        listener.order_of(&barrier, Order::Settle);
+        match listener.lock_aims().get(&checkpoint) {
+            None => "forgotten",
+            Some(Aim::Waiting(_)) => "waits",
+            Some(Aim::Known) => "is written",
+            Some(Aim::Refused) => "is dropped",
+        }
+    }
+
+    #[test]
+    fn parts_of_a_savepoint_wait_until_it_is_known_where_it_goes() {
+        let listener = listener();
+        let word = |checkpoint, location: &str| Savepoint {
+            checkpoint,
+            location: location.to_owned(),
+        };
+        assert_eq!(give(&listener, 3), "waits");
+        listener.aim(&word(3, "/savepoints/a"));
+        listener.set_wanted(vec![3]);
+        assert_eq!(give(&listener, 3), "is written");
+        // It is told again whenever something else changes.
+        listener.aim(&word(3, "/savepoints/a"));
+        assert_eq!(give(&listener, 3), "is written");
+        listener.set_wanted(vec![4]);
+        assert_eq!(listener.lock_aims().len(), 0);
+        // What can't be opened here fails by name, and nothing of it is written elsewhere.
+        listener.aim(&word(4, "hdfs://savepoints"));
+        assert_eq!(give(&listener, 4), "is dropped");
+        let mut told = std::pin::pin!(super::super::super::outbox::Requests(
+            listener.outbox.clone()
+        ));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let report = match told.as_mut().poll_next(&mut context) {
+            std::task::Poll::Ready(Some(report)) => report,
+            other => panic!("{other:?}"),
+        };
+        let Some(Reported::NotWritten(refused)) = report.what else {
+            panic!("{report:?}");
+        };
+        assert_eq!(refused.checkpoint, 4);
+        assert!(refused.error.contains("hdfs"), "{}", refused.error);
     }
 }
