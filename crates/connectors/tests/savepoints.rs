@@ -382,6 +382,49 @@ fn savepoints_by_rest() {
     check(&out);
 }
 
+/// One that would be due in an hour is taken when it is asked for.
+#[test]
+fn checkpoints_by_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut conf = configuration(folder.path(), "hashmap");
+    conf.set("execution.checkpointing.interval", "1 h");
+    conf.set("rest.port", "0");
+    let job = start(&conf, 2, &out);
+    let rest = job.rest_address().unwrap();
+    let base = format!("/jobs/{}/checkpoints", job.handle.id());
+    wait_until("rows are read", || read(&job) > 2_000);
+    let mut numbers = Vec::new();
+    for trigger in [json!({}), json!({ "triggerId": "ef".repeat(16) })] {
+        let (status, answer) = ask(rest, &format!("POST {base}"), &trigger.to_string());
+        assert_eq!(status, 202, "{answer}");
+        let id = answer["request-id"].as_str().unwrap().to_owned();
+        let mut answer = Value::Null;
+        wait_until("the checkpoint is there", || {
+            answer = ask(rest, &format!("GET {base}/{id}"), "").1;
+            answer["status"]["id"] == "COMPLETED"
+        });
+        numbers.push(answer["operation"]["checkpointId"].as_u64().unwrap());
+    }
+    assert_eq!(numbers, [1, 2]);
+    let (_, seen) = ask(rest, &format!("GET {base}"), "");
+    assert_eq!(seen["latest"]["completed"]["id"], 2, "{seen}");
+    let full = json!({ "checkpointType": "FULL" }).to_string();
+    let (status, answer) = ask(rest, &format!("POST {base}"), &full);
+    assert_eq!(status, 400, "{answer}");
+    // What is asked for when there is nothing left to take says so, and does not stay open.
+    let late = loop {
+        match job.handle.checkpoint(None) {
+            Ok(id) if job.handle.wait_for(Duration::from_millis(50)).is_some() => break id,
+            Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let status = job.handle.savepoints().status(&late).unwrap();
+    assert_ne!(status, SavepointStatus::InProgress);
+    check(&out);
+}
+
 /// With draining, timers fire at the end of time, and there is nothing to go on with.
 #[test]
 fn a_job_that_drains_comes_to_its_end() {

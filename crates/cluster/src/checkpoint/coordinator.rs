@@ -118,6 +118,12 @@ impl Coordinator {
         self.pending.is_empty() && (!stops || self.waits_for_last())
     }
 
+    /// A checkpoint is due as soon as there is room for one.
+    pub fn hurry(&mut self, now: i64) {
+        self.next_trigger = self.next_trigger.min(now);
+        self.earliest = self.earliest.min(now);
+    }
+
     /// Whether there are sources to send a barrier into.
     pub fn has_sources(&self) -> bool {
         self.reading().next().is_some()

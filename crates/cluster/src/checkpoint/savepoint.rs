@@ -41,6 +41,8 @@ pub enum SavepointStatus {
         /// Where.
         location: String,
     },
+    /// The checkpoint of this number is there, which was asked for, or a newer one.
+    Checkpoint(u64),
     /// It has failed.
     Failed {
         /// Why.
@@ -81,7 +83,7 @@ struct Known {
     heard: bool,
 }
 
-/// The requests of one job: written by its thread, read by all handles.
+/// The requests of one job, for savepoints and for checkpoints: written by its thread, read by all handles.
 #[derive(Debug)]
 pub struct Savepoints {
     settings: Option<CheckpointSettings>,
@@ -93,6 +95,17 @@ pub struct Savepoints {
 
 fn drawn() -> u64 {
     RandomState::new().hash_one(std::process::id())
+}
+
+/// The name of a request.
+fn named(trigger: Option<String>) -> Result<String, CheckpointError> {
+    match trigger {
+        Some(id) if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(id),
+        Some(other) => Err(CheckpointError::Setting(format!(
+            "the trigger id '{other}' is not 32 hexadecimal digits"
+        ))),
+        None => Ok(format!("{:016x}{:016x}", drawn(), drawn())),
+    }
 }
 
 impl Savepoints {
@@ -137,17 +150,33 @@ impl Savepoints {
                 ));
             }
         };
-        let id = match request.trigger {
-            Some(id) if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) => id,
-            Some(other) => {
-                return Err(CheckpointError::Setting(format!(
-                    "the trigger id '{other}' is not 32 hexadecimal digits"
-                )));
-            }
-            None => format!("{:016x}{:016x}", drawn(), drawn()),
-        };
+        let id = named(request.trigger)?;
         let short: String = self.job.chars().take(6).collect();
         let name = format!("savepoint-{short}-{:012x}", drawn() & 0xffff_ffff_ffff);
+        self.know(id.clone(), request.stop)?;
+        Ok(Asked {
+            id,
+            location: directory.below(&name),
+            stop: request.stop,
+        })
+    }
+
+    /// Takes a request for a checkpoint on; its name.
+    pub(crate) fn ask_checkpoint(
+        &self,
+        trigger: Option<String>,
+    ) -> Result<String, CheckpointError> {
+        if self.settings.is_none() {
+            return Err(CheckpointError::Setting(
+                "the job takes no checkpoints: set execution.checkpointing.interval".to_owned(),
+            ));
+        }
+        let id = named(trigger)?;
+        self.know(id.clone(), None)?;
+        Ok(id)
+    }
+
+    fn know(&self, id: String, stop: Option<bool>) -> Result<(), CheckpointError> {
         let mut known = self.lock();
         if known.iter().any(|known| known.id == id) {
             return Err(CheckpointError::Setting(format!(
@@ -155,20 +184,16 @@ impl Savepoints {
             )));
         }
         known.push_back(Known {
-            id: id.clone(),
+            id,
             status: SavepointStatus::InProgress,
-            stop: request.stop,
+            stop,
             stopping: None,
             heard: false,
         });
         if known.len() > REMEMBERED {
             known.pop_front();
         }
-        Ok(Asked {
-            id,
-            location: directory.below(&name),
-            stop: request.stop,
-        })
+        Ok(())
     }
 
     /// What has become of a request; none if it is not known.
@@ -215,6 +240,15 @@ impl Savepoints {
                         location: location.to_owned(),
                     };
                 }
+            }
+        });
+    }
+
+    /// A checkpoint is there that was asked for, or a newer one.
+    pub(crate) fn completed_checkpoint(&self, id: &str, checkpoint: u64) {
+        self.change(|known| {
+            if known.id == id {
+                known.status = SavepointStatus::Checkpoint(checkpoint);
             }
         });
     }

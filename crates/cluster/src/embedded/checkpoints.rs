@@ -65,6 +65,10 @@ pub(super) struct Checkpoints {
     savepoint: Option<(u64, Asked, SavepointTarget)>,
     /// The sources are to be told to stop, with draining or without.
     stop: Option<bool>,
+    /// Requests for a checkpoint that none has begun for,
+    hurried: Vec<String>,
+    /// and those with the one that has.
+    served: Vec<(u64, String)>,
 }
 
 /// What those see who watch the checkpoints of a job.
@@ -183,6 +187,8 @@ impl Checkpoints {
             asked: VecDeque::new(),
             savepoint: None,
             stop: None,
+            hurried: Vec::new(),
+            served: Vec::new(),
         }
     }
 
@@ -255,6 +261,9 @@ impl Checkpoints {
             };
             return self.failed(checkpoint, error);
         }
+        if !self.hurried.is_empty() && !self.coordinator.has_sources() {
+            self.fail_hurried("all sources of the job have ended: its last checkpoint is taken");
+        }
         if self.savepoint_is_due() {
             return self.begin_savepoint(now, attempt);
         }
@@ -263,6 +272,8 @@ impl Checkpoints {
         }
         let wall = self.trigger_time();
         let checkpoint = self.coordinator.begin(now, wall);
+        let hurried = self.hurried.drain(..);
+        self.served.extend(hurried.map(|id| (checkpoint, id)));
         let (kind, alignment) = (SnapshotKind::Checkpoint, self.settings.alignment());
         self.send(checkpoint, wall, (kind, alignment), attempt)
     }
@@ -347,6 +358,7 @@ impl Checkpoints {
             | Event::Stop { .. }
             | Event::Cancel
             | Event::Savepoint(_)
+            | Event::TakeCheckpoint(_)
             | Event::Barrier(_)
             | Event::WantsSplit(..)
             | Event::Lost(..) => {}
@@ -437,6 +449,7 @@ impl Checkpoints {
                     return None;
                 }
                 let given_up = self.coordinator.completed(checkpoint, now);
+                self.serve(checkpoint);
                 self.count_failed(given_up.len());
                 let last = CompletedCheckpoint {
                     number: checkpoint,
@@ -522,6 +535,7 @@ impl Checkpoints {
         if self.savepoint_failed(checkpoint, &error) {
             return None;
         }
+        self.fail_served(checkpoint, &error);
         let now = self.clock.monotonic_micros();
         let under_way = self.coordinator.triggered_micros(checkpoint).is_some();
         let consequence = self.coordinator.failed(checkpoint, now);

@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Cancel,
     /// A savepoint is to be taken.
     Savepoint(Asked),
+    /// A checkpoint is to be taken, by the name of the request.
+    TakeCheckpoint(String),
     /// A barrier is to be sent into every source.
     Barrier(Barrier),
 }

@@ -204,12 +204,27 @@ impl JobHandle {
         Ok(id)
     }
 
+    /// Asks for a checkpoint as soon as there is room for one; the request's trigger id, drawn without one,
+    /// by which [`JobHandle::savepoints`] says what becomes of it.
+    ///
+    /// # Errors
+    /// If the job takes no checkpoints, or the id is not sound.
+    pub fn checkpoint(&self, trigger: Option<String>) -> Result<String, JobError> {
+        let id = self.savepoints.ask_checkpoint(trigger)?;
+        if self.shared.has_ended() {
+            self.savepoints.failed(&id, "the job has ended");
+        } else {
+            self.events.push(Event::TakeCheckpoint(id.clone()));
+        }
+        Ok(id)
+    }
+
     /// Its checkpoints one by one; none if it takes none.
     pub fn history(&self) -> Option<&History> {
         self.history.as_ref()
     }
 
-    /// The requests for savepoints.
+    /// The requests for savepoints and checkpoints.
     pub fn savepoints(&self) -> &Arc<Savepoints> {
         &self.savepoints
     }

@@ -324,7 +324,11 @@ impl JobMaster {
                 self.show_task(Some(index), state);
                 failure
             }
-            Event::Stop { .. } | Event::Cancel | Event::Barrier(_) | Event::Savepoint(_) => {
+            Event::Stop { .. }
+            | Event::Cancel
+            | Event::Barrier(_)
+            | Event::Savepoint(_)
+            | Event::TakeCheckpoint(_) => {
                 self.command(&event);
                 None
             }
@@ -385,6 +389,13 @@ impl JobMaster {
                 _ => {
                     let cause = format!("the job is {}", self.lifecycle.status());
                     self.savepoints.failed(&asked.id, &cause);
+                }
+            },
+            Event::TakeCheckpoint(id) => match &mut self.checkpoints {
+                Some(checkpoints) if self.lifecycle.is_running() => checkpoints.hurry(id.clone()),
+                _ => {
+                    let cause = format!("the job is {}", self.lifecycle.status());
+                    self.savepoints.failed(id, &cause);
                 }
             },
             Event::Barrier(barrier) if self.lifecycle.is_running() => {

@@ -96,6 +96,7 @@ pub(super) fn status(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     let (at, operation) = match status {
         SavepointStatus::InProgress => ("IN_PROGRESS", Value::Null),
         SavepointStatus::Completed { location } => ("COMPLETED", json!({ "location": location })),
+        SavepointStatus::Checkpoint(number) => ("COMPLETED", json!({ "checkpointId": number })),
         SavepointStatus::Failed { cause } => (
             "COMPLETED",
             json!({ "failure-cause": { "class": "rheos.SavepointFailed", "stack-trace": cause } }),
@@ -104,4 +105,25 @@ pub(super) fn status(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     Ok(Answer::Json(
         json!({ "status": { "id": at }, "operation": operation }),
     ))
+}
+
+/// `POST /jobs/:jobid/checkpoints`
+pub(super) fn trigger_checkpoint(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
+    let job = state.job(asked)?;
+    match text(&asked.body, &["checkpointType"])?.as_deref() {
+        None | Some("CONFIGURED") => {}
+        Some(other) => {
+            return Err(Refusal::BadRequest(format!(
+                "checkpointType is '{other}'; checkpoints are as CONFIGURED: of state in RocksDB what is \
+                 new, of the heap all"
+            )));
+        }
+    }
+    if job.status() != JobStatus::Running {
+        let message = format!("Job {} is {}, not running", job.id(), job.status());
+        return Err(Refusal::Conflict(message));
+    }
+    let trigger = job.checkpoint(text(&asked.body, &["triggerId"])?);
+    let trigger = trigger.map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    Ok(Answer::Accepted(json!({ "request-id": trigger })))
 }

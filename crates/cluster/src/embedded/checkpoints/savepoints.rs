@@ -16,6 +16,37 @@ impl Checkpoints {
         self.writer.order(Order::Prepare(asked));
     }
 
+    /// A checkpoint is asked for.
+    pub(in super::super) fn hurry(&mut self, id: String) {
+        self.hurried.push(id);
+        self.coordinator.hurry(self.clock.monotonic_micros());
+    }
+
+    /// A checkpoint is complete, and with it what was asked for until it began.
+    pub(super) fn serve(&mut self, checkpoint: u64) {
+        let later = |(of, _): &(u64, String)| *of > checkpoint;
+        let (later, served) = self.served.drain(..).partition(later);
+        self.served = later;
+        let served: Vec<(u64, String)> = served;
+        for (_, id) in served {
+            self.savepoints.completed_checkpoint(&id, checkpoint);
+        }
+    }
+
+    /// A checkpoint has failed, and with it what was asked for.
+    pub(super) fn fail_served(&mut self, checkpoint: u64, error: &CheckpointError) {
+        for (_, id) in self.served.extract_if(.., |(of, _)| *of == checkpoint) {
+            self.savepoints.failed(&id, &error.to_string());
+        }
+    }
+
+    /// No checkpoint is to come.
+    pub(super) fn fail_hurried(&mut self, cause: &str) {
+        for id in self.hurried.drain(..) {
+            self.savepoints.failed(&id, cause);
+        }
+    }
+
     /// What the sources are to be told, once.
     pub(in super::super) fn take_stop(&mut self) -> Option<bool> {
         self.stop.take()
@@ -116,6 +147,10 @@ impl Checkpoints {
             let cause = "the job failed meanwhile: ask for another when it runs again";
             self.savepoints.failed(&asked.id, cause);
         }
+        for (_, id) in self.served.drain(..) {
+            self.savepoints.failed(&id, "the job failed meanwhile");
+        }
+        self.fail_hurried("the job failed meanwhile");
         self.stop = None;
         self.hold();
     }
