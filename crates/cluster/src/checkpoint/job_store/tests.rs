@@ -11,6 +11,8 @@ use rheos_core::clock::ManualClock;
 
 use super::*;
 use crate::checkpoint::manifest::FORMAT;
+use crate::checkpoint::settings::Retention;
+use crate::submit::JobStatus;
 
 fn settings() -> CheckpointSettings {
     CheckpointSettings {
