@@ -1,11 +1,13 @@
-//! The `rheos` command: what can be done without a job.
+//! The `rheos` command: what can be done without a job, and with one that runs.
 //!
 //! Exit status: 0 when all is well, 1 when a configuration is not or can't be read, or what was asked
 //! for could not be done; 2 when the command line is wrong.
 
 mod config;
 mod dead_letters;
+mod job;
 mod savepoint;
+mod table;
 
 use std::process::ExitCode;
 
@@ -26,7 +28,9 @@ enum Command {
     Config(config::Command),
     /// Looks at messages that a job could not read, and sends them back.
     DeadLetters(Box<dead_letters::Command>),
-    /// Looks into savepoints, and compares one with a job.
+    #[command(flatten)]
+    Job(job::Command),
+    /// Takes savepoints, looks into them, and compares one with a job.
     Savepoint(Box<savepoint::Command>),
     /// Shows the version.
     Version,
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Config(command) => command.run(),
         Command::DeadLetters(command) => command.run(),
+        Command::Job(command) => command.run(),
         Command::Savepoint(command) => command.run(),
         Command::Version => {
             println!("rheos {}", env!("CARGO_PKG_VERSION"));

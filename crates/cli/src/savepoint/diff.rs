@@ -11,7 +11,7 @@ use rheos::state::evolution::{Fit, fit};
 use serde_json::{Value, json};
 
 use super::inspect::{OperatorFound, StateFound, inspect};
-use super::table::table;
+use crate::table::table;
 
 /// Asks a job for the states that it declares.
 pub(super) fn plan_of(job: &Path, arguments: &[String]) -> Result<StatesOfPlan, BoxError> {

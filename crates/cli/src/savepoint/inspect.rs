@@ -12,7 +12,7 @@ use rheos::state::ImageRecord;
 use serde_json::{Value, json};
 
 use super::json::{version, words};
-use super::table::{bytes, table};
+use crate::table::{bytes, table};
 
 /// A state of an operator, over all subtasks.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,10 @@
-//! `rheos savepoint`: looks into savepoints and checkpoints, and says what a changed job would make of
-//! one, before anything is stopped. Nothing is written.
+//! `rheos savepoint`: takes one of a job that runs; looks into savepoints and checkpoints, and says what
+//! a changed job would make of one, before anything is stopped, without writing anything.
 
 mod diff;
 mod inspect;
 mod json;
 mod read;
-mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,12 +15,14 @@ use rheos::cluster::checkpoint::manifest::Checkpoint;
 use rheos::cluster::checkpoint::s3::S3Settings;
 use rheos::runtime::BoxError;
 
+use crate::job::{Place, take_savepoint};
+
 /// Looks into savepoints.
 #[derive(clap::Args)]
 pub(crate) struct Command {
     #[command(subcommand)]
     what: What,
-    /// A configuration, for `s3.endpoint` and its like.
+    /// A configuration, for `s3.endpoint` and its like, and for where REST is.
     #[arg(long, value_name = "FILE", global = true)]
     conf: Option<PathBuf>,
     /// One key of it.
@@ -31,6 +32,17 @@ pub(crate) struct Command {
 
 #[derive(Subcommand)]
 enum What {
+    /// Takes a savepoint of a job that runs, and prints where it is.
+    Take {
+        /// The job, if there are several.
+        job: Option<String>,
+        /// Where its folder goes; execution.checkpointing.savepoint-dir without it.
+        #[arg(long, value_name = "DIR")]
+        directory: Option<String>,
+        /// The address of the job's REST; that of the configuration, or 127.0.0.1:8081, without it.
+        #[arg(long, value_name = "HOST:PORT")]
+        rest: Option<String>,
+    },
     /// Lists operators and states, with keys, entries, bytes and schemas.
     Inspect {
         /// The folder of a savepoint or checkpoint: a path or s3://BUCKET/PREFIX.
@@ -90,6 +102,15 @@ impl Command {
 
     fn answer(&self) -> Result<ExitCode, BoxError> {
         match &self.what {
+            What::Take {
+                job,
+                directory,
+                rest,
+            } => {
+                let place = Place::new(rest.clone(), self.conf.clone(), self.define.clone());
+                take_savepoint(&place, job.as_deref(), directory.as_deref())?;
+                Ok(ExitCode::SUCCESS)
+            }
             What::Inspect { path, json } => {
                 let found = inspect::inspect(&self.open(path)?)?;
                 match json {

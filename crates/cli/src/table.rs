@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Rows under a heading, each column as wide as its widest cell; a column whose heading begins with `>`
 /// has its cells at the right.
-pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let bare = |heading: &str| heading.trim_start_matches('>').to_owned();
     let columns = |text: &str| text.chars().count();
     let mut widths: Vec<usize> = headings.iter().map(|h| columns(&bare(h))).collect();
@@ -35,7 +35,7 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Bytes as people read them.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let mut size = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if size < 1024.0 {
