@@ -22,7 +22,10 @@ const INDEX: &str = r#"{"settings": {"number_of_shards": 1, "number_of_replicas"
     {"properties": {"n": {"type": "long"}, "text": {"type": "text"}}}}"#;
 
 /// The server: the variable that tells of one, the part, and the place of its port.
-const SERVERS: [(&str, &str, u16); 1] = [("RHEOS_SEARCH", "search", 50)];
+const SERVERS: [(&str, &str, u16); 2] = [
+    ("RHEOS_SEARCH", "search", 50),
+    ("RHEOS_OPENSEARCH", "opensearch", 54),
+];
 
 fn count(host: &str, index: &str) -> usize {
     let refresh = format!("POST /{index}/_refresh");

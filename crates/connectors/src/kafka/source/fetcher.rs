@@ -72,7 +72,9 @@ pub(super) struct Fetcher {
     paused: BTreeSet<Pause>,
     /// Splits whose offsets are not in the log.
     lost: BTreeSet<usize>,
-    failures: u32,
+    /// How often in a row what is paused by them has failed: one broker that is gone must not be
+    /// forgotten because another one answers.
+    failures: BTreeMap<Pause, u32>,
     running: FuturesUnordered<Running>,
     buffers: Buffers,
 }
@@ -93,7 +95,7 @@ impl Fetcher {
             busy: BTreeSet::new(),
             paused: BTreeSet::new(),
             lost: BTreeSet::new(),
-            failures: 0,
+            failures: BTreeMap::new(),
             running: FuturesUnordered::new(),
             buffers: Buffers::default(),
         }
@@ -295,11 +297,18 @@ impl Fetcher {
         }));
     }
 
-    fn trouble(&mut self, what: &str, error: &KafkaError) {
-        self.failures += 1;
-        if self.failures.is_power_of_two() {
-            tracing::warn!(times = self.failures, "{what}: {error}; trying again");
+    fn trouble(&mut self, of: Pause, what: &str, error: &KafkaError) {
+        let times = self.failures.entry(of).or_default();
+        *times += 1;
+        if times.is_power_of_two() {
+            tracing::warn!(times = *times, "{what}: {error}; trying again");
         }
+    }
+
+    /// How long to wait before it is tried again.
+    fn backoff(&self, of: Pause) -> Duration {
+        let times = self.failures.get(&of).copied().unwrap_or_default();
+        self.settings.client.pause(times)
     }
 
     fn take(&mut self, done: Done) -> Result<(), KafkaError> {
@@ -308,10 +317,12 @@ impl Fetcher {
                 self.paused.remove(&pause);
             }
             Done::Metadata(cluster, metadata) => {
-                let backoff = cluster.settings().pause(self.failures);
+                let backoff = self.backoff(Pause::Cluster);
                 match metadata {
                     Ok(metadata) => self.learn(&metadata),
-                    Err(error) if error.may_pass() => self.trouble("looking for leaders", &error),
+                    Err(error) if error.may_pass() => {
+                        self.trouble(Pause::Cluster, "looking for leaders", &error)
+                    }
                     Err(error) => return Err(error),
                 }
                 self.cluster = Some(cluster);
@@ -320,12 +331,16 @@ impl Fetcher {
                 }
             }
             Done::Reset(cluster, resets) => {
-                let backoff = cluster.settings().pause(self.failures);
+                let backoff = self.backoff(Pause::Cluster);
                 self.cluster = Some(cluster);
                 match resets {
                     Ok(resets) => self.reset(resets),
                     Err(error) if error.may_pass() => {
-                        self.trouble("looking for offsets that are in the log", &error);
+                        self.trouble(
+                            Pause::Cluster,
+                            "looking for offsets that are in the log",
+                            &error,
+                        );
                         self.pause(Pause::Cluster, backoff);
                     }
                     Err(error) => return Err(error),
@@ -335,6 +350,7 @@ impl Fetcher {
                 self.cluster = Some(cluster);
                 match committed {
                     Ok(committed) => {
+                        self.failures.remove(&Pause::Commit);
                         let mut state = self.shared.lock();
                         for (split, offset) in committed {
                             if let Some(split) = state.splits.get_mut(split) {
@@ -344,7 +360,7 @@ impl Fetcher {
                     }
                     // They are for watching only: the job does not depend on them.
                     Err(error) => {
-                        self.trouble("committing offsets", &error);
+                        self.trouble(Pause::Commit, "committing offsets", &error);
                         self.pause(Pause::Commit, self.settings.client.max_backoff);
                     }
                 }
@@ -366,10 +382,10 @@ impl Fetcher {
                 match answer {
                     Ok(partitions) => return self.fetched(node, &asked, partitions),
                     Err(error) if error.may_pass() => {
-                        self.trouble("fetching records", &error);
+                        self.trouble(Pause::Broker(node), "fetching records", &error);
                         // Its partitions may have another leader by now.
                         self.leaders.retain(|_, (leader, _)| *leader != node);
-                        let backoff = self.settings.client.pause(self.failures);
+                        let backoff = self.backoff(Pause::Broker(node));
                         self.pause(Pause::Cluster, backoff);
                     }
                     Err(error) => return Err(error),
@@ -414,9 +430,15 @@ impl Fetcher {
                 } else {
                     *code
                 };
-                self.trouble("looking for leaders", &KafkaError::broker(what, code));
+                self.trouble(
+                    Pause::Cluster,
+                    "looking for leaders",
+                    &KafkaError::broker(what, code),
+                );
             }
-            None => self.failures = 0,
+            None => {
+                self.failures.remove(&Pause::Cluster);
+            }
         }
     }
 
@@ -472,7 +494,7 @@ impl Fetcher {
             };
             match partition.error {
                 ErrorCode::NONE => {
-                    self.failures = 0;
+                    self.failures.remove(&Pause::Broker(node));
                     again |= !self.deliver(i, offset, partition)?;
                 }
                 ErrorCode::OFFSET_OUT_OF_RANGE if self.settings.reset.is_some() => {
@@ -486,20 +508,28 @@ impl Fetcher {
                     )));
                 }
                 code if code.remedy() == Remedy::Refresh => {
-                    self.trouble("fetching records", &KafkaError::broker(what(), code));
+                    self.trouble(
+                        Pause::Broker(node),
+                        "fetching records",
+                        &KafkaError::broker(what(), code),
+                    );
                     self.leaders.remove(&i);
-                    let backoff = self.settings.client.pause(self.failures);
+                    let backoff = self.backoff(Pause::Broker(node));
                     self.pause(Pause::Cluster, backoff);
                 }
                 code if code.remedy() == Remedy::Retry => {
-                    self.trouble("fetching records", &KafkaError::broker(what(), code));
+                    self.trouble(
+                        Pause::Broker(node),
+                        "fetching records",
+                        &KafkaError::broker(what(), code),
+                    );
                     again = true;
                 }
                 code => return Err(KafkaError::broker(what(), code)),
             }
         }
         if again {
-            let backoff = self.settings.client.pause(self.failures);
+            let backoff = self.backoff(Pause::Broker(node));
             self.pause(Pause::Broker(node), backoff);
         }
         Ok(())
