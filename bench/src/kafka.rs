@@ -6,7 +6,7 @@ use std::time::Duration;
 use rheos::core::row::Schema;
 use rheos::prelude::*;
 use rheos_connectors::avro::{ConfluentAvro, RegistrySettings};
-use rheos_connectors::kafka::{KafkaSource, Offsets};
+use rheos_connectors::kafka::{KafkaReader, KafkaSource, Offsets};
 
 use crate::jobs::{Outputs, Spec, sink};
 use crate::source::{OUT_OF_ORDERNESS, WINDOW};
@@ -32,6 +32,7 @@ pub struct Topic {
     pub brokers: String,
     pub name: String,
     pub registry: Option<String>,
+    pub reader: KafkaReader,
 }
 
 #[derive(Row, Clone, Debug)]
@@ -84,6 +85,7 @@ pub fn count(env: &StreamEnv, spec: &Spec, topic: &Topic) -> Result<Outputs, Box
         None => ConfluentAvro::with_schema(Schema::parse_avro_json(SCHEMA)?),
     };
     let source = KafkaSource::new(format)
+        .reader(topic.reader)
         .bootstrap_servers(&topic.brokers)
         .topics([&topic.name])
         // What the peer is tuned to.

@@ -12,6 +12,8 @@ mod measure;
 mod pause;
 mod processes;
 mod report;
+#[cfg(feature = "sinks")]
+mod sink;
 mod source;
 mod stream;
 
@@ -22,6 +24,8 @@ use clap::{Parser, ValueEnum};
 use rheos::execute::{StartOptions, start_with};
 use rheos::prelude::*;
 use rheos::runtime::metrics::registry::MetricRegistry;
+#[cfg(feature = "kafka")]
+use rheos_connectors::kafka::KafkaReader;
 
 use crate::jobs::Spec;
 use crate::source::{EventSource, Triggers};
@@ -46,12 +50,30 @@ enum Job {
     /// Five-minute counts and sums by user of a topic that the peer has filled.
     #[cfg(feature = "kafka")]
     Kafka,
+    /// Rows into a server, by a sink and by hand.
+    #[cfg(feature = "sinks")]
+    Sink,
 }
 
 /// Runs one benchmark and prints one JSON line.
 #[derive(Debug, Parser)]
 struct Arguments {
     job: Job,
+    /// Of the job `sink`: what is written to.
+    #[cfg(feature = "sinks")]
+    server: Option<sink::Server>,
+    /// Of the job `sink`: its URL, as `scripts/services env` tells it.
+    #[cfg(feature = "sinks")]
+    #[arg(long)]
+    url: Option<String>,
+    /// Of the job `sink`: rows a batch.
+    #[cfg(feature = "sinks")]
+    #[arg(long, default_value_t = 1_000)]
+    batch: usize,
+    /// Of the job `sink`: how often each way is measured.
+    #[cfg(feature = "sinks")]
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
     /// Events to make.
     #[arg(long, default_value_t = 20_000_000)]
     events: u64,
@@ -106,6 +128,10 @@ struct Arguments {
     /// This process is a TaskManager of the JobManager at this port.
     #[arg(long, hide = true)]
     worker: Option<u16>,
+    /// Of the job `kafka`: reads by librdkafka.
+    #[cfg(feature = "kafka-librdkafka")]
+    #[arg(long)]
+    librdkafka: bool,
     /// Only the JSON line; without it the figures are printed for people too.
     #[arg(long)]
     json: bool,
@@ -128,19 +154,45 @@ fn main() -> ExitCode {
             }
         };
     }
-    match run(&arguments) {
-        Ok(report) => {
-            if !arguments.json {
-                eprintln!("{}", report.for_people());
-            }
-            println!("{}", report.line());
-            ExitCode::SUCCESS
+    let figures = |(line, for_people): (String, String)| {
+        if !arguments.json {
+            eprintln!("{for_people}");
         }
+        println!("{line}");
+        ExitCode::SUCCESS
+    };
+    #[cfg(feature = "sinks")]
+    if arguments.job == Job::Sink {
+        return match run_sink(&arguments) {
+            Ok(report) => figures((report.line(), report.for_people())),
+            Err(error) => {
+                eprintln!("rheos-bench: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match run(&arguments) {
+        Ok(report) => figures((report.line(), report.for_people())),
         Err(error) => {
             eprintln!("rheos-bench: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+#[cfg(feature = "sinks")]
+fn run_sink(arguments: &Arguments) -> Result<sink::Report, BoxError> {
+    let server = arguments
+        .server
+        .ok_or("sink: say what is written to: postgres, postgres-copy, elasticsearch or redis")?;
+    let url = arguments.url.clone().ok_or("sink: say --url")?;
+    sink::measure(&sink::Spec {
+        server,
+        url,
+        rows: arguments.events,
+        batch: arguments.batch.max(1),
+        runs: arguments.runs.max(1),
+    })
 }
 
 fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
@@ -149,6 +201,8 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
         Job::Pause => true,
         #[cfg(feature = "kafka")]
         Job::Kafka => true,
+        #[cfg(feature = "sinks")]
+        Job::Sink => true,
     };
     if arguments.processes > 1 && (alone || arguments.rate > 0 || arguments.warm_up > 0) {
         return Err(
@@ -240,8 +294,15 @@ fn describe(
                 brokers: arguments.kafka.clone(),
                 name: arguments.topic.clone(),
                 registry: arguments.registry.clone(),
+                reader: match () {
+                    #[cfg(feature = "kafka-librdkafka")]
+                    () if arguments.librdkafka => KafkaReader::Librdkafka,
+                    () => KafkaReader::Own,
+                },
             },
         )?,
+        #[cfg(feature = "sinks")]
+        Job::Sink => return Err("sink: it is measured by itself".into()),
     })
 }
 

@@ -21,13 +21,14 @@ use kafka::Broker;
 use rheos::cluster::embedded::JobControl;
 use rheos::execute::start;
 use rheos::prelude::*;
-use rheos_connectors::kafka::{KafkaSink, KafkaSource, Offsets, OutRecord, Values};
+use rheos_connectors::kafka::{KafkaReader, KafkaSink, KafkaSource, Offsets, OutRecord, Values};
 use rheos_connectors::{CollectSink, DeliveryGuarantee, RawLines};
 
 const PARTITIONS: i32 = 6;
 
-fn lines(address: &str, topic: &str) -> KafkaSource<Values<RawLines>> {
+fn lines(reader: KafkaReader, address: &str, topic: &str) -> KafkaSource<Values<RawLines>> {
     KafkaSource::new(Values(RawLines))
+        .reader(reader)
         .bootstrap_servers(address)
         .topics([topic])
         .property("isolation.level", "read_committed")
@@ -60,6 +61,7 @@ struct Copy {
 
 impl Copy {
     fn start(
+        reader: KafkaReader,
         address: &str,
         (from, to, group): (&str, &str, &str),
         delivery: DeliveryGuarantee,
@@ -76,7 +78,7 @@ impl Copy {
         let env = StreamEnv::new(conf.clone());
         env.parallelism(2);
         let rows: DataStream<String> = env.from_source(
-            lines(address, from).group_id(group),
+            lines(reader, address, from).group_id(group),
             WatermarkStrategy::no_watermarks(),
             "kafka",
         );
@@ -103,7 +105,7 @@ impl Copy {
 fn all(address: &str, topic: &str) -> Vec<String> {
     let env = StreamEnv::default();
     let rows: DataStream<String> = env.from_source(
-        lines(address, topic).bounded(Offsets::Latest),
+        lines(KafkaReader::Own, address, topic).bounded(Offsets::Latest),
         WatermarkStrategy::no_watermarks(),
         "kafka",
     );
@@ -144,6 +146,8 @@ fn leaders_that_are_killed_and_given_their_partitions_back_cost_no_record_and_do
         DeliveryGuarantee::ExactlyOnce,
     ]
     .map(|delivery| (delivery, unique("out"), unique("group")));
+    // By each of the readers, if there are two.
+    let readers = [kafka::READERS[0], kafka::READERS[kafka::READERS.len() - 1]];
     let mut broker = Broker::new(&address);
     broker.create(&input, PARTITIONS);
     for (_, output, _) in &outputs {
@@ -151,9 +155,11 @@ fn leaders_that_are_killed_and_given_their_partitions_back_cost_no_record_and_do
     }
     let make = sink_of(&address, &input, |n: &u64| format!("{n:07}"));
     let writer = Endless::start(|n| n, 1_000.0, make, "writer");
-    let copies = outputs
-        .each_ref()
-        .map(|(delivery, output, group)| Copy::start(&address, (&input, output, group), *delivery));
+    let copies = readers.into_iter().zip(&outputs);
+    let copies = copies.map(|(reader, (delivery, output, group))| {
+        Copy::start(reader, &address, (&input, output, group), *delivery)
+    });
+    let copies: Vec<_> = copies.collect();
     let mut all_go_on = |what: &str| {
         let topics = [&input, &outputs[0].1, &outputs[1].1];
         let mut written = |topic: &str| broker.ends(topic, PARTITIONS).iter().sum::<i64>();
@@ -229,7 +235,7 @@ fn a_group_is_told_of_checkpoints_that_are_complete_and_of_nothing_else() {
     let env = StreamEnv::new(conf.clone());
     env.parallelism(1);
     let rows: DataStream<String> = env.from_source(
-        lines(&address, &topic).group_id(&group),
+        lines(KafkaReader::Own, &address, &topic).group_id(&group),
         WatermarkStrategy::no_watermarks(),
         "kafka",
     );

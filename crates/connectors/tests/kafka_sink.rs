@@ -96,20 +96,29 @@ where
     run(&env)
 }
 
+/// What every reader finds.
 fn read(address: &str, pattern: &str) -> Vec<Seen> {
-    let env = StreamEnv::default();
-    let source = KafkaSource::new(Everything)
-        .bootstrap_servers(address)
-        .topic_pattern(pattern)
-        .bounded(Offsets::Latest);
-    let rows: DataStream<Seen> =
-        env.from_source(source, WatermarkStrategy::no_watermarks(), "kafka");
-    let sink = CollectSink::new();
-    rows.sink_to(sink.clone());
-    run(&env).unwrap();
-    let mut rows: Vec<Seen> = sink.take();
-    rows.sort_by_key(|row| (row.topic.clone(), row.partition, row.offset));
-    rows
+    let mut found = kafka::READERS.iter().map(|reader| {
+        let env = StreamEnv::default();
+        let source = KafkaSource::new(Everything)
+            .reader(*reader)
+            .bootstrap_servers(address)
+            .topic_pattern(pattern)
+            .bounded(Offsets::Latest);
+        let rows: DataStream<Seen> =
+            env.from_source(source, WatermarkStrategy::no_watermarks(), "kafka");
+        let sink = CollectSink::new();
+        rows.sink_to(sink.clone());
+        run(&env).unwrap();
+        let mut rows: Vec<Seen> = sink.take();
+        rows.sort_by_key(|row| (row.topic.clone(), row.partition, row.offset));
+        rows
+    });
+    let first = found.next().unwrap();
+    for other in found {
+        assert_eq!(other, first, "what the readers find");
+    }
+    first
 }
 
 #[test]

@@ -101,6 +101,14 @@ impl KafkaError {
         Self::Setting(problem.into())
     }
 
+    /// That reading can't go on at an offset, and nobody said where else.
+    pub(super) fn not_in_the_log(topic: &str, partition: i32, offset: i64) -> Self {
+        Self::Setting(format!(
+            "{topic}, partition {partition}: offset {offset} is not in the log, and \
+             auto.offset.reset does not say where to go on: earliest or latest"
+        ))
+    }
+
     /// An error that a broker answered with.
     pub fn broker(what: impl Into<String>, code: ErrorCode) -> Self {
         Self::Broker {

@@ -17,6 +17,6 @@ pub use sink::{
     dead_letter_records,
 };
 pub use source::{
-    Decoded, KafkaDeadLetter, KafkaRecord, KafkaSource, KafkaSplit, Offsets, RecordDecoder,
-    RecordFormat, Values, dead_letter_headers, kafka_dead_letters,
+    Decoded, KafkaDeadLetter, KafkaReader, KafkaRecord, KafkaSource, KafkaSplit, Offsets,
+    RecordDecoder, RecordFormat, Values, dead_letter_headers, kafka_dead_letters,
 };

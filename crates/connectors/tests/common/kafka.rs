@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rheos_connectors::kafka::KafkaReader;
 use rheos_connectors::kafka::batch::{BatchBuilder, Compression};
 use rheos_connectors::kafka::client::{ClientSettings, Cluster, Outgoing, Transactions};
 use rheos_connectors::kafka::properties::Properties;
@@ -12,6 +13,21 @@ use rheos_connectors::kafka::protocol::error_code::{ErrorCode, Remedy};
 use rheos_connectors::kafka::protocol::offsets::LATEST;
 use rheos_connectors::kafka::protocol::produce::ProduceRequest;
 use rheos_connectors::kafka::protocol::topics::NewTopic;
+
+/// The readers that sources are tested with.
+pub const READERS: &[KafkaReader] = &[
+    KafkaReader::Own,
+    #[cfg(feature = "kafka-librdkafka")]
+    KafkaReader::Librdkafka,
+];
+
+/// Does the same with every reader.
+pub fn each_reader(test: impl Fn(KafkaReader)) {
+    for reader in READERS {
+        eprintln!("with {reader:?}");
+        test(*reader);
+    }
+}
 
 pub struct Broker {
     runtime: tokio::runtime::Runtime,

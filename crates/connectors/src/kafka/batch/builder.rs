@@ -1,6 +1,8 @@
 //! Makes batches.
 
 use super::compression::Compression;
+#[cfg(feature = "kafka-librdkafka")]
+use super::header::Batch;
 use super::header::{CHECKED, HEADER, PREFIX};
 use super::varint;
 
@@ -37,6 +39,19 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[(String, Vec<u8>)],
     ) {
+        let headers = headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), Some(value.as_slice())));
+        self.push_of(timestamp, key, value, headers);
+    }
+
+    /// As [`BatchBuilder::push`], with headers from anywhere.
+    pub(in crate::kafka) fn push_of<'a>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + Clone,
+    ) {
         if self.count == 0 {
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
@@ -50,8 +65,8 @@ impl BatchBuilder {
             None => 1,
         };
         let of_headers: usize = headers
-            .iter()
-            .map(|(name, value)| sized(Some(name.as_bytes())) + sized(Some(value)))
+            .clone()
+            .map(|(name, value)| sized(Some(name.as_bytes())) + sized(value))
             .sum();
         let count = as_len(headers.len());
         let len = 1
@@ -71,9 +86,31 @@ impl BatchBuilder {
         varint::write(out, count);
         for (name, value) in headers {
             put(out, Some(name.as_bytes()));
-            put(out, Some(value));
+            put(out, value);
         }
         self.count += 1;
+    }
+
+    /// The records so far, from this offset on, as a batch that never was on a wire; begins anew.
+    #[cfg(feature = "kafka-librdkafka")]
+    pub(in crate::kafka) fn take(&mut self, base_offset: i64) -> Batch {
+        let Self {
+            records,
+            count,
+            base_timestamp,
+            ..
+        } = std::mem::take(self);
+        Batch {
+            base_offset,
+            last_offset: base_offset + i64::from(count) - 1,
+            base_timestamp,
+            append_time: None,
+            producer_id: -1,
+            transactional: false,
+            control: false,
+            count: count.unsigned_abs(),
+            records: records.into(),
+        }
     }
 
     /// The batch; an empty builder stays in its place.

@@ -72,6 +72,12 @@ impl Credentials {
         })
     }
 
+    /// Mechanism, user and password.
+    #[cfg(feature = "kafka-librdkafka")]
+    pub(in crate::kafka) fn parts(&self) -> (&'static str, &str, &str) {
+        (self.mechanism, &self.user, &self.password)
+    }
+
     /// Authenticates on a new connection.
     pub(super) async fn authenticate(&self, connection: &mut Connection) -> Result<(), KafkaError> {
         let mechanism = self.mechanism;

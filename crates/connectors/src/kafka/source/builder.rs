@@ -15,8 +15,10 @@ use super::bad_records::BadRecordHandler;
 use super::decoder::RecordFormat;
 use super::enumerator::{KafkaEnumerator, Subscription};
 use super::fetcher::Fetcher;
+#[cfg(feature = "kafka-librdkafka")]
+use super::librdkafka;
 use super::offsets::Offsets;
-use super::reader::KafkaReader;
+use super::reader::SplitsReader;
 use super::shared::Shared;
 use super::split::KafkaSplit;
 use super::stops::Stops;
@@ -42,6 +44,18 @@ const CONSUMER_PROPERTIES: &[&str] = &[
     "check.crcs",
     "partition.discovery.interval.ms",
 ];
+
+/// By which client a source reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KafkaReader {
+    /// The one of this crate, which takes whole record batches.
+    #[default]
+    Own,
+    /// librdkafka (Cargo feature `kafka-librdkafka`): slower, and tried by more brokers than any other.
+    /// Finding partitions and offsets is the own client's in either case; the properties are the same.
+    #[cfg(feature = "kafka-librdkafka")]
+    Librdkafka,
+}
 
 /// How a reader fetches.
 #[derive(Debug)]
@@ -96,6 +110,7 @@ pub struct KafkaSource<F> {
     stop: Option<Offsets>,
     stops_in: Option<PathBuf>,
     bad_records: BadRecords,
+    reader: KafkaReader,
 }
 
 impl<F> KafkaSource<F> {
@@ -109,7 +124,15 @@ impl<F> KafkaSource<F> {
             stop: None,
             stops_in: None,
             bad_records: BadRecords::default(),
+            reader: KafkaReader::default(),
         }
+    }
+
+    /// By which client records are read.
+    #[must_use]
+    pub fn reader(mut self, reader: KafkaReader) -> Self {
+        self.reader = reader;
+        self
     }
 
     /// `HOST:PORT,…` of some brokers; the others are found through them.
@@ -281,8 +304,16 @@ impl<T: Row, F: RecordFormat<T>> Source<T> for KafkaSource<F> {
         let shared = Arc::new(Shared::new(context.signal.clone()));
         let client = settings.client.clone();
         let periodic = settings.group.is_some() && settings.commit_interval.is_some();
-        let fetcher = io.spawn(Fetcher::new(shared.clone(), settings, client).run());
-        Ok(Box::new(KafkaReader::new(
+        let fetcher = match self.reader {
+            KafkaReader::Own => io.spawn(Fetcher::new(shared.clone(), settings, client).run()),
+            #[cfg(feature = "kafka-librdkafka")]
+            KafkaReader::Librdkafka => {
+                let config = librdkafka::config(&self.properties.revealed()?, &settings)?;
+                let shared = shared.clone();
+                io.spawn(librdkafka::Fetcher::new(shared, settings, &config, io.clone())?.run())
+            }
+        };
+        Ok(Box::new(SplitsReader::new(
             (shared, fetcher),
             io,
             context,

@@ -445,26 +445,7 @@ impl Fetcher {
     fn reset(&mut self, resets: Vec<(usize, i64)>) {
         for (i, offset) in resets {
             self.lost.remove(&i);
-            let mut state = self.shared.lock();
-            let Some(split) = state.splits.get_mut(i) else {
-                continue;
-            };
-            tracing::warn!(
-                "{}, partition {}: offset {} is not in the log; reading goes on at {offset}",
-                split.topic,
-                split.partition,
-                split.offset
-            );
-            split.offset = offset;
-            drop(state);
-            self.shared.push(Chunk {
-                split: i,
-                reset: Some(offset),
-                batches: VecDeque::new(),
-                bytes: 0,
-                next: offset,
-                end: offset,
-            });
+            self.shared.reset(i, offset);
         }
     }
 
@@ -501,11 +482,10 @@ impl Fetcher {
                     self.lost.insert(i);
                 }
                 ErrorCode::OFFSET_OUT_OF_RANGE => {
-                    return Err(KafkaError::setting(format!(
-                        "{}, partition {}: offset {offset} is not in the log, and \
-                         auto.offset.reset does not say where to go on: earliest or latest",
-                        partition.topic, partition.partition
-                    )));
+                    let FetchedPartition {
+                        topic, partition, ..
+                    } = &partition;
+                    return Err(KafkaError::not_in_the_log(topic, *partition, offset));
                 }
                 code if code.remedy() == Remedy::Refresh => {
                     self.trouble(
@@ -638,7 +618,7 @@ async fn fetch(
 }
 
 /// Splits whose group does not have the offset that it shall have.
-fn uncommitted(shared: &Shared) -> Vec<(usize, String, i32, i64)> {
+pub(super) fn uncommitted(shared: &Shared) -> Vec<(usize, String, i32, i64)> {
     let state = shared.lock();
     let splits = state.splits.iter().enumerate();
     splits

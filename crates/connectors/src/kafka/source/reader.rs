@@ -44,7 +44,7 @@ struct Reading {
 }
 
 /// The reader of one subtask.
-pub(super) struct KafkaReader<D> {
+pub(super) struct SplitsReader<D> {
     shared: Arc<Shared>,
     fetcher: Option<tokio::task::JoinHandle<()>>,
     io: tokio::runtime::Handle,
@@ -67,7 +67,7 @@ pub(super) struct KafkaReader<D> {
     at_barriers: BTreeMap<CheckpointId, Vec<i64>>,
 }
 
-impl<D> KafkaReader<D> {
+impl<D> SplitsReader<D> {
     pub fn new(
         parts: (Arc<Shared>, tokio::task::JoinHandle<()>),
         io: tokio::runtime::Handle,
@@ -209,7 +209,7 @@ impl<D> KafkaReader<D> {
     }
 }
 
-impl<T: Row, D: RecordDecoder<T>> SourceReader<T, KafkaSplit> for KafkaReader<D> {
+impl<T: Row, D: RecordDecoder<T>> SourceReader<T, KafkaSplit> for SplitsReader<D> {
     fn add_splits(&mut self, splits: Vec<KafkaSplit>) {
         self.shared.add(&splits);
         for split in splits {

@@ -115,6 +115,30 @@ impl Shared {
         self.wake();
     }
 
+    /// Reading a split goes on elsewhere: its offset was not in the log.
+    pub fn reset(&self, split: usize, offset: i64) {
+        let mut state = self.lock();
+        let Some(known) = state.splits.get_mut(split) else {
+            return;
+        };
+        tracing::warn!(
+            "{}, partition {}: offset {} is not in the log; reading goes on at {offset}",
+            known.topic,
+            known.partition,
+            known.offset
+        );
+        known.offset = offset;
+        drop(state);
+        self.push(Chunk {
+            split,
+            reset: Some(offset),
+            batches: VecDeque::new(),
+            bytes: 0,
+            next: offset,
+            end: offset,
+        });
+    }
+
     /// Ends the job.
     pub fn fail(&self, failure: KafkaError) {
         self.lock().failure.get_or_insert(failure);
