@@ -30,10 +30,16 @@ fn start(folder: &Path, rate: &str) -> Child {
         .unwrap()
 }
 
-/// Checkpoints that were complete by now.
-fn records(folder: &Path) -> usize {
+/// The number of the last record of the job's log: one for each start and each complete checkpoint. Older
+/// ones go, so that how many there are says nothing.
+fn last_record(folder: &Path) -> u64 {
     let log = folder.join("store/HighThroughputStreamProcessor/log");
-    std::fs::read_dir(log).map_or(0, Iterator::count)
+    let names = std::fs::read_dir(log).into_iter().flatten();
+    let numbers = names.filter_map(|name| {
+        let name = name.ok()?.file_name();
+        name.to_str()?.strip_suffix(".json")?.parse().ok()
+    });
+    numbers.max().unwrap_or(0)
 }
 
 #[test]
@@ -44,11 +50,11 @@ fn killed_at_random_moments_it_loses_nothing_and_doubles_nothing() {
     let mut rng = Rng::new(seed);
     let mut ended = false;
     for _ in 0..KILLS {
-        let before = records(folder.path());
+        let before = last_record(folder.path());
         let mut job = start(folder.path(), "25000");
         // Some moment after it has begun to write, which takes as long as the machine is slow.
         let limit = Instant::now() + Duration::from_secs(60);
-        while records(folder.path()) < before + 2 && job.try_wait().unwrap().is_none() {
+        while last_record(folder.path()) < before + 2 && job.try_wait().unwrap().is_none() {
             assert!(Instant::now() < limit, "no checkpoint in a minute");
             std::thread::sleep(Duration::from_millis(5));
         }
