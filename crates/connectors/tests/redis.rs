@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use common::own::Own;
 use common::proxy::Proxy;
-use common::{part, unique};
+use common::{kill, part, unique};
 use rheos::execute::{RunningJob, start};
 use rheos::prelude::*;
 use rheos_connectors::{
@@ -461,10 +461,7 @@ fn slots_that_move_and_a_master_that_is_killed_lose_nothing_that_a_replica_must_
     let line = info
         .lines()
         .find_map(|line| line.strip_prefix("process_id:"));
-    let status = Command::new("kill")
-        .args(["-KILL", line.unwrap().trim()])
-        .status();
-    assert!(status.unwrap().success());
+    kill("-KILL", line.unwrap().trim());
     let promoted = || {
         let slots = ask(&other, &["CLUSTER", "SLOTS"]);
         let state = ask(&other, &["CLUSTER", "INFO"]);

@@ -336,10 +336,7 @@ fn a_server_that_is_killed_and_comes_back_has_every_epoch_once() {
         let line = info
             .lines()
             .find_map(|line| line.strip_prefix("process_id:"));
-        let status = Command::new("kill")
-            .args(["-KILL", line.unwrap().trim()])
-            .status();
-        assert!(status.unwrap().success());
+        common::kill("-KILL", line.unwrap().trim());
         // Until it is gone it would be taken for one that is up.
         wait_until("the server does not come back", || {
             own.services(&["up", "redis"]);

@@ -14,6 +14,15 @@ pub mod proxy;
 
 use std::io::Write;
 
+/// Sends a signal, as `-KILL`, to a process. By the shell's own `kill`: a small system has no other.
+pub fn kill(signal: &str, process: &str) {
+    let kill = format!("kill {signal} {process}");
+    let killed = std::process::Command::new("sh")
+        .args(["-c", &kill])
+        .status();
+    assert!(killed.unwrap().success(), "{kill}");
+}
+
 /// The address of a part, from the variable that `scripts/services env` prints for it. Without it
 /// the test is skipped: it says so, is counted by `scripts/test`, and shall return at once. With
 /// `RHEOS_REQUIRE_SERVICES=1` it fails instead.
