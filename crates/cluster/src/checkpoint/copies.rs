@@ -14,7 +14,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rheos_core::key_group::hash_bytes;
 use rheos_core::spawn::SharedSpawner;
 use rheos_runtime::metrics::checkpoints::{CheckpointStats, CopyCounts};
 use serde::{Deserialize, Serialize};
@@ -275,18 +274,6 @@ struct Copying {
     there: BTreeSet<String>,
 }
 
-fn shared_files(checkpoint: &Checkpoint) -> impl Iterator<Item = &StoredFile> {
-    let operators = checkpoint.manifest.operators.iter();
-    let stores = operators.flat_map(|operator| operator.stores.iter().flatten());
-    let files = stores.flat_map(|store| &store.files);
-    files.filter(|file| file.shared)
-}
-
-fn is_as_written(file: &StoredFile, bytes: &[u8]) -> bool {
-    let part = &file.part;
-    bytes.len() as u64 == part.length && format!("{:016x}", hash_bytes(bytes)) == part.xxh3
-}
-
 impl Copying {
     fn place(&mut self) -> Result<Arc<dyn CheckpointStorage>, CheckpointError> {
         if let Some(open) = &self.open {
@@ -318,7 +305,7 @@ impl Copying {
             to.put(name, &bytes)?;
         }
         let known: BTreeSet<String> = to.list(SHARED)?.into_iter().collect();
-        for file in shared_files(&checkpoint) {
+        for file in checkpoint.shared_files() {
             self.copy_shared(record, file, &known, to.as_ref())?;
         }
         let bytes = from.get(&manifest)?;
@@ -339,13 +326,11 @@ impl Copying {
             return Ok(());
         }
         // One of this name may be of a job that has begun anew since.
-        let is_there = known.contains(name)
-            && to
-                .get(name)?
-                .is_some_and(|bytes| is_as_written(file, &bytes));
+        let is_there =
+            known.contains(name) && to.get(name)?.is_some_and(|bytes| file.part.is(&bytes));
         if !is_there {
             let bytes = self.from.get(name)?;
-            let bytes = bytes.filter(|bytes| is_as_written(file, bytes));
+            let bytes = bytes.filter(|bytes| file.part.is(bytes));
             to.put(name, &bytes.ok_or_else(|| self.gone(record, name))?)?;
         }
         self.there.insert(name.clone());
@@ -387,7 +372,7 @@ impl Copying {
         let mut live = BTreeSet::new();
         for copied in kept {
             match Checkpoint::open(to.clone(), &copied.path, None) {
-                Ok(kept) => live.extend(shared_files(&kept).map(|file| file.part.file.clone())),
+                Ok(kept) => live.extend(kept.shared_files().map(|file| file.part.file.clone())),
                 Err(error @ CheckpointError::Damaged { .. }) => {
                     tracing::warn!("nothing is deleted beside a copy that is damaged: {error}");
                     return Ok(());

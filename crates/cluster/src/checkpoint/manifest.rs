@@ -45,6 +45,11 @@ impl Part {
             xxh3: format!("{:016x}", hash_bytes(bytes)),
         }
     }
+
+    /// Whether these bytes are the part.
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        bytes.len() as u64 == self.length && format!("{:016x}", hash_bytes(bytes)) == self.xxh3
+    }
 }
 
 /// What one subtask of an operator remembers.
@@ -174,6 +179,14 @@ impl Checkpoint {
             same_job: false,
             manifest,
         })
+    }
+
+    /// The files of stores that other checkpoints of the job may name too.
+    pub fn shared_files(&self) -> impl Iterator<Item = &StoredFile> {
+        let operators = self.manifest.operators.iter();
+        let stores = operators.flat_map(|operator| operator.stores.iter().flatten());
+        let files = stores.flat_map(|store| &store.files);
+        files.filter(|file| file.shared)
     }
 
     /// What the job remembered, for a job of this graph; every byte is checked.
@@ -384,8 +397,8 @@ impl Files<'_> {
         let bytes = storage
             .get(&name)?
             .ok_or_else(|| self.damaged(shared, "is missing".to_owned()))?;
-        let found = format!("{:016x}", hash_bytes(&bytes));
-        if found != file.part.xxh3 || bytes.len() as u64 != file.part.length {
+        if !file.part.is(&bytes) {
+            let found = format!("{:016x}", hash_bytes(&bytes));
             return Err(self.damaged(
                 shared,
                 format!(

@@ -83,6 +83,27 @@ pub struct CheckpointSettings {
 }
 
 impl CheckpointSettings {
+    /// Those that tests of decisions begin with.
+    #[cfg(test)]
+    pub(super) fn of_tests(min_pause: Duration) -> Self {
+        Self {
+            interval: Duration::from_millis(100),
+            min_pause,
+            timeout: Duration::from_secs(1),
+            max_concurrent: 1,
+            aligned_timeout: None,
+            tolerable_failures: 1,
+            retained: 1,
+            retention: Default::default(),
+            location: None,
+            s3: Default::default(),
+            copies: None,
+            savepoints: None,
+            history: 10,
+            ignore_unclaimed: false,
+        }
+    }
+
     /// What a configuration asks for; none without an interval.
     ///
     /// # Errors

@@ -6,22 +6,7 @@ use std::time::Duration;
 use super::*;
 
 fn settings() -> CheckpointSettings {
-    CheckpointSettings {
-        interval: Duration::from_millis(100),
-        min_pause: Duration::from_millis(50),
-        timeout: Duration::from_secs(1),
-        max_concurrent: 1,
-        aligned_timeout: None,
-        tolerable_failures: 1,
-        retained: 1,
-        retention: Default::default(),
-        location: None,
-        s3: Default::default(),
-        copies: None,
-        savepoints: None,
-        history: 10,
-        ignore_unclaimed: false,
-    }
+    CheckpointSettings::of_tests(Duration::from_millis(50))
 }
 
 /// Task 0 is a source, task 1 is not.

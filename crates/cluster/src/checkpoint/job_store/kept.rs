@@ -39,10 +39,7 @@ impl JobStore {
         let records: Vec<CheckpointRecord> = self.log.checkpoints().cloned().collect();
         for record in records {
             let kept = Checkpoint::open(self.storage.clone(), &record.path, None)?;
-            let stores = kept.manifest.operators.iter().flat_map(|o| &o.stores);
-            let files = stores.flatten().flat_map(|store| &store.files);
-            let shared = files.filter(|file| file.shared);
-            live.extend(shared.map(|file| file.part.file.clone()));
+            live.extend(kept.shared_files().map(|file| file.part.file.clone()));
         }
         let (storage, completed) = (self.storage.clone(), self.highest);
         self.store_files.sweep(&live, completed, storage.as_ref())

@@ -14,25 +14,6 @@ use crate::checkpoint::manifest::FORMAT;
 use crate::checkpoint::settings::Retention;
 use crate::submit::JobStatus;
 
-fn settings() -> CheckpointSettings {
-    CheckpointSettings {
-        interval: Duration::from_millis(100),
-        min_pause: Duration::ZERO,
-        timeout: Duration::from_secs(1),
-        max_concurrent: 1,
-        aligned_timeout: None,
-        tolerable_failures: 1,
-        retained: 1,
-        retention: Default::default(),
-        location: None,
-        s3: Default::default(),
-        copies: None,
-        savepoints: None,
-        history: 10,
-        ignore_unclaimed: false,
-    }
-}
-
 fn graph() -> JobGraph {
     JobGraph {
         name: "job".to_owned(),
@@ -43,7 +24,12 @@ fn graph() -> JobGraph {
 }
 
 fn store(storage: Arc<dyn CheckpointStorage>) -> JobStore {
-    JobStore::with_storage(storage, settings(), ManualClock::at(0)).unwrap()
+    JobStore::with_storage(
+        storage,
+        CheckpointSettings::of_tests(Duration::ZERO),
+        ManualClock::at(0),
+    )
+    .unwrap()
 }
 
 fn manifest(job: &JobStore, checkpoint: u64) -> Manifest {
@@ -219,7 +205,7 @@ fn left_after(retention: Retention, status: JobStatus, ending: Option<Ending>) -
     let files = Arc::new(MemoryStorage::default());
     let settings = CheckpointSettings {
         retention,
-        ..settings()
+        ..CheckpointSettings::of_tests(Duration::ZERO)
     };
     let open = || JobStore::with_storage(files.clone(), settings.clone(), ManualClock::at(0));
     let mut job = open().unwrap();
@@ -272,7 +258,7 @@ fn who_no_longer_owns_a_job_deletes_nothing_of_it() {
     let files = Arc::new(MemoryStorage::default());
     let settings = CheckpointSettings {
         retention: Retention::Never,
-        ..settings()
+        ..CheckpointSettings::of_tests(Duration::ZERO)
     };
     let open = || JobStore::with_storage(files.clone(), settings.clone(), ManualClock::at(0));
     let mut old = open().unwrap();
