@@ -128,6 +128,56 @@ fn a_job_is_looked_at_and_stopped_with_a_savepoint() {
 }
 
 #[test]
+fn a_job_is_rescaled_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = start(&folder.path().join("checkpoints"), &[]);
+    let shell = Shell::of(&job);
+    let parallelism = || job.handle.graph().parallelism();
+    assert_eq!(parallelism(), [2, 2]);
+    let told = shell.well(&["rescale", "--parallelism", "3"]);
+    assert!(told.contains("stood still for"), "{told}");
+    assert_eq!(parallelism(), [3, 3]);
+    let vertices = job.handle.graph().vertices.clone();
+    let source = format!("{}=1", vertices[0].name);
+    let told = shell.well(&["rescale", "numbers", "--vertex", &source, "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["terminalState"], "COMPLETED", "{told}");
+    assert_eq!(told["rescaleAttemptId"], 2, "{told}");
+    assert_eq!(parallelism(), [1, 3]);
+    let same = shell.well(&["rescale", "--vertex", &source]);
+    assert!(
+        same.contains("NO_RESOURCES_OR_PARALLELISMS_CHANGE"),
+        "{same}"
+    );
+
+    // As others see it.
+    let info = shell.well(&["info"]);
+    assert!(info.contains("RUNNING"), "{info}");
+    assert_eq!(shell.well(&["exceptions"]), "it has not failed\n");
+    let info: Value = serde_json::from_str(&shell.well(&["info", "--json"])).unwrap();
+    let widths: Vec<_> = info["vertices"].as_array().unwrap().iter().collect();
+    assert_eq!(widths[0]["parallelism"], 1, "{info}");
+    assert_eq!(widths[1]["parallelism"], 3, "{info}");
+    assert_eq!(widths[1]["tasks"]["RUNNING"], 3, "{info}");
+
+    let err = shell.ill(&["rescale", "--parallelism", "40000"]);
+    let name = vertices[0].name.as_str();
+    assert!(
+        err.contains("40000") && err.contains("32768") && err.contains(name),
+        "{err}"
+    );
+    let err = shell.ill(&["rescale", "--vertex", "another=2"]);
+    assert!(err.contains("another") && err.contains(name), "{err}");
+    let err = shell.ill(&["rescale"]);
+    assert!(
+        err.contains("--vertex") && err.contains("--parallelism"),
+        "{err}"
+    );
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+}
+
+#[test]
 fn a_job_is_cancelled_and_only_by_who_may() {
     let folder = tempfile::tempdir().unwrap();
     let job = start(&folder.path().join("checkpoints"), &[]);

@@ -246,7 +246,8 @@ fn start(
 }
 
 fn read(job: &RunningJob) -> u64 {
-    let tasks = job.handle.metrics().tasks.iter();
+    let metrics = job.handle.metrics();
+    let tasks = metrics.tasks.iter();
     let operators = tasks.flat_map(|task| &task.operators);
     let sources = operators.filter(|operator| operator.is_source);
     sources.map(|source| source.metrics.records_in()).sum()

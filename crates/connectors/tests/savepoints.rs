@@ -141,7 +141,8 @@ fn start(conf: &Configuration, parallelism: u32, out: &Path) -> RunningJob {
 }
 
 fn read(job: &RunningJob) -> u64 {
-    let tasks = job.handle.metrics().tasks.iter();
+    let metrics = job.handle.metrics();
+    let tasks = metrics.tasks.iter();
     let operators = tasks.flat_map(|task| &task.operators);
     let sources = operators.filter(|operator| operator.is_source);
     sources.map(|source| source.metrics.records_in()).sum()

@@ -198,6 +198,47 @@ impl JobGraph {
         groups.values().sum()
     }
 
+    /// The same job with other numbers of subtasks, by vertex; chains and edges stay as they are. A vertex
+    /// that no number is given for keeps its own.
+    #[must_use]
+    pub fn with_parallelism(&self, by_vertex: &[u32]) -> Self {
+        let mut graph = self.clone();
+        for (vertex, parallelism) in graph.vertices.iter_mut().zip(by_vertex) {
+            vertex.parallelism = *parallelism;
+            for operator in &vertex.operators {
+                if let Some(operator) = graph.operators.get_mut(*operator) {
+                    operator.parallelism = *parallelism;
+                }
+            }
+        }
+        graph
+    }
+
+    /// The subtasks of each vertex.
+    pub fn parallelism(&self) -> Vec<u32> {
+        self.vertices.iter().map(|v| v.parallelism).collect()
+    }
+
+    /// By vertex, the first of those that must have the same number of subtasks as it: subtask *i* of
+    /// one feeds subtask *i* of the other, though they are not chained.
+    pub fn joined(&self) -> Vec<usize> {
+        let mut first: Vec<usize> = (0..self.vertices.len()).collect();
+        let forward = self.edges.iter();
+        for edge in forward.filter(|edge| edge.partitioning == "FORWARD") {
+            let ends = (self.vertex_of(edge.from), self.vertex_of(edge.to));
+            let (Some(from), Some(to)) = ends else {
+                continue;
+            };
+            let of = |vertex: usize| first.get(vertex).copied().unwrap_or(vertex);
+            let (from, to) = (of(from), of(to));
+            let (kept, gone) = (from.min(to), from.max(to));
+            for of in first.iter_mut().filter(|of| **of == gone) {
+                *of = kept;
+            }
+        }
+        first
+    }
+
     /// A hash of everything in it: two builds of one job must agree on it.
     pub fn fingerprint(&self) -> u64 {
         // Serialising plain data of strings and numbers can't fail.
@@ -247,6 +288,36 @@ mod tests {
         let names: Vec<_> = graph.vertices.iter().map(|v| v.name.as_str()).collect();
         assert_eq!(names, ["a -> b", "c", "d"]);
         assert_eq!(graph.slots_needed(), 2);
+    }
+
+    #[test]
+    fn parallelism_changes_and_chains_do_not() {
+        let operators = vec![operator("a", 2), operator("b", 2), operator("c", 2)];
+        let edges = vec![edge(0, 1, "FORWARD"), edge(1, 2, "HASH")];
+        let graph = JobGraph::new("job", operators, edges, true);
+        let wide = graph.with_parallelism(&[3, 5]);
+        assert_eq!(wide.parallelism(), [3, 5]);
+        let operators: Vec<_> = wide.operators.iter().map(|o| o.parallelism).collect();
+        assert_eq!(operators, [3, 3, 5]);
+        assert_eq!(wide.with_parallelism(&[2, 2]), graph);
+        // Of the same width now, and not chained for that.
+        assert_eq!(wide.with_parallelism(&[4, 4]).vertices.len(), 2);
+    }
+
+    #[test]
+    fn forward_edges_between_chains_join_them() {
+        let mut operators: Vec<_> = ["a", "b", "c", "d"].map(|name| operator(name, 2)).into();
+        operators[3].chaining = Chaining::Never;
+        let edges = vec![
+            edge(0, 2, "FORWARD"),
+            edge(1, 2, "FORWARD"),
+            edge(2, 3, "FORWARD"),
+        ];
+        let graph = JobGraph::new("job", operators.clone(), edges, true);
+        assert_eq!(graph.joined(), [0, 0, 0, 0]);
+        let edges = vec![edge(0, 1, "HASH"), edge(1, 2, "REBALANCE")];
+        let graph = JobGraph::new("job", operators, edges, true);
+        assert_eq!(graph.joined(), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl GraphBuilder {
             program: OperatorProgram {
                 builder,
                 coordinator: None,
+                at_most: rheos_core::key_group::KEY_GROUPS,
             },
         });
         self.nodes.len() - 1
@@ -216,6 +217,7 @@ impl GraphBuilder {
         let mut names: BTreeMap<&str, u32> = BTreeMap::new();
         let mut uids: BTreeMap<String, String> = BTreeMap::new();
         let mut operators = Vec::new();
+        let mut programs = Vec::new();
         for node in &self.nodes {
             let mut parallelism = node.parallelism.unwrap_or(default);
             if let Some(most) = node.at_most {
@@ -253,6 +255,10 @@ impl GraphBuilder {
                     ),
                 });
             }
+            programs.push(OperatorProgram {
+                at_most: node.at_most.unwrap_or(greatest).min(greatest),
+                ..node.program.clone()
+            });
             operators.push(OperatorNode {
                 uid,
                 name: node.name.clone(),
@@ -307,7 +313,7 @@ impl GraphBuilder {
         let name = self.job_name().map_err(configured)?;
         Ok(Program {
             graph: JobGraph::new(name, operators, edges, chaining),
-            operators: self.nodes.iter().map(|node| node.program.clone()).collect(),
+            operators: programs,
             edges: builders,
         })
     }

@@ -467,6 +467,97 @@ fn failures_and_what_the_job_went_on_from_are_told() {
     running.handle.control().cancel();
 }
 
+/// What Flink says of a rescale, from the types of its own pages.
+const RESCALE: [(&str, &str); 11] = [
+    ("rescaleUuid", "text"),
+    ("resourceRequirementsUuid", "text"),
+    ("rescaleAttemptId", "whole number"),
+    ("vertices", "object"),
+    ("slots", "object"),
+    ("schedulerStates", "list"),
+    ("startTimestampInMillis", "whole number"),
+    ("endTimestampInMillis", "whole number"),
+    ("terminalState", "text"),
+    ("triggerCause", "text"),
+    ("terminatedReason", "text"),
+];
+
+#[test]
+fn a_running_job_is_rescaled_and_what_came_of_it_is_told() {
+    let folder = Folder::of("rescaled");
+    let running = job(&Tap::up_to(0), &checkpointed(&folder));
+    let address = running.rest_address().unwrap();
+    let (id, vertices) = ids(address);
+    let job = format!("/jobs/{id}");
+    let path = format!("{job}/resource-requirements");
+    let mut wanted = get(address, &path);
+    assert_eq!(
+        wanted.as_object().unwrap().len(),
+        vertices.len(),
+        "{wanted}"
+    );
+    let first = wanted[&vertices[0]]["parallelism"]["upperBound"].clone();
+    assert!(first.as_u64().unwrap() > 0, "{wanted}");
+    let body = wanted.to_string().replace("lowerBound", "least");
+    let (status, answer) = json(address, &format!("PUT {path}"), &body);
+    assert_eq!(status, 400, "{answer}");
+    let said = answer["errors"][0].as_str().unwrap();
+    assert!(said.contains("lowerBound is missing"), "{said}");
+    let mut more = wanted.clone();
+    more["0".repeat(32)] = wanted[&vertices[0]].clone();
+    let (status, answer) = json(address, &format!("PUT {path}"), &more.to_string());
+    assert_eq!(status, 400, "{answer}");
+    assert!(answer["errors"][0].as_str().unwrap().contains("no vertex"));
+
+    for (_, bounds) in wanted.as_object_mut().unwrap() {
+        bounds["parallelism"]["lowerBound"] = 1.into();
+        bounds["parallelism"]["upperBound"] = 3.into();
+    }
+    let (status, answer) = json(address, &format!("PUT {path}"), &wanted.to_string());
+    assert_eq!(status, 200, "{answer}");
+    let uuid = answer["rheos.rescaleUuid"].as_str().unwrap();
+    let details = || get(address, &format!("{job}/rescales/details/{uuid}"));
+    wait_until("its end", || details()["terminalState"].is_string());
+    let told = details();
+    assert_eq!(told["terminalState"], "COMPLETED", "{told}");
+    for (field, expected) in RESCALE {
+        assert_eq!(kind(&told[field]), expected, "{field}: {told}");
+    }
+    let vertex = &told["vertices"][&vertices[0]];
+    assert_eq!(vertex["preRescaleParallelism"], first);
+    assert_eq!(vertex["postRescaleParallelism"], 3);
+    assert_eq!(vertex["desiredParallelism"], 3);
+    assert_eq!(vertex["sufficientParallelism"], 1);
+    assert_eq!(get(address, &path), wanted);
+    let overview = get(address, &format!("{job}/rescales/overview"));
+    assert_eq!(overview["rescalesCounts"]["completed"], 1, "{overview}");
+    assert_eq!(overview["latest"]["completed"], told);
+    assert_eq!(get(address, &format!("{job}/rescales/history"))[0], told);
+    let seen = get(address, &job);
+    assert_eq!(seen["state"], "RUNNING");
+    assert_eq!(seen["vertices"][0]["parallelism"], 3);
+    let subtask = get(
+        address,
+        &format!("{job}/vertices/{}/subtasks/2", vertices[0]),
+    );
+    assert_eq!(
+        (&subtask["subtask"], &subtask["attempt"]),
+        (&2.into(), &1.into())
+    );
+
+    let request = format!("PATCH {job}/rescaling?parallelism=2");
+    let (status, answer) = json(address, &request, "");
+    assert_eq!(status, 200, "{answer}");
+    let trigger = answer["request-id"].as_str().unwrap();
+    let path = format!("{job}/rescaling/{trigger}");
+    wait_until("its end", || {
+        get(address, &path)["status"]["id"] == "COMPLETED"
+    });
+    assert_eq!(get(address, &path)["operation"], serde_json::json!({}));
+    assert_eq!(get(address, &job)["vertices"][0]["parallelism"], 2);
+    running.handle.control().cancel();
+}
+
 #[test]
 fn what_is_wrong_with_a_request_is_said_as_flink_says_it() {
     let running = job(&Tap::up_to(0), &[]);
@@ -503,8 +594,26 @@ fn what_is_wrong_with_a_request_is_said_as_flink_says_it() {
         (
             format!("PATCH /jobs/{id}/rescaling?parallelism=3"),
             "",
-            501,
-            "--parallelism",
+            400,
+            "takes no checkpoints",
+        ),
+        (
+            format!("PATCH /jobs/{id}/rescaling?parallelism=many"),
+            "",
+            400,
+            "'many'",
+        ),
+        (
+            format!("PUT /jobs/{id}/resource-requirements"),
+            "{}",
+            400,
+            "is missing",
+        ),
+        (
+            format!("GET /jobs/{id}/rescales/details/{other}"),
+            "",
+            404,
+            "knows no rescale",
         ),
         (
             "GET /jobmanager/log".to_owned(),

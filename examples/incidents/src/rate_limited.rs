@@ -136,7 +136,7 @@ pub fn run(variant: Variant, course: &Course) -> Result<(Figures, String), BoxEr
         ..StartOptions::default()
     };
     let job = start_with(&env.program()?, env.configuration(), start)?;
-    let mut viewer = Viewer::new(job.handle.metrics().clone(), job.handle.clock());
+    let mut viewer = Viewer::new(job.handle.clone());
     let job = Watched::new(job)?;
     let columns = [
         "seconds",

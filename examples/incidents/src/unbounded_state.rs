@@ -101,7 +101,7 @@ pub fn run(course: &Course) -> Result<(Figures, Option<String>, Option<String>),
         ..StartOptions::default()
     };
     let job = start_with(&env.program()?, env.configuration(), start)?;
-    let mut viewer = Viewer::new(job.handle.metrics().clone(), job.handle.clock());
+    let mut viewer = Viewer::new(job.handle.clone());
     let job = Watched::new(job)?;
     let columns = [
         "seconds",

@@ -3,6 +3,7 @@
 //! A job is named by its id, the beginning of one, or its name; where only one runs it need not be named.
 
 mod client;
+mod rescale;
 mod show;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -117,6 +118,22 @@ pub(crate) enum Command {
         #[arg(long, short = 'd')]
         drain: bool,
     },
+    /// Gives a job another parallelism while it runs: from a checkpoint that is taken now.
+    Rescale {
+        /// The job, if there are several.
+        job: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        /// That of all vertices but those that can have one subtask only.
+        #[arg(long, short = 'p', value_name = "N")]
+        parallelism: Option<u32>,
+        /// That of one vertex, named by its id, the beginning of one, or its name; repeatable.
+        #[arg(long, value_name = "ID=N")]
+        vertex: Vec<String>,
+        /// As JSON, as REST answers.
+        #[arg(long)]
+        json: bool,
+    },
     /// Lists the checkpoints of a job.
     Checkpoints {
         /// The job, if there are several.
@@ -191,6 +208,20 @@ impl Command {
                 let location = savepoint(&client, &job, "stop", &body)?;
                 println!("{location}");
                 Ok(())
+            }
+            Self::Rescale {
+                job,
+                place,
+                parallelism,
+                vertex,
+                json,
+            } => {
+                let client = place.client()?;
+                let job = find(&client, job.as_deref())?;
+                let wanted = rescale::Wanted::new(*parallelism, vertex)?;
+                let ended = rescale::rescale(&client, &job, &wanted)?;
+                print(&ended, *json, show::rescale)?;
+                rescale::outcome(&ended)
             }
             Self::Checkpoints { job, place, json } => {
                 let client = place.client()?;

@@ -158,6 +158,36 @@ pub(super) fn moving(now: &Value, before: Option<&Value>) -> String {
     heading(now) + &table(&headings, &rows)
 }
 
+/// `/jobs/:jobid/rescales/details/:rescaleuuid`
+pub(super) fn rescale(answer: &Value) -> String {
+    let vertices = answer.get("vertices").and_then(Value::as_object);
+    let rows: Vec<Vec<String>> = vertices
+        .into_iter()
+        .flatten()
+        .map(|(id, vertex)| {
+            let of = |field: &str| count(number(vertex, field));
+            vec![
+                id.clone(),
+                text(vertex, "jobVertexName").to_owned(),
+                of("preRescaleParallelism"),
+                of("postRescaleParallelism"),
+            ]
+        })
+        .collect();
+    let what = match (
+        text(answer, "terminalState"),
+        number(answer, "rheos.pauseInMillis"),
+    ) {
+        ("COMPLETED", pause @ 0..) => format!(
+            "rescaled from checkpoint {}; the tasks stood still for {pause} ms\n",
+            number(answer, "rheos.checkpoint")
+        ),
+        ("COMPLETED", _) => "rescaled\n".to_owned(),
+        (state, _) => format!("{state}: {}\n", text(answer, "terminatedReason")),
+    };
+    what + &table(&["vertex", "name", ">before", ">now"], &rows)
+}
+
 /// `/jobs/:jobid/checkpoints`
 pub(super) fn checkpoints(answer: &Value) -> String {
     let counts = answer.get("counts").unwrap_or(&Value::Null);

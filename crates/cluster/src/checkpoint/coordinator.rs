@@ -129,7 +129,8 @@ impl Coordinator {
         self.reading().next().is_some()
     }
 
-    /// A savepoint that does not stop the job is complete, or has failed: nothing else changes.
+    /// A savepoint that does not stop the job is complete, or has failed, or a checkpoint has whose
+    /// failure is that of who has asked for it: nothing else changes.
     pub fn savepoint_ended(&mut self, checkpoint: u64) -> bool {
         self.pending.remove(&checkpoint).is_some()
     }
@@ -209,6 +210,12 @@ impl Coordinator {
             pending.savepoint = true;
         }
         checkpoint
+    }
+
+    /// The newest checkpoint under way that is no savepoint.
+    pub fn newest(&self) -> Option<u64> {
+        let pending = self.pending.values().filter(|pending| !pending.savepoint);
+        pending.map(|pending| pending.checkpoint).next_back()
     }
 
     /// Those that are under way.

@@ -93,6 +93,11 @@ pub struct Savepoints {
     changed: Condvar,
 }
 
+/// A name for a request, that nobody else draws: 32 hexadecimal digits.
+pub(crate) fn draw_id() -> String {
+    format!("{:016x}{:016x}", drawn(), drawn())
+}
+
 fn drawn() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
@@ -104,7 +109,7 @@ fn named(trigger: Option<String>) -> Result<String, CheckpointError> {
         Some(other) => Err(CheckpointError::Setting(format!(
             "the trigger id '{other}' is not 32 hexadecimal digits"
         ))),
-        None => Ok(format!("{:016x}{:016x}", drawn(), drawn())),
+        None => Ok(draw_id()),
     }
 }
 

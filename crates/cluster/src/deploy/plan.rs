@@ -37,6 +37,12 @@ pub struct JobMetrics {
 }
 
 impl JobMetrics {
+    /// The counters of a subtask of a vertex.
+    fn task(&self, vertex: usize, subtask: u32) -> Option<&TaskHandle> {
+        let mut tasks = self.tasks.iter();
+        tasks.find(|task| (task.vertex, task.place.subtask) == (vertex, subtask))
+    }
+
     /// A counter that a user function made, summed over the subtasks of the operators of this name;
     /// 0 if there is none.
     pub fn counter(&self, operator: &str, counter: &str) -> i64 {
@@ -194,7 +200,7 @@ pub fn deploy(
                 subtask,
                 parallelism: vertex.parallelism,
             };
-            let known = before.and_then(|before| before.tasks.get(end.index));
+            let known = before.and_then(|before| before.task(vertex_index, subtask));
             let times = known.map_or_else(Arc::default, |known: &TaskHandle| known.times.clone());
             let mut operators = Vec::new();
             let mut watched: Vec<OperatorHandle> = Vec::new();

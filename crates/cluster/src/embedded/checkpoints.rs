@@ -26,6 +26,11 @@ use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::submit::JobStatus;
 
+/// Why what was under way came to nothing when an attempt has failed,
+pub(super) const FAILED_MEANWHILE: &str = "the job failed meanwhile";
+/// and when the next one is wider or narrower.
+pub(super) const RESCALED_MEANWHILE: &str = "the job was rescaled meanwhile";
+
 mod described;
 mod savepoints;
 
@@ -67,9 +72,23 @@ pub(super) struct Checkpoints {
     /// The sources are to be told to stop, with draining or without.
     stop: Option<bool>,
     /// Requests for a checkpoint that none has begun for,
-    hurried: Vec<String>,
+    hurried: Vec<Asker>,
     /// and those with the one that has.
-    served: Vec<(u64, String)>,
+    served: Vec<(u64, Asker)>,
+    /// What has become of the checkpoint that a rescale waits for.
+    rescale: Option<Result<u64, String>>,
+}
+
+/// Who has asked for a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asker {
+    /// A request, by its trigger id.
+    Trigger(String),
+    /// The job itself, to go on from it with other parallelism: whether it has begun for that.
+    Rescale {
+        /// Else it was under way.
+        own: bool,
+    },
 }
 
 /// What those see who watch the checkpoints of a job.
@@ -190,11 +209,12 @@ impl Checkpoints {
             stop: None,
             hurried: Vec::new(),
             served: Vec::new(),
+            rescale: None,
         }
     }
 
-    /// An attempt begins.
-    pub(super) fn attempt(&mut self, begun: &Begun, attempt: &Attempt) {
+    /// An attempt begins. What was under way in the one before came to nothing: why.
+    pub(super) fn attempt(&mut self, begun: &Begun, attempt: &Attempt, why: &str) {
         let now = self.clock.monotonic_micros();
         let lost = self.coordinator.in_progress();
         let tasks = attempt.tasks.iter().enumerate();
@@ -210,11 +230,10 @@ impl Checkpoints {
         self.run_millis = begun.run_millis;
         self.triggered_at = self.triggered_at.max(begun.triggered_at);
         self.began_micros = now;
-        // What was under way in the attempt before came to nothing.
         self.count_failed(lost);
-        self.fail_savepoints();
+        self.fail_savepoints(why);
         let wall = self.clock.wall_millis();
-        self.history.all_failed("the job failed meanwhile", wall);
+        self.history.all_failed(why, wall);
         if let (Some(restored), Some(from)) = (&begun.restored, &begun.from) {
             self.stats.update(|counts| counts.restored_at = Some(wall));
             self.history.restored(Restored {
@@ -274,7 +293,7 @@ impl Checkpoints {
         let wall = self.trigger_time();
         let checkpoint = self.coordinator.begin(now, wall);
         let hurried = self.hurried.drain(..);
-        self.served.extend(hurried.map(|id| (checkpoint, id)));
+        self.served.extend(hurried.map(|asker| (checkpoint, asker)));
         let (kind, alignment) = (SnapshotKind::Checkpoint, self.settings.alignment());
         self.send(checkpoint, wall, (kind, alignment), attempt)
     }
@@ -362,6 +381,7 @@ impl Checkpoints {
             | Event::TakeCheckpoint(_)
             | Event::Barrier(_)
             | Event::WantsSplit(..)
+            | Event::Rescale(..)
             | Event::Lost(..) => {}
         }
         None
@@ -536,7 +556,12 @@ impl Checkpoints {
         if self.savepoint_failed(checkpoint, &error) {
             return None;
         }
-        self.fail_served(checkpoint, &error);
+        if self.fail_served(checkpoint, &error) {
+            // It was taken for a rescale alone.
+            self.coordinator.savepoint_ended(checkpoint);
+            self.count_failed(1);
+            return None;
+        }
         let now = self.clock.monotonic_micros();
         let under_way = self.coordinator.triggered_micros(checkpoint).is_some();
         let consequence = self.coordinator.failed(checkpoint, now);
@@ -550,13 +575,13 @@ impl Checkpoints {
         }
     }
 
-    /// All tasks have ended after a failure: what is under way is given up, and the writer asked to
-    /// say when it has nothing left to do.
-    pub(super) fn give_up(&mut self) {
+    /// All tasks have ended, and another attempt is to begin: what is under way is given up, for this
+    /// reason, and the writer asked to say when it has nothing left to do.
+    pub(super) fn give_up(&mut self, why: &str) {
         for checkpoint in self.coordinator.unfinished() {
             self.writer.order(Order::Discard(checkpoint));
         }
-        self.fail_savepoints();
+        self.fail_savepoints(why);
         self.writer.order(Order::Settle);
     }
 

@@ -14,7 +14,7 @@ use rheos_runtime::task::worker::{TaskResult, WorkerListener};
 use crate::checkpoint::progress::{Piece, Progress};
 use crate::checkpoint::savepoint::Asked;
 use crate::checkpoint::writer::Written;
-use crate::schedule::ExecutionState;
+use crate::schedule::{ExecutionState, Requirements};
 
 /// What has happened.
 pub(crate) enum Event {
@@ -51,6 +51,8 @@ pub(crate) enum Event {
     TakeCheckpoint(String),
     /// A barrier is to be sent into every source.
     Barrier(Barrier),
+    /// The job is to be as wide as this says, by the name of the request.
+    Rescale(Requirements, String),
 }
 
 /// A queue of events.

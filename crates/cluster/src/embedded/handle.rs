@@ -11,11 +11,12 @@ use rheos_core::job_graph::JobGraph;
 
 use super::events::{Event, Events};
 use crate::checkpoint::history::History;
-use crate::checkpoint::savepoint::{SavepointRequest, Savepoints};
+use crate::checkpoint::savepoint::{SavepointRequest, Savepoints, draw_id};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
-use crate::schedule::ExecutionGraph;
+use crate::schedule::{ExecutionGraph, Requirements, RequirementsError};
 use crate::submit::failures::Failures;
+use crate::submit::rescales::{Rescale, RescaleCause, RescaleEnd, Rescales};
 use crate::submit::{JobStatus, Timeline};
 
 /// What a job did.
@@ -69,6 +70,30 @@ pub struct JobView {
     pub restarts: u32,
     /// Why, and why it ended if it failed.
     pub failures: Failures,
+    /// How wide it may be, by vertex.
+    pub requirements: Requirements,
+    /// When that has changed, and what came of it.
+    pub rescales: Rescales,
+}
+
+/// Why a job is not rescaled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RescaleRefused {
+    /// It can't be that wide: ask for something else.
+    #[error(transparent)]
+    Requirements(#[from] RequirementsError),
+    /// It has nothing to go on from.
+    #[error(
+        "the job takes no checkpoints, and so has nothing to go on from with another parallelism: \
+         set execution.checkpointing.interval, or start it again with --parallelism"
+    )]
+    NoCheckpoints,
+    /// It runs no more.
+    #[error("the job is {0}")]
+    Ended(JobStatus),
+    /// Another rescale has not ended: ask again.
+    #[error("rescale {0} of the job is under way: ask again when it has ended")]
+    UnderWay(String),
 }
 
 /// What is to be done when the job has ended.
@@ -76,6 +101,7 @@ type AtEnd = Box<dyn FnOnce() + Send>;
 
 struct State {
     view: JobView,
+    metrics: JobMetrics,
     result: Option<JobResult>,
     at_end: Vec<AtEnd>,
 }
@@ -87,10 +113,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(view: JobView) -> Self {
+    pub(super) fn new(view: JobView, metrics: JobMetrics) -> Self {
         Self {
             state: Mutex::new(State {
                 view,
+                metrics,
                 result: None,
                 at_end: Vec::new(),
             }),
@@ -109,11 +136,29 @@ impl Shared {
         change(&mut self.lock().view);
     }
 
+    /// An attempt of other parallelism counts into these, and what is seen of the job changes with it.
+    pub(super) fn rewire(&self, metrics: &JobMetrics, change: impl FnOnce(&mut JobView)) {
+        let mut state = self.lock();
+        state.metrics = metrics.clone();
+        change(&mut state.view);
+    }
+
     /// The job has ended: what is to be done then is done, and who waits is told.
     pub(super) fn end(&self, result: JobResult) {
         let mut state = self.lock();
         if state.result.is_some() {
             return;
+        }
+        let how = match &result {
+            Ok(_) => "JOB_FINISHED",
+            Err(error) if matches!(**error, JobError::Cancelled) => "JOB_CANCELING",
+            Err(_) => "JOB_FAILING",
+        };
+        let now = state.view.timeline.changed();
+        let open = state.view.rescales.under_way().map(|open| open.id.clone());
+        if let Some(open) = open {
+            let end = RescaleEnd::JobEnded(how);
+            state.view.rescales.end(&open, end, now);
         }
         state.result = Some(result);
         let at_end = std::mem::take(&mut state.at_end);
@@ -137,7 +182,8 @@ pub struct JobHandle {
     pub(super) clock: SharedClock,
     pub(super) events: Arc<Events>,
     pub(super) shared: Arc<Shared>,
-    pub(super) metrics: JobMetrics,
+    /// How many subtasks each vertex can have.
+    pub(super) at_most: Arc<[u32]>,
     pub(super) checkpointed: bool,
     pub(super) history: Option<History>,
     pub(super) savepoints: Arc<Savepoints>,
@@ -155,9 +201,9 @@ impl JobHandle {
         self.id
     }
 
-    /// What it runs.
-    pub fn graph(&self) -> &Arc<JobGraph> {
-        &self.metrics.graph
+    /// What it runs, with the parallelism that it has now.
+    pub fn graph(&self) -> Arc<JobGraph> {
+        self.shared.lock().metrics.graph.clone()
     }
 
     /// What it is at.
@@ -170,9 +216,42 @@ impl JobHandle {
         self.shared.lock().view.clone()
     }
 
-    /// The job's counters.
-    pub fn metrics(&self) -> &JobMetrics {
-        &self.metrics
+    /// The counters of its tasks: of these until it is rescaled, then there are others.
+    pub fn metrics(&self) -> JobMetrics {
+        self.shared.lock().metrics.clone()
+    }
+
+    /// How many subtasks each vertex can have at most.
+    pub fn at_most(&self) -> &[u32] {
+        &self.at_most
+    }
+
+    /// Asks for another parallelism: the job takes a checkpoint, or waits for the one under way, and
+    /// goes on from it with as many subtasks as there are slots for. The rescale's name, by which
+    /// [`JobView::rescales`] says what becomes of it.
+    ///
+    /// # Errors
+    /// If that does not fit the job, it takes no checkpoints, has ended, or is being rescaled.
+    pub fn rescale(&self, requirements: Requirements) -> Result<String, RescaleRefused> {
+        let now = self.clock.wall_millis();
+        let mut state = self.shared.lock();
+        let graph = state.metrics.graph.clone();
+        requirements.check(&graph, &self.at_most)?;
+        if !self.checkpointed {
+            return Err(RescaleRefused::NoCheckpoints);
+        }
+        if state.result.is_some() {
+            return Err(RescaleRefused::Ended(state.view.timeline.status()));
+        }
+        if let Some(open) = state.view.rescales.under_way() {
+            return Err(RescaleRefused::UnderWay(open.id.clone()));
+        }
+        let rescale = Rescale::new(draw_id(), RescaleCause::Asked, &requirements, &graph, now);
+        let id = rescale.id.clone();
+        state.view.rescales.begin(rescale);
+        // Under the lock: events are taken in the order of what is seen.
+        self.events.push(Event::Rescale(requirements, id.clone()));
+        Ok(id)
     }
 
     /// The clock of the job's tasks.

@@ -14,11 +14,11 @@ use rheos_runtime::metrics::registry::MetricRegistry;
 use rheos_runtime::task::worker;
 
 use super::attempt::{Attempt, Threads};
-use super::checkpoints::{Checkpoints, Watched};
+use super::checkpoints::{Checkpoints, FAILED_MEANWHILE, Watched};
 use super::deployed::{AttemptPlan, Deployed};
 use super::events::Events;
 use super::handle::{JobHandle, JobView, Shared};
-use super::master::JobMaster;
+use super::master::{JobMaster, Scaling};
 use super::workers::{WorkerTask, Workers};
 use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom};
 use crate::checkpoint::savepoint::Savepoints;
@@ -26,9 +26,10 @@ use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
-use crate::schedule::{ExecutionGraph, ExecutionState, slots};
+use crate::schedule::{ExecutionGraph, ExecutionState, Requirements};
 use crate::submit::failures::Failures;
 use crate::submit::lifecycle::Lifecycle;
+use crate::submit::rescales::Rescales;
 
 /// Which tasks share a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub(crate) struct Start<'a> {
     pub lineage: Option<String>,
     /// How often the job had been started before.
     pub number: u32,
+    /// The subtasks of each vertex.
+    pub parallelism: &'a [u32],
     /// What it goes on from,
     pub restored: Option<&'a RestoredJob>,
     /// and where that is.
@@ -90,11 +93,8 @@ pub(crate) struct Start<'a> {
 /// ([`crate::remote::RemoteLauncher`]); called from the JobMaster's thread, and for the first attempt
 /// from that of who starts the job.
 pub(crate) trait Launch: Send {
-    /// Finds out whether the job fits into the slots there are.
-    ///
-    /// # Errors
-    /// If there are too few.
-    fn ready(&self) -> Result<(), JobError>;
+    /// The slots there are, if they are limited.
+    fn slots(&self) -> Option<u32>;
 
     /// How long to wait for slots.
     fn patience(&self) -> Duration;
@@ -153,7 +153,9 @@ impl EmbeddedCluster {
             .get(&WEB_EXCEPTION_HISTORY_SIZE)
             .map_err(|error| JobError::Configuration(error.to_string()))?;
         let mut lifecycle = Lifecycle::new(strategy, clock.wall_millis());
-        launcher.ready()?;
+        let requirements = Requirements::fixed(&program.graph);
+        let parallelism = requirements.fit(&program.graph, launcher.slots())?;
+        let graph = program.graph.with_parallelism(&parallelism);
         lifecycle.created(clock.wall_millis());
         let events = Arc::new(Events::default());
         let started_micros = clock.monotonic_micros();
@@ -162,11 +164,12 @@ impl EmbeddedCluster {
             generation: begun.map(|begun| begun.generation),
             lineage: begun.map(|begun| begun.lineage.clone()),
             number: 0,
+            parallelism: &parallelism,
             restored: begun.and_then(|begun| begun.restored.as_ref()),
             from: begun.and_then(|begun| begun.from.as_ref()),
             before: None,
         };
-        let mut execution = ExecutionGraph::new(&program.graph, clock.wall_millis());
+        let mut execution = ExecutionGraph::new(&graph, clock.wall_millis());
         execution.enter_all(ExecutionState::Scheduled, clock.wall_millis());
         let (attempt, metrics) = launcher.launch(&events, &start)?;
         execution.enter_all(ExecutionState::Deploying, clock.wall_millis());
@@ -187,24 +190,27 @@ impl EmbeddedCluster {
                 let (spawner, clock) = (&self.spawner, clock.clone());
                 let mut checkpoints =
                     Checkpoints::start(store, &begun, spawner, clock, &events, watched)?;
-                checkpoints.attempt(&begun, &attempt);
+                checkpoints.attempt(&begun, &attempt, FAILED_MEANWHILE);
                 (Some(checkpoints), Some(seen.0), seen.1)
             }
             None => (None, None, Arc::new(savepoints)),
         };
         lifecycle.deployed(clock.wall_millis());
-        let shared = Arc::new(Shared::new(JobView {
+        let view = JobView {
             timeline: lifecycle.timeline().clone(),
             execution,
             restarts: 0,
             failures: Failures::new(remembered as usize),
-        }));
+            requirements: requirements.clone(),
+            rescales: Rescales::default(),
+        };
+        let shared = Arc::new(Shared::new(view, metrics.clone()));
         let handle = JobHandle {
             id,
             clock: clock.clone(),
             events: events.clone(),
             shared: shared.clone(),
-            metrics: metrics.clone(),
+            at_most: program.at_most().into(),
             checkpointed,
             history,
             savepoints: savepoints.clone(),
@@ -222,6 +228,7 @@ impl EmbeddedCluster {
             cancellation_timeout: self.cancellation_timeout,
             memory,
             savepoints,
+            scaling: Scaling::new(requirements),
         };
         let span = tracing::info_span!("job", job = %program.graph.name, id = %id);
         let body = Box::new(move || {
@@ -246,8 +253,8 @@ struct Launcher {
 }
 
 impl Launch for Launcher {
-    fn ready(&self) -> Result<(), JobError> {
-        slots::check(&self.program.graph, self.cluster.slots)
+    fn slots(&self) -> Option<u32> {
+        self.cluster.slots
     }
 
     fn patience(&self) -> Duration {
@@ -264,6 +271,7 @@ impl Launch for Launcher {
             cluster,
             program,
         } = self;
+        let program = &program.with_parallelism(start.parallelism);
         let graph = &program.graph;
         let mut workers = Workers::new(graph, cluster.threading);
         let Deployed {

@@ -16,11 +16,10 @@ use super::attempt::{Attempt, Command};
 use super::checkpoints::Checkpoints;
 use super::events::{Event, Events};
 use super::handle::{JobReport, JobResult, Shared};
-use super::launch::{Launch, Start};
+use super::launch::Launch;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::log::Ending;
 use crate::checkpoint::savepoint::Savepoints;
-use crate::checkpoint::writer::Written;
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
@@ -28,6 +27,11 @@ use crate::schedule::ExecutionState;
 use crate::submit::JobStatus;
 use crate::submit::failures::Failure;
 use crate::submit::lifecycle::{Lifecycle, Moment, Severity, Verdict};
+
+mod rescale;
+mod restart;
+
+pub(super) use rescale::Scaling;
 
 /// How often the coordinators are looked after when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,6 +50,7 @@ pub(super) struct JobMaster {
     pub cancellation_timeout: Duration,
     pub memory: MemoryWatch,
     pub savepoints: Arc<Savepoints>,
+    pub scaling: Scaling,
 }
 
 /// Tells those who wait, should the thread end by a panic.
@@ -121,7 +126,7 @@ impl JobMaster {
     }
 
     /// A task comes into a state, or all of them do.
-    fn show_task(&self, task: Option<usize>, state: ExecutionState) {
+    fn show_task(&mut self, task: Option<usize>, state: ExecutionState) {
         let now = self.clock.wall_millis();
         let mut all_run = false;
         self.shared.update(|view| match task {
@@ -133,7 +138,7 @@ impl JobMaster {
             }
             None => view.execution.enter_all(state, now),
         });
-        if all_run && self.lifecycle.restarts() > 0 {
+        if all_run && !self.rescale_completed() && self.lifecycle.restarts() > 0 {
             tracing::info!(restarts = self.lifecycle.restarts(), "all tasks run again");
         }
     }
@@ -150,9 +155,8 @@ impl JobMaster {
             }
             let mut verdict = self.lifecycle.attempt_ended(self.now());
             self.show();
-            while let Verdict::Restart(pause_millis) = verdict {
-                self.settle();
-                if !self.pause(pause_millis) || !self.await_room() {
+            while !matches!(verdict, Verdict::Ended(_)) {
+                if !self.may_launch(verdict) {
                     verdict = Verdict::Ended(self.lifecycle.interrupted(self.clock.wall_millis()));
                     self.show();
                     break;
@@ -162,6 +166,7 @@ impl JobMaster {
                     Err(error) => {
                         let severity = severity(&error);
                         let failure = Failure::of(&error, self.clock.wall_millis());
+                        self.rescale_failed(&error.to_string());
                         self.shared.update(|view| view.failures.add(failure));
                         self.lifecycle.refused(error, severity);
                         verdict = self.lifecycle.attempt_ended(self.now());
@@ -170,7 +175,7 @@ impl JobMaster {
                 }
             }
             match verdict {
-                Verdict::Restart(_) => {}
+                Verdict::Restart(_) | Verdict::Rescale => {}
                 Verdict::Ended(JobStatus::Finished) => return Ok(self.run_micros()),
                 Verdict::Ended(JobStatus::Canceled) => return Err(JobError::Cancelled),
                 Verdict::Ended(_) => {
@@ -225,6 +230,7 @@ impl JobMaster {
             if let Some(cause) = cause {
                 self.fail(cause);
             }
+            self.go_on_rescaling();
             self.check_cancellation()?;
         }
         Ok(())
@@ -253,7 +259,11 @@ impl JobMaster {
         let severity = severity(&cause);
         self.remember(&cause);
         if self.lifecycle.failed(cause, severity, self.now()) {
-            tracing::error!(error = error.lines().next().unwrap_or(""), "the job fails");
+            let error = error.lines().next().unwrap_or("");
+            tracing::error!(error, "the job fails");
+            if self.scaling.is_deployed() {
+                self.rescale_failed(error);
+            }
             self.cancel_tasks();
         }
     }
@@ -268,7 +278,7 @@ impl JobMaster {
         });
     }
 
-    fn cancel_tasks(&self) {
+    fn cancel_tasks(&mut self) {
         self.show();
         self.show_task(None, ExecutionState::Canceling);
         self.attempt.cancel();
@@ -328,6 +338,7 @@ impl JobMaster {
             | Event::Cancel
             | Event::Barrier(_)
             | Event::Savepoint(_)
+            | Event::Rescale(..)
             | Event::TakeCheckpoint(_) => {
                 self.command(&event);
                 None
@@ -398,105 +409,12 @@ impl JobMaster {
                     self.savepoints.failed(id, &cause);
                 }
             },
+            Event::Rescale(requirements, id) => self.rescale(requirements, id),
             Event::Barrier(barrier) if self.lifecycle.is_running() => {
                 self.attempt.tell_sources(Command::Checkpoint(*barrier));
             }
             _ => {}
         }
-    }
-
-    /// Waits until the writer has nothing left to do: what it completes last is restored from.
-    fn settle(&mut self) {
-        let Some(checkpoints) = &mut self.checkpoints else {
-            return;
-        };
-        checkpoints.give_up();
-        loop {
-            match self.events.next(TICK) {
-                Some(Event::Written(Written::Settled)) => return,
-                Some(Event::Written(Written::Prepared(asked, _))) => {
-                    let cause = "the job failed meanwhile: ask for another when it runs again";
-                    self.savepoints.failed(&asked.id, cause);
-                }
-                Some(event) => self.command(&event),
-                None => {}
-            }
-        }
-    }
-
-    /// Lets time pass; whether nothing was asked for meanwhile.
-    fn pause(&mut self, millis: i64) -> bool {
-        let error = self.lifecycle.cause().map(JobError::to_string);
-        tracing::warn!(
-            error = error
-                .as_deref()
-                .and_then(|e| e.lines().next())
-                .unwrap_or(""),
-            restarts = self.lifecycle.restarts(),
-            "the job starts again in {millis} ms",
-        );
-        let until = self.clock.monotonic_micros() + millis.saturating_mul(1000);
-        while self.lifecycle.may_restart() {
-            let left = until - self.clock.monotonic_micros();
-            let Ok(left @ 1..) = u64::try_from(left) else {
-                return true;
-            };
-            if let Some(event) = self.events.next(TICK.min(Duration::from_micros(left))) {
-                self.command(&event);
-            }
-        }
-        false
-    }
-
-    /// Waits until there are slots enough, or for too long; whether nothing was asked for meanwhile.
-    fn await_room(&mut self) -> bool {
-        let until = self.clock.monotonic_micros() + micros(self.launcher.patience());
-        let mut told = false;
-        while self.lifecycle.may_restart() {
-            let Err(error) = self.launcher.ready() else {
-                return true;
-            };
-            if self.clock.monotonic_micros() >= until {
-                // The launch says so again.
-                return true;
-            }
-            if !std::mem::replace(&mut told, true) {
-                tracing::warn!("the job waits for slots: {error}");
-            }
-            if let Some(event) = self.events.next(TICK) {
-                self.command(&event);
-            }
-        }
-        false
-    }
-
-    fn launch_again(&mut self) -> Result<(), JobError> {
-        let graph = self.metrics.graph.clone();
-        let number = self.lifecycle.restarts();
-        let now = self.clock.wall_millis();
-        self.shared.update(|view| view.execution.begin(number, now));
-        let begun = match &mut self.checkpoints {
-            Some(checkpoints) => Some(checkpoints.begin_again(&graph)?),
-            None => None,
-        };
-        let start = Start {
-            generation: begun.as_ref().map(|begun| begun.generation),
-            lineage: self.checkpoints.as_ref().map(|c| c.lineage().to_owned()),
-            number,
-            restored: begun.as_ref().and_then(|begun| begun.restored.as_ref()),
-            from: begun.as_ref().and_then(|begun| begun.from.as_ref()),
-            before: Some(&self.metrics),
-        };
-        self.show_task(None, ExecutionState::Scheduled);
-        let (launched, _) = self.launcher.launch(&self.events, &start)?;
-        self.show_task(None, ExecutionState::Deploying);
-        std::mem::replace(&mut self.attempt, launched).join();
-        if let (Some(checkpoints), Some(begun)) = (&mut self.checkpoints, &begun) {
-            checkpoints.attempt(begun, &self.attempt);
-        }
-        self.lifecycle.deployed(self.clock.wall_millis());
-        self.show();
-        Ok(())
     }
 }
 

@@ -14,6 +14,6 @@ mod master;
 mod stepped;
 pub(crate) mod workers;
 
-pub use handle::{JobControl, JobHandle, JobReport, JobResult, JobView};
+pub use handle::{JobControl, JobHandle, JobReport, JobResult, JobView, RescaleRefused};
 pub use launch::{EmbeddedCluster, Threading};
 pub use stepped::SteppedJob;

@@ -16,7 +16,7 @@ use rheos_runtime::task::task::{Step, Task};
 use rheos_runtime::task::worker::{guard, guarded_step, install_panic_hook};
 
 use super::attempt::{Attempt, Command};
-use super::checkpoints::Checkpoints;
+use super::checkpoints::{Checkpoints, FAILED_MEANWHILE};
 use super::deployed::{AttemptPlan, Deployed};
 use super::events::{Event, Events};
 use crate::checkpoint::job_store::{Begun, JobStore};
@@ -68,7 +68,7 @@ impl SteppedJob {
         )?;
         let stats = metrics.checkpoints.clone();
         let mut checkpoints = Checkpoints::stepped(store, begun, clock.clone(), &events, stats);
-        checkpoints.attempt(begun, &attempt);
+        checkpoints.attempt(begun, &attempt, FAILED_MEANWHILE);
         Ok(Self {
             id,
             attempts: 1,
@@ -94,7 +94,7 @@ impl SteppedJob {
         environment: TaskEnvironment,
     ) -> Result<(), JobError> {
         self.tasks.clear();
-        self.checkpoints.give_up();
+        self.checkpoints.give_up(FAILED_MEANWHILE);
         while self.checkpoints.step_writer() {}
         while self.events.try_next().is_some() {}
         let begun = self.checkpoints.begin_again(&program.graph)?;
@@ -110,7 +110,7 @@ impl SteppedJob {
             events,
             signal,
         )?;
-        self.checkpoints.attempt(&begun, &attempt);
+        self.checkpoints.attempt(&begun, &attempt, FAILED_MEANWHILE);
         (self.attempt, self.metrics, self.tasks) = (attempt, metrics, tasks);
         self.stopped = false;
         Ok(())

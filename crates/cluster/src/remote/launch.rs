@@ -117,14 +117,14 @@ fn deployment(start: &Start<'_>, id: JobId, members: &[&Agent], runs_in: &[u32])
         own: 0,
         members: members.collect(),
         runs_in: runs_in.to_vec(),
+        parallelism: start.parallelism.to_vec(),
     }
 }
 
 impl Launch for RemoteLauncher {
-    fn ready(&self) -> Result<(), JobError> {
+    fn slots(&self) -> Option<u32> {
         let slots = self.agents.slots();
-        let slots: Vec<u32> = slots.into_iter().map(|(_, slots)| slots).collect();
-        spread(&self.program.graph, &slots).map(|_| ())
+        Some(slots.into_iter().map(|(_, slots)| slots).sum())
     }
 
     fn patience(&self) -> Duration {
@@ -136,7 +136,8 @@ impl Launch for RemoteLauncher {
         events: &Arc<Events>,
         start: &Start<'_>,
     ) -> Result<(Attempt, JobMetrics), JobError> {
-        let graph = &self.program.graph;
+        let program = &self.program.with_parallelism(start.parallelism);
+        let graph = &program.graph;
         // Without checkpoints there is no log that counts generations: attempts are as good.
         let generation = start
             .generation
@@ -158,7 +159,8 @@ impl Launch for RemoteLauncher {
         let incarnation = JobIncarnation {
             job: self.id,
             generation,
-            graph: graph.fingerprint(),
+            // Of what every process has built, whatever of it is deployed.
+            graph: self.program.graph.fingerprint(),
         };
         let network = JobNetwork::new(incarnation, u32::MAX, &[], environment.clock.clone());
         let placement = Placement {
@@ -167,7 +169,7 @@ impl Launch for RemoteLauncher {
             network: &network,
         };
         let deployed = deploy(
-            &self.program,
+            program,
             &environment,
             (start.restored, start.before),
             &mut |_, _| Arc::new(Signal::new()),

@@ -6,7 +6,7 @@
 use prost::{Message, Oneof};
 
 /// The version of these messages. Another one is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// From a TaskManager.
 #[derive(Clone, PartialEq, Message)]
@@ -308,6 +308,9 @@ pub struct Deploy {
     /// Where each task runs, by its index in the job.
     #[prost(uint32, repeated, tag = "7")]
     pub runs_in: Vec<u32>,
+    /// The subtasks of each vertex of the job, which need not be those that its graph was built with.
+    #[prost(uint32, repeated, tag = "8")]
+    pub parallelism: Vec<u32>,
 }
 
 /// A TaskManager of a placement.

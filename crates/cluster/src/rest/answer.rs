@@ -36,8 +36,6 @@ pub enum Refusal {
     BadRequest(String),
     /// It makes no sense as things are.
     Conflict(String),
-    /// It can't be done here yet.
-    NotThere(String),
 }
 
 impl Refusal {
@@ -47,7 +45,6 @@ impl Refusal {
             Self::NotFound(message) => (StatusCode::NOT_FOUND, message),
             Self::BadRequest(message) => (StatusCode::BAD_REQUEST, message),
             Self::Conflict(message) => (StatusCode::CONFLICT, message),
-            Self::NotThere(message) => (StatusCode::NOT_IMPLEMENTED, message),
         };
         errors(status, message)
     }

@@ -53,7 +53,8 @@ fn told(entry: &Entry, now: i64) -> Told {
 fn slowest(job: &JobHandle, entry: &Entry) -> Value {
     let slowest = entry.slowest();
     let found = slowest.and_then(|(index, part)| {
-        let task = job.metrics().tasks.get(index)?;
+        let metrics = job.metrics();
+        let task = metrics.tasks.get(index)?;
         let vertex = vertices(job).find(|vertex| vertex.index == task.vertex)?;
         Some(json!({
             "vertex": vertex.id.to_string(),
@@ -182,10 +183,11 @@ fn entry(job: &JobHandle, asked: &Asked) -> Result<Entry, Refusal> {
 /// The parts of a vertex, by subtask.
 fn parts<'a>(
     job: &JobHandle,
-    vertex: &Vertex<'_>,
+    vertex: &Vertex,
     entry: &'a Entry,
 ) -> Vec<(u32, Option<&'a TaskEntry>)> {
-    let tasks = job.metrics().tasks.iter().enumerate();
+    let metrics = job.metrics();
+    let tasks = metrics.tasks.iter().enumerate();
     let own = tasks.filter(|(_, task)| task.vertex == vertex.index);
     own.map(|(index, task)| (task.place.subtask, entry.parts.get(&index)))
         .collect()

@@ -39,7 +39,8 @@ impl IoMetrics {
     /// Of the tasks of a vertex, subtask by subtask.
     pub(super) fn of_vertex(job: &JobHandle, vertex: usize) -> Vec<Self> {
         let now = job.clock().monotonic_micros();
-        let tasks = job.metrics().tasks.iter();
+        let metrics = job.metrics();
+        let tasks = metrics.tasks.iter();
         tasks
             .filter(|task| task.vertex == vertex)
             .map(|task| Self::of(task, now))

@@ -49,7 +49,7 @@ pub(super) fn details(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     })))
 }
 
-fn in_job(job: &JobHandle, view: &JobView, vertex: &Vertex<'_>, now: i64) -> Value {
+fn in_job(job: &JobHandle, view: &JobView, vertex: &Vertex, now: i64) -> Value {
     let states: Vec<_> = view
         .execution
         .of_vertex(vertex.index)
@@ -58,9 +58,9 @@ fn in_job(job: &JobHandle, view: &JobView, vertex: &Vertex<'_>, now: i64) -> Val
     let (start, end) = vertex::span(view, vertex.index);
     json!({
         "id": vertex.id.to_string(),
-        "slotSharingGroupId": vertex::slot_sharing_group(vertex.of),
+        "slotSharingGroupId": vertex::slot_sharing_group(&vertex.of),
         "name": vertex.of.name,
-        "maxParallelism": KEY_GROUPS,
+        "maxParallelism": job.at_most().get(vertex.index).copied().unwrap_or(KEY_GROUPS),
         "parallelism": vertex.of.parallelism,
         "status": ExecutionState::of_all(states.iter().copied()).name(),
         "start-time": or_never(start),
@@ -163,26 +163,4 @@ pub(super) fn result(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
         "status": { "id": "COMPLETED" },
         "job-execution-result": told,
     })))
-}
-
-/// `GET /jobs/:jobid/resource-requirements`: how far each vertex may be widened.
-pub(super) fn requirements(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
-    let job = state.job(asked)?;
-    let each = vertices(&job).map(|vertex| {
-        let bounds = json!({
-            "parallelism": { "lowerBound": 1, "upperBound": vertex.of.parallelism },
-        });
-        (vertex.id.to_string(), bounds)
-    });
-    Ok(Answer::Json(Value::Object(object(each))))
-}
-
-/// `PUT /jobs/:jobid/resource-requirements` and `PATCH /jobs/:jobid/rescaling`
-pub(super) fn rescale(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
-    let _exists = state.job(asked)?;
-    Err(Refusal::NotThere(
-        "a running job can't be rescaled yet: stop it, and run it again with another --parallelism; \
-         it goes on from where it was"
-            .to_owned(),
-    ))
 }

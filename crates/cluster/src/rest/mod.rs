@@ -22,6 +22,7 @@ mod logs;
 mod metrics;
 mod openapi;
 mod plan;
+mod rescales;
 pub mod route;
 pub mod routes;
 mod savepoints;

@@ -11,7 +11,7 @@ use crate::embedded::JobHandle;
 pub(super) fn json(job: &JobHandle) -> Value {
     let graph = job.graph();
     let mut nodes: Vec<Value> = vertices(job)
-        .map(|vertex| node(graph, vertex.index, vertex.of, &vertex.id.to_string()))
+        .map(|vertex| node(&graph, vertex.index, &vertex.of, &vertex.id.to_string()))
         .collect();
     nodes.reverse();
     json!({

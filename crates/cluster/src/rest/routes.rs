@@ -4,7 +4,7 @@ use super::answer::{Answer, Refusal};
 use super::route::{Asked, Handler, Route};
 use super::state::State;
 use super::{
-    checkpoints, cluster, exceptions, job, jobs, metrics, savepoints, server, subtask,
+    checkpoints, cluster, exceptions, job, jobs, metrics, rescales, savepoints, server, subtask,
     task_manager, vertex,
 };
 use crate::http::Method;
@@ -83,11 +83,15 @@ pub const ROUTES: &[Route] = &[
     get("/jobs/:jobid/accumulators", "Its accumulators: none", job::accumulators),
     get("/jobs/:jobid/execution-result", "How it ended", job::result),
     asking("/jobs/:jobid/metrics", GET, "Its metrics", metrics::of_job),
-    get("/jobs/:jobid/resource-requirements", "How wide it may be", job::requirements),
+    get("/jobs/:jobid/resource-requirements", "How wide it may be", rescales::requirements),
     Route { method: Method::PUT, path: "/jobs/:jobid/resource-requirements", query: &[],
-        accepted: false, about: "Changes that: not yet", handler: job::rescale },
+        accepted: false, about: "Changes that while it runs", handler: rescales::change },
     Route { method: Method::PATCH, path: "/jobs/:jobid/rescaling", query: &["parallelism"],
-        accepted: false, about: "Rescales it: not yet", handler: job::rescale },
+        accepted: false, about: "Gives all vertices one parallelism", handler: rescales::rescale },
+    get("/jobs/:jobid/rescaling/:triggerid", "What has become of it", rescales::status),
+    get("/jobs/:jobid/rescales/overview", "How often it was rescaled", rescales::overview),
+    get("/jobs/:jobid/rescales/history", "The last times", rescales::history),
+    get("/jobs/:jobid/rescales/details/:rescaleuuid", "One of them", rescales::details),
     get("/jobs/:jobid/jobmanager/config", "The configuration", cluster::configuration),
     get("/jobs/:jobid/jobmanager/environment", "What runs", cluster::environment),
     get("/jobs/:jobid/jobmanager/log-url", "Where its log is", cluster::log_url),
@@ -160,12 +164,8 @@ pub const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("GET", "/jobs/:jobid/yarn-stop", "there is no YARN"),
     ("POST", "/savepoint-disposal", LATER),
     ("GET", "/savepoint-disposal/:triggerid", LATER),
-    ("GET", "/jobs/:jobid/rescaling/:triggerid", LATER),
     ("GET", "/jobs/:jobid/rescales/config", LATER),
-    ("GET", "/jobs/:jobid/rescales/details/:rescaleuuid", LATER),
-    ("GET", "/jobs/:jobid/rescales/history", LATER),
-    ("GET", "/jobs/:jobid/rescales/overview", LATER),
-    ("GET", "/jobs/:jobid/rescales/summary", LATER),
+    ("GET", "/jobs/:jobid/rescales/summary", "/jobs/:jobid/rescales/overview has the counts"),
 ];
 
 #[cfg(test)]

@@ -34,10 +34,10 @@ pub struct State {
 }
 
 /// A vertex of a job.
-pub(super) struct Vertex<'a> {
+pub(super) struct Vertex {
     pub index: usize,
     pub id: VertexId,
-    pub of: &'a JobVertex,
+    pub of: JobVertex,
 }
 
 impl State {
@@ -72,17 +72,17 @@ impl State {
 }
 
 /// The vertices of a job, with their ids.
-pub(super) fn vertices(job: &JobHandle) -> impl Iterator<Item = Vertex<'_>> {
+pub(super) fn vertices(job: &JobHandle) -> impl Iterator<Item = Vertex> {
     let graph = job.graph();
-    let all = graph.vertices.iter().enumerate();
-    all.filter_map(|(index, of)| {
-        let id = graph.vertex_id(of)?;
+    (0..graph.vertices.len()).filter_map(move |index| {
+        let of = graph.vertices.get(index)?.clone();
+        let id = graph.vertex_id(&of)?;
         Some(Vertex { index, id, of })
     })
 }
 
 /// The vertex that the path names.
-pub(super) fn vertex<'a>(job: &'a JobHandle, asked: &Asked) -> Result<Vertex<'a>, Refusal> {
+pub(super) fn vertex(job: &JobHandle, asked: &Asked) -> Result<Vertex, Refusal> {
     let text = asked.param("vertexid");
     let id: VertexId = text
         .parse()

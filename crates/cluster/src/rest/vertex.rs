@@ -51,7 +51,7 @@ pub(super) fn details(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
         "id": vertex.id.to_string(),
         "name": vertex.of.name,
         "parallelism": vertex.of.parallelism,
-        "maxParallelism": KEY_GROUPS,
+        "maxParallelism": job.at_most().get(vertex.index).copied().unwrap_or(KEY_GROUPS),
         "now": now,
         "subtasks": subtasks.collect::<Vec<_>>(),
         "aggregated": aggregated(&tasks, &metrics, now),
@@ -129,7 +129,8 @@ pub(super) fn times(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
 pub(super) fn watermarks(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     let job = state.job(asked)?;
     let vertex = vertex(&job, asked)?;
-    let tasks = job.metrics().tasks.iter();
+    let metrics = job.metrics();
+    let tasks = metrics.tasks.iter();
     let tasks = tasks.filter(|task| task.vertex == vertex.index);
     let each = tasks.filter_map(|task| {
         let watermark = task.operators.first()?.metrics.watermark();

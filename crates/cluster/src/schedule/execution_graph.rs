@@ -146,6 +146,22 @@ impl ExecutionGraph {
         }
     }
 
+    /// Another attempt begins, with other parallelism: tasks that there were remember their attempts
+    /// before, the others are gone.
+    pub fn rescale(&mut self, graph: &JobGraph, attempt: u32, now: Millis) {
+        self.begin(attempt, now);
+        let former = std::mem::replace(self, Self::new(graph, now));
+        for task in &mut self.tasks {
+            task.current.attempt = Attempt(attempt);
+            let same = |other: &&ExecutionTask| {
+                (other.vertex, other.subtask) == (task.vertex, task.subtask)
+            };
+            if let Some(known) = former.tasks.iter().find(same) {
+                task.before.clone_from(&known.before);
+            }
+        }
+    }
+
     /// A task comes into a state. One that has ended stays as it is.
     pub fn enter(&mut self, task: usize, state: ExecutionState, now: Millis) {
         if let Some(task) = self.tasks.get_mut(task) {
@@ -220,6 +236,28 @@ mod tests {
         let states: Vec<_> = graph.tasks().iter().map(|t| t.current.state()).collect();
         assert_eq!(states[0], ExecutionState::Canceled);
         assert_eq!(states[1], ExecutionState::Failed);
+    }
+
+    #[test]
+    fn a_rescale_keeps_the_past_of_the_tasks_that_stay() {
+        let narrow = graph();
+        let mut graph = ExecutionGraph::new(&narrow, 100);
+        graph.enter_all(ExecutionState::Canceled, 101);
+        graph.rescale(&narrow.with_parallelism(&[3, 1]), 1, 102);
+        let of: Vec<_> = graph
+            .tasks()
+            .iter()
+            .map(|t| (t.vertex, t.subtask))
+            .collect();
+        assert_eq!(of, [(0, 0), (0, 1), (0, 2), (1, 0)]);
+        let before: Vec<_> = graph.tasks().iter().map(|t| t.before.len()).collect();
+        assert_eq!(before, [1, 1, 0, 1]);
+        assert_eq!(graph.tasks()[3].before[0].state(), ExecutionState::Canceled);
+        let attempts = graph.tasks().iter().map(|t| t.current.attempt);
+        assert!(attempts.eq([Attempt(1); 4]));
+        graph.rescale(&narrow.with_parallelism(&[1, 1]), 2, 103);
+        let before: Vec<_> = graph.tasks().iter().map(|t| t.before.len()).collect();
+        assert_eq!(before, [2, 2]);
     }
 
     #[test]

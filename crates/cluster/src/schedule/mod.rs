@@ -1,11 +1,13 @@
 //! Where and as which attempt a job's tasks run: the [states](execution_state) of a task, and the
-//! [graph](execution_graph) of all of them; and where each runs, of several TaskManagers
-//! ([`placement`]). Pure; the one who deploys tells it what happens.
+//! [graph](execution_graph) of all of them; [how wide](requirements) the job is with the slots there
+//! are, and where each task runs, of several TaskManagers ([`placement`]). Pure; the one who deploys
+//! tells it what happens.
 
 pub mod execution_graph;
 pub mod execution_state;
 pub mod placement;
-pub mod slots;
+pub mod requirements;
 
 pub use execution_graph::{Execution, ExecutionGraph};
 pub use execution_state::ExecutionState;
+pub use requirements::{Bounds, Requirements, RequirementsError};

@@ -2,7 +2,8 @@
 //! answers, and tells it the time.
 //!
 //! Life: initializing → deployed → an attempt runs until all of its tasks have ended → [`Verdict`]:
-//! ended, or started again after a time, which is another attempt.
+//! ended, or started again after a time, which is another attempt. An attempt may also be
+//! [rescaled](Lifecycle::rescale), which is no failure: the next one begins at once.
 //!
 //! Invariants: the first failure of an attempt is its cause, later ones change nothing; a job that was
 //! told to stop or cancelled is not started again; a state that has ended is left no more.
@@ -39,6 +40,8 @@ pub enum Verdict {
     Ended(JobStatus),
     /// It is to be started again after so many milliseconds.
     Restart(Millis),
+    /// It is to be started again at once, with other parallelism.
+    Rescale,
 }
 
 /// See the [module](self).
@@ -47,6 +50,9 @@ pub struct Lifecycle<E> {
     timeline: Timeline,
     strategy: RestartStrategy,
     restarts: u32,
+    rescales: u32,
+    /// The tasks of the attempt end for the next one to be wider or narrower.
+    rescaling: bool,
     /// Whether it was told to stop, and whether with draining.
     stop: Option<bool>,
     cause: Option<(E, Severity)>,
@@ -61,6 +67,8 @@ impl<E> Lifecycle<E> {
             timeline: Timeline::new(now),
             strategy,
             restarts: 0,
+            rescales: 0,
+            rescaling: false,
             stop: None,
             cause: None,
             cancelled_micros: None,
@@ -77,9 +85,14 @@ impl<E> Lifecycle<E> {
         &self.timeline
     }
 
-    /// How often it was started again.
+    /// How often it was started again after a failure.
     pub fn restarts(&self) -> u32 {
         self.restarts
+    }
+
+    /// How often it was started before, for whatever reason: the number of the attempt.
+    pub fn attempt(&self) -> u32 {
+        self.restarts + self.rescales
     }
 
     /// Whether it was told to stop, and whether with draining.
@@ -116,7 +129,20 @@ impl<E> Lifecycle<E> {
     pub fn deployed(&mut self, now: Millis) {
         self.cause = None;
         self.cancelled_micros = None;
+        self.rescaling = false;
         self.timeline.enter(JobStatus::Running, now);
+    }
+
+    /// It is to go on with other parallelism; whether the tasks have to be cancelled now. They work no
+    /// more then: what fails of them meanwhile changes nothing.
+    pub fn rescale(&mut self, now: Moment) -> bool {
+        if !self.is_running() {
+            return false;
+        }
+        self.rescaling = true;
+        self.cancelled_micros = Some(now.monotonic_micros);
+        self.timeline.enter(JobStatus::Restarting, now.wall_millis);
+        true
     }
 
     /// Something has failed; whether the tasks have to be cancelled now.
@@ -139,6 +165,7 @@ impl<E> Lifecycle<E> {
         if running {
             self.cancelled_micros = Some(now.monotonic_micros);
         }
+        self.rescaling = false;
         self.timeline.enter(JobStatus::Cancelling, now.wall_millis);
         running
     }
@@ -163,6 +190,10 @@ impl<E> Lifecycle<E> {
                 self.restarts += 1;
                 JobStatus::Restarting
             }
+            Verdict::Rescale => {
+                self.rescales += 1;
+                JobStatus::Restarting
+            }
         };
         self.timeline.enter(next, now.wall_millis);
         verdict
@@ -171,6 +202,9 @@ impl<E> Lifecycle<E> {
     fn verdict(&mut self, now: Moment) -> Verdict {
         if self.status() == JobStatus::Cancelling {
             return Verdict::Ended(JobStatus::Canceled);
+        }
+        if std::mem::take(&mut self.rescaling) {
+            return Verdict::Rescale;
         }
         let Some((_, severity)) = &self.cause else {
             return Verdict::Ended(JobStatus::Finished);

@@ -3,7 +3,7 @@
 //! ```text
 //! INITIALIZING → CREATED → RUNNING ─→ FINISHED
 //!                            │ ↑
-//!                   FAILING ←┘ └─ RESTARTING ← FAILING
+//!                   FAILING ←┘ └─ RESTARTING ← FAILING, or RUNNING that is rescaled
 //!                      └→ FAILED, or SUSPENDED if another process runs the job now
 //!           any of these ─→ CANCELLING → CANCELED
 //! ```

@@ -130,8 +130,7 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
     if let Some(handler) = &handler {
         handler.started(job.handle.control());
     }
-    let (metrics, clock) = (job.handle.metrics(), job.handle.clock());
-    let monitor = match Monitor::start(options.display, metrics, clock, &OsSpawner) {
+    let monitor = match Monitor::start(options.display, job.handle.clone(), &OsSpawner) {
         Ok(monitor) => monitor,
         Err(error) => {
             job.handle.control().cancel();

@@ -18,8 +18,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rheos_cluster::deploy::JobMetrics;
-use rheos_core::clock::SharedClock;
+use rheos_cluster::embedded::JobHandle;
 use rheos_core::spawn::Spawner;
 
 use view::Viewer;
@@ -77,16 +76,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts to show a job. `clock` is that of its tasks.
+    /// Starts to show a job.
     ///
     /// # Errors
     /// If the system refuses a thread.
-    pub fn start(
-        display: Display,
-        metrics: &JobMetrics,
-        clock: SharedClock,
-        spawner: &dyn Spawner,
-    ) -> io::Result<Self> {
+    pub fn start(display: Display, job: JobHandle, spawner: &dyn Spawner) -> io::Result<Self> {
         let ended = Arc::new(Ended::default());
         let mut monitor = Self {
             ended: ended.clone(),
@@ -95,7 +89,7 @@ impl Monitor {
         if display == Display::None {
             return Ok(monitor);
         }
-        let mut viewer = Viewer::new(metrics.clone(), clock);
+        let mut viewer = Viewer::new(job);
         let body = move || match display {
             Display::Live => {
                 while !ended.wait(FRAME) {

@@ -2,6 +2,7 @@
 
 use rheos_cluster::bottleneck::{Bottleneck, TaskLoad, bottleneck};
 use rheos_cluster::deploy::{JobMetrics, TaskHandle};
+use rheos_cluster::embedded::JobHandle;
 use rheos_cluster::memory::soonest;
 use rheos_core::clock::SharedClock;
 use rheos_core::time::{MAX_WATERMARK, MIN_TIMESTAMP, Millis};
@@ -106,6 +107,7 @@ fn is_window(kind: &str) -> bool {
 
 /// Looks at a job again and again.
 pub struct Viewer {
+    job: JobHandle,
     metrics: JobMetrics,
     clock: SharedClock,
     sampler: Sampler,
@@ -113,11 +115,13 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// A viewer of a job that has just started. `clock` is that of its tasks.
-    pub fn new(metrics: JobMetrics, clock: SharedClock) -> Self {
+    /// A viewer of a job that has just started.
+    pub fn new(job: JobHandle) -> Self {
+        let (metrics, clock) = (job.metrics(), job.clock());
         let now = clock.monotonic_micros();
         let sampler = Sampler::new(&metrics.tasks, 1, now);
         Self {
+            job,
             metrics,
             clock,
             sampler,
@@ -128,6 +132,12 @@ impl Viewer {
     /// The job now; rates are those since the look before.
     pub fn look(&mut self) -> View {
         let now = self.clock.monotonic_micros();
+        let metrics = self.job.metrics();
+        if metrics.tasks.len() != self.metrics.tasks.len() {
+            // It was rescaled: these are other tasks.
+            self.sampler = Sampler::new(&metrics.tasks, 1, now);
+        }
+        self.metrics = metrics;
         let tasks = &self.metrics.tasks;
         let rates = self.sampler.sample(tasks, now);
         let loads: Vec<TaskLoad> = tasks

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use rheos_core::job_graph::JobGraph;
+use rheos_core::key_group::KEY_GROUPS;
 
 use super::edge_builder::EdgeBuilder;
 use super::operator_builder::OperatorBuilder;
@@ -38,6 +39,8 @@ pub struct OperatorProgram {
     pub builder: Arc<dyn OperatorBuilder>,
     /// Makes its coordinator, if it is a source.
     pub coordinator: Option<CoordinatorBuilder>,
+    /// The greatest number of subtasks that it can have.
+    pub at_most: u32,
 }
 
 /// A job as it can be run.
@@ -49,4 +52,27 @@ pub struct Program {
     pub operators: Vec<OperatorProgram>,
     /// By edge, as in the graph.
     pub edges: Vec<Arc<dyn EdgeBuilder>>,
+}
+
+impl Program {
+    /// The same job with other numbers of subtasks, by vertex.
+    #[must_use]
+    pub fn with_parallelism(&self, by_vertex: &[u32]) -> Self {
+        Self {
+            graph: self.graph.with_parallelism(by_vertex),
+            ..self.clone()
+        }
+    }
+
+    /// The greatest number of subtasks of each vertex: the least of its operators.
+    pub fn at_most(&self) -> Vec<u32> {
+        let of = |operator: &usize| self.operators.get(*operator).map(|o| o.at_most);
+        let vertices = self.graph.vertices.iter();
+        vertices
+            .map(|vertex| {
+                let operators = vertex.operators.iter().filter_map(of);
+                operators.min().unwrap_or(KEY_GROUPS)
+            })
+            .collect()
+    }
 }

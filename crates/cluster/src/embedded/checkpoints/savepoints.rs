@@ -3,7 +3,7 @@
 use rheos_core::barrier::{Alignment, SnapshotKind};
 
 use super::super::attempt::Attempt;
-use super::Checkpoints;
+use super::{Asker, Checkpoints};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::savepoint::{Asked, SavepointTarget};
 use crate::checkpoint::writer::Order;
@@ -18,32 +18,67 @@ impl Checkpoints {
 
     /// A checkpoint is asked for.
     pub(in super::super) fn hurry(&mut self, id: String) {
-        self.hurried.push(id);
+        self.hurried.push(Asker::Trigger(id));
         self.coordinator.hurry(self.clock.monotonic_micros());
+    }
+
+    /// A checkpoint is wanted to go on from with other parallelism: the one under way, or one as soon
+    /// as there is room for it.
+    pub(in super::super) fn hurry_rescale(&mut self) {
+        match self.coordinator.newest() {
+            Some(checkpoint) => self
+                .served
+                .push((checkpoint, Asker::Rescale { own: false })),
+            None => {
+                self.hurried.push(Asker::Rescale { own: true });
+                self.coordinator.hurry(self.clock.monotonic_micros());
+            }
+        }
+    }
+
+    /// What has become of that checkpoint, once: its number, or why there is none.
+    pub(in super::super) fn take_rescale(&mut self) -> Option<Result<u64, String>> {
+        self.rescale.take()
+    }
+
+    /// Tells who has asked for a checkpoint that there is none.
+    fn refuse(&mut self, asker: Asker, cause: &str) {
+        match asker {
+            Asker::Trigger(id) => self.savepoints.failed(&id, cause),
+            Asker::Rescale { .. } => self.rescale = Some(Err(cause.to_owned())),
+        }
     }
 
     /// A checkpoint is complete, and with it what was asked for until it began.
     pub(super) fn serve(&mut self, checkpoint: u64) {
-        let later = |(of, _): &(u64, String)| *of > checkpoint;
+        let later = |(of, _): &(u64, Asker)| *of > checkpoint;
         let (later, served) = self.served.drain(..).partition(later);
         self.served = later;
-        let served: Vec<(u64, String)> = served;
-        for (_, id) in served {
-            self.savepoints.completed_checkpoint(&id, checkpoint);
+        let served: Vec<(u64, Asker)> = served;
+        for (_, asker) in served {
+            match asker {
+                Asker::Trigger(id) => self.savepoints.completed_checkpoint(&id, checkpoint),
+                Asker::Rescale { .. } => self.rescale = Some(Ok(checkpoint)),
+            }
         }
     }
 
-    /// A checkpoint has failed, and with it what was asked for.
-    pub(super) fn fail_served(&mut self, checkpoint: u64, error: &CheckpointError) {
-        for (_, id) in self.served.extract_if(.., |(of, _)| *of == checkpoint) {
-            self.savepoints.failed(&id, &error.to_string());
+    /// A checkpoint has failed, and with it what was asked for; whether it had begun for a rescale.
+    pub(super) fn fail_served(&mut self, checkpoint: u64, error: &CheckpointError) -> bool {
+        let of_this = |(of, _): &mut (u64, Asker)| *of == checkpoint;
+        let failed: Vec<(u64, Asker)> = self.served.extract_if(.., of_this).collect();
+        let mut own = false;
+        for (_, asker) in failed {
+            own |= asker == Asker::Rescale { own: true };
+            self.refuse(asker, &error.to_string());
         }
+        own
     }
 
     /// No checkpoint is to come.
     pub(super) fn fail_hurried(&mut self, cause: &str) {
-        for id in self.hurried.drain(..) {
-            self.savepoints.failed(&id, cause);
+        for asker in std::mem::take(&mut self.hurried) {
+            self.refuse(asker, cause);
         }
     }
 
@@ -139,18 +174,22 @@ impl Checkpoints {
         true
     }
 
-    /// The attempt has failed, and with it what was asked for in it.
-    pub(super) fn fail_savepoints(&mut self) {
+    /// The attempt is over, for this reason, and with it what was asked for in it. A rescale waits for
+    /// no checkpoint any more: the next attempt has its parallelism.
+    pub(super) fn fail_savepoints(&mut self, why: &str) {
         let under_way = self.savepoint.take().map(|(_, asked, _)| asked);
         let waiting = self.asked.drain(..).map(|(asked, _)| asked);
         for asked in waiting.chain(under_way) {
-            let cause = "the job failed meanwhile: ask for another when it runs again";
-            self.savepoints.failed(&asked.id, cause);
+            let cause = format!("{why}: ask for another when it runs again");
+            self.savepoints.failed(&asked.id, &cause);
         }
-        for (_, id) in self.served.drain(..) {
-            self.savepoints.failed(&id, "the job failed meanwhile");
+        let served = self.served.drain(..).map(|(_, asker)| asker);
+        for asker in served.chain(self.hurried.drain(..)) {
+            if let Asker::Trigger(id) = asker {
+                self.savepoints.failed(&id, why);
+            }
         }
-        self.fail_hurried("the job failed meanwhile");
+        self.rescale = None;
         self.stop = None;
         self.hold();
     }

@@ -45,7 +45,7 @@ impl GenerationTasks {
         order: &Deploy,
         outbox: &Outbox<Report>,
     ) -> Result<Self, JobError> {
-        let program = &manager.program;
+        let program = &manager.program.with_parallelism(&order.parallelism);
         let graph = &program.graph;
         let clock = manager.environment.clock.clone();
         if manager.environment.stores.is_some() {

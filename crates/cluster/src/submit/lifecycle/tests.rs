@@ -166,3 +166,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_rescale_is_no_failure() {
+    let mut job = running(0);
+    assert!(job.rescale(at(4)));
+    assert!(!job.rescale(at(5)), "its tasks end already");
+    assert_eq!(job.cancelled_micros(), Some(4000));
+    assert_eq!(job.status(), JobStatus::Restarting);
+    assert!(!job.failed("a task that was told to end", Severity::Ordinary, at(5)));
+    assert_eq!(job.attempt_ended(at(6)), Verdict::Rescale);
+    job.deployed(7);
+    assert_eq!((job.restarts(), job.attempt(), job.cause()), (0, 1, None));
+    // No restart is allowed, and none was used up.
+    assert!(job.failed("a failure", Severity::Ordinary, at(8)));
+    assert_eq!(job.attempt_ended(at(9)), Verdict::Ended(JobStatus::Failed));
+}
+
+#[test]
+fn a_rescale_gives_way_to_a_cancellation_and_to_a_launch_that_fails() {
+    let mut job = running(3);
+    job.rescale(at(4));
+    assert!(!job.cancel(at(5)), "the tasks have been told already");
+    assert_eq!(
+        job.attempt_ended(at(6)),
+        Verdict::Ended(JobStatus::Canceled)
+    );
+    let mut job = running(3);
+    job.rescale(at(4));
+    assert_eq!(job.attempt_ended(at(5)), Verdict::Rescale);
+    job.refused("no thread", Severity::Ordinary);
+    assert_eq!(job.attempt_ended(at(6)), Verdict::Restart(7));
+    assert_eq!((job.restarts(), job.attempt()), (1, 2));
+    assert!(job.stop(false) || job.stop_asked() == Some(false));
+}

@@ -1,0 +1,188 @@
+//! The job is to be wider or narrower while it runs.
+//!
+//! Life of a rescale: asked for → a checkpoint is complete, that was under way or begun for it → the tasks
+//! are told to end, which is no failure → the next generation begins from it, with other parallelism →
+//! all tasks run. Until the tasks are told to end the job goes on as it was, whatever fails; and if
+//! the next attempt can't begin, it goes on with the parallelism before.
+
+use super::JobMaster;
+use crate::schedule::Requirements;
+use crate::submit::JobStatus;
+use crate::submit::rescales::RescaleEnd;
+
+/// What a rescale is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It waits for a checkpoint.
+    Checkpoint,
+    /// The tasks end, or have ended, and the next attempt has its parallelism.
+    Launch,
+    /// It is deployed.
+    Deployed,
+}
+
+struct UnderWay {
+    id: String,
+    /// What the job goes on with if this comes to nothing.
+    former: Requirements,
+    step: Step,
+    /// When the tasks were told to end, in monotonic microseconds.
+    paused_micros: Option<i64>,
+}
+
+/// How wide the job is to be.
+pub(in super::super) struct Scaling {
+    requirements: Requirements,
+    under_way: Option<UnderWay>,
+}
+
+impl Scaling {
+    /// As wide as this says.
+    pub(in super::super) fn new(requirements: Requirements) -> Self {
+        Self {
+            requirements,
+            under_way: None,
+        }
+    }
+
+    /// What is asked for.
+    pub(super) fn requirements(&self) -> &Requirements {
+        &self.requirements
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Whether not all tasks run yet of what was deployed.
+    pub(super) fn is_deployed(&self) -> bool {
+        let under_way = self.under_way.as_ref();
+        under_way.is_some_and(|under_way| under_way.step == Step::Deployed)
+    }
+}
+
+impl JobMaster {
+    fn end_rescale(&self, id: &str, end: RescaleEnd) {
+        match &end {
+            RescaleEnd::Failed(cause) => {
+                tracing::warn!("the job is not rescaled, and goes on as it was: {cause}");
+            }
+            RescaleEnd::Unchanged => tracing::info!("the job has that parallelism already"),
+            RescaleEnd::Completed | RescaleEnd::JobEnded(_) => {}
+        }
+        let now = self.clock.wall_millis();
+        let requirements = self.scaling.requirements.clone();
+        self.shared.update(|view| {
+            view.rescales.end(id, end, now);
+            view.requirements = requirements;
+        });
+    }
+
+    /// Another parallelism is asked for.
+    pub(super) fn rescale(&mut self, requirements: &Requirements, id: &str) {
+        let (status, stops) = (self.lifecycle.status(), self.lifecycle.stop_asked());
+        if status.has_ended() || status == JobStatus::Cancelling || stops.is_some() {
+            let what = stops.map_or_else(|| status.to_string(), |_| "stopping".to_owned());
+            return self.end_rescale(id, RescaleEnd::Failed(format!("the job is {what}")));
+        }
+        let graph = &self.metrics.graph;
+        let wanted = match requirements.fit(graph, self.launcher.slots()) {
+            Ok(wanted) => wanted,
+            Err(error) => return self.end_rescale(id, RescaleEnd::Failed(error.to_string())),
+        };
+        let before = graph.parallelism();
+        let former = std::mem::replace(&mut self.scaling.requirements, requirements.clone());
+        if wanted == before {
+            return self.end_rescale(id, RescaleEnd::Unchanged);
+        }
+        tracing::info!(?before, ?wanted, "the job is to be rescaled");
+        let step = match &mut self.checkpoints {
+            Some(checkpoints) if status == JobStatus::Running => {
+                checkpoints.hurry_rescale();
+                Step::Checkpoint
+            }
+            _ => Step::Launch,
+        };
+        self.scaling.under_way = Some(UnderWay {
+            id: id.to_owned(),
+            former,
+            step,
+            paused_micros: None,
+        });
+    }
+
+    /// Goes on once the checkpoint is complete that a rescale waits for, or has failed.
+    pub(super) fn go_on_rescaling(&mut self) {
+        let checkpoints = self.checkpoints.as_mut();
+        let Some(outcome) = checkpoints.and_then(super::Checkpoints::take_rescale) else {
+            return;
+        };
+        let checkpoint = match outcome {
+            Ok(checkpoint) => checkpoint,
+            Err(cause) => return self.rescale_failed(&cause),
+        };
+        let now = self.now();
+        let Some(under_way) = &mut self.scaling.under_way else {
+            return;
+        };
+        // A job that has failed meanwhile is launched anew anyway.
+        under_way.step = Step::Launch;
+        if !self.lifecycle.rescale(now) {
+            return;
+        }
+        under_way.paused_micros = Some(now.monotonic_micros);
+        let id = under_way.id.clone();
+        tracing::info!(checkpoint, "the tasks end, to go on with other parallelism");
+        self.shared.update(|view| {
+            view.rescales.change(&id, |rescale| {
+                rescale.checkpoint = Some(checkpoint);
+                rescale.paused_at = Some(now.wall_millis);
+            });
+        });
+        self.cancel_tasks();
+    }
+
+    /// The rescale under way, if there is one, comes to nothing.
+    pub(super) fn rescale_failed(&mut self, cause: &str) {
+        if let Some(under_way) = self.scaling.under_way.take() {
+            self.scaling.requirements = under_way.former;
+            self.end_rescale(&under_way.id, RescaleEnd::Failed(cause.to_owned()));
+        }
+    }
+
+    /// The next attempt is deployed, with this parallelism.
+    pub(super) fn rescale_deployed(&mut self, parallelism: Vec<u32>) {
+        let Some(under_way) = &mut self.scaling.under_way else {
+            return;
+        };
+        under_way.step = Step::Deployed;
+        let id = under_way.id.clone();
+        self.shared.update(|view| {
+            view.rescales
+                .change(&id, |rescale| rescale.after = Some(parallelism));
+        });
+    }
+
+    /// All tasks run; whether that ends a rescale.
+    pub(super) fn rescale_completed(&mut self) -> bool {
+        let Some(under_way) = self.scaling.under_way.take_if(|u| u.step == Step::Deployed) else {
+            return false;
+        };
+        let now = self.clock.monotonic_micros();
+        let pause = under_way
+            .paused_micros
+            .map(|at| (now - at).div_euclid(1000));
+        let parallelism = self.metrics.graph.parallelism();
+        tracing::info!(
+            ?parallelism,
+            pause_millis = pause,
+            "the job is rescaled: all tasks run"
+        );
+        self.shared.update(|view| {
+            view.rescales
+                .change(&under_way.id, |rescale| rescale.pause_millis = pause);
+        });
+        self.end_rescale(&under_way.id, RescaleEnd::Completed);
+        true
+    }
+}

@@ -1,0 +1,319 @@
+//! A job whose parallelism changes while it runs, with keyed state, windows and files: each row is
+//! counted once, as if it had run straight.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test, on real time"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use rheos::cluster::embedded::RescaleRefused;
+use rheos::cluster::schedule::{Bounds, Requirements};
+use rheos::cluster::submit::rescales::{Rescale, RescaleEnd};
+use rheos::execute::{RunningJob, StartOptions, start_with};
+use rheos::prelude::*;
+use rheos::state::store::settings::BackendKind;
+use rheos_connectors::{BlackholeSink, DataGeneratorSource, FileSink, JsonLines};
+
+/// What there was of a key when its timer fired.
+#[derive(Row, Clone, Debug)]
+struct Seen {
+    key: u64,
+    rows: u64,
+    sum: u64,
+}
+
+/// Counts and adds the rows of a key until a second after the first one.
+struct Counting {
+    rows: ValueState<u64>,
+    seen: MapState<u64, u64>,
+}
+
+impl KeyedProcessFunction<u64, u64, Seen> for Counting {
+    fn process(
+        &mut self,
+        row: u64,
+        context: &KeyedContext<'_, u64>,
+        _out: &mut Collector<'_, Seen>,
+    ) -> Result<(), BoxError> {
+        if self.rows.get().is_none() {
+            context.register_event_time_timer(row as i64 + 1_000);
+        }
+        self.rows.modify(|rows| *rows = Some(rows.unwrap_or(0) + 1));
+        self.seen.upsert(row, 0, |count| *count += 1);
+        Ok(())
+    }
+
+    fn on_timer(
+        &mut self,
+        _timestamp: i64,
+        _domain: TimeDomain,
+        context: &KeyedContext<'_, u64>,
+        out: &mut Collector<'_, Seen>,
+    ) -> Result<(), BoxError> {
+        let rows = self.rows.take().unwrap_or(0);
+        let seen = self.seen.entries();
+        self.seen.clear();
+        assert!(seen.iter().all(|(_, times)| *times == 1), "{seen:?}");
+        out.collect(Seen {
+            key: *context.key(),
+            rows,
+            sum: seen.iter().map(|(row, _)| row).sum(),
+        });
+        Ok(())
+    }
+}
+
+const KEYS: u64 = 1_013;
+const ROWS: u64 = 60_000;
+const RATE: f64 = 15_000.0;
+
+fn start(folder: &Path, more: &[(&str, &str)], describe: impl FnOnce(&StreamEnv)) -> RunningJob {
+    let mut conf = Configuration::default();
+    conf.set("execution.checkpointing.interval", "50 ms");
+    conf.set(
+        "execution.checkpointing.dir",
+        folder.join("checkpoints").display(),
+    );
+    conf.set("restart-strategy.type", "none");
+    for (key, value) in more {
+        conf.set(key, value);
+    }
+    let env = StreamEnv::new(conf.clone());
+    env.parallelism(2);
+    describe(&env);
+    start_with(&env.program().unwrap(), conf, StartOptions::default()).unwrap()
+}
+
+fn counts(env: &StreamEnv, out: &Path) {
+    env.name("counts");
+    let source = DataGeneratorSource::with_timestamps(|k| (k, k as i64), ROWS).strided();
+    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_millis(500));
+    env.from_source_with_rate(source, strategy, "numbers", RATE)
+        .key_by(|k: &u64| k % KEYS)
+        .process(|open| {
+            Ok(Counting {
+                rows: open.value_state("rows")?,
+                seen: open.map_state("seen")?,
+            })
+        })
+        .sink_to(FileSink::new(JsonLines, out));
+}
+
+/// Every row is in one of the lines of its key.
+fn check(out: &Path) {
+    let mut found: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for file in std::fs::read_dir(out).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(!name.starts_with('.'), "left behind: {name}");
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |field: &str| row[field].as_u64().unwrap();
+            let sum = found.entry(number("key")).or_default();
+            sum.0 += number("rows");
+            sum.1 += number("sum");
+        }
+    }
+    let mut expected: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for k in 0..ROWS {
+        let sum = expected.entry(k % KEYS).or_default();
+        sum.0 += 1;
+        sum.1 += k;
+    }
+    assert_eq!(found.len(), expected.len());
+    assert_eq!(found, expected);
+}
+
+/// Every vertex exactly so wide.
+fn wide(job: &RunningJob, parallelism: u32) -> Requirements {
+    let vertices = job.handle.graph().vertices.len();
+    let (lower, upper) = (parallelism, parallelism);
+    Requirements::new(vec![Bounds { lower, upper }; vertices])
+}
+
+/// What has become of a rescale.
+fn ended(job: &RunningJob, id: &str) -> Rescale {
+    let begun = Instant::now();
+    loop {
+        let view = job.handle.view();
+        let mut last = view.rescales.last();
+        let found = last.find(|rescale| rescale.id == id).unwrap();
+        if found.end.is_some() {
+            return Rescale::clone(found);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{found:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn two_six_three(more: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let job = start(folder.path(), more, |env| counts(env, &out));
+    let mut before = 2;
+    for parallelism in [6, 3] {
+        std::thread::sleep(Duration::from_millis(700));
+        let id = job.handle.rescale(wide(&job, parallelism)).unwrap();
+        let rescale = ended(&job, &id);
+        assert_eq!(rescale.end, Some(RescaleEnd::Completed), "{rescale:?}");
+        assert!(rescale.checkpoint.is_some(), "{rescale:?}");
+        println!(
+            "{before} -> {parallelism}: no row for {} ms at most, {} ms after it was asked for",
+            rescale.pause_millis.unwrap(),
+            rescale.ended_at.unwrap() - rescale.begun_at
+        );
+        assert!(
+            job.handle
+                .graph()
+                .parallelism()
+                .iter()
+                .all(|p| *p == parallelism)
+        );
+        assert_eq!(job.handle.metrics().tasks.len(), 2 * parallelism as usize);
+        assert_eq!(
+            job.handle.view().execution.tasks().len(),
+            2 * parallelism as usize
+        );
+        before = parallelism;
+    }
+    // The same once more is nothing.
+    let id = job.handle.rescale(wide(&job, 3)).unwrap();
+    assert_eq!(ended(&job, &id).end, Some(RescaleEnd::Unchanged));
+    let report = job.wait().unwrap();
+    assert_eq!(report.restarts, 0);
+    let view = job.handle.view();
+    assert_eq!(view.failures.total(), 0, "{:?}", view.failures);
+    assert_eq!(view.rescales.counts(), (2, 0, 1));
+    let sources = report.metrics.tasks.iter().flat_map(|task| &task.operators);
+    let sources = sources.filter(|operator| operator.is_source);
+    let read: u64 = sources.map(|operator| operator.metrics.records_in()).sum();
+    assert_eq!(read, ROWS, "what was read again is not counted again");
+    check(&out);
+}
+
+#[test]
+fn a_job_goes_from_two_to_six_to_three_and_counts_each_row_once() {
+    two_six_three(&[]);
+}
+
+#[test]
+fn a_job_with_its_state_in_rocksdb_does_so_too() {
+    let mut conf = Configuration::default();
+    conf.set("state.backend.type", "rocksdb");
+    if BackendKind::from_configuration(&conf).is_err() {
+        println!("skipped test rescale in RocksDB: built without the feature `rocksdb` of rheos");
+        return;
+    }
+    two_six_three(&[("state.backend.type", "rocksdb")]);
+}
+
+/// A map that passes rows on, and stands still while it is told to.
+fn slow(env: &StreamEnv, stands: Arc<AtomicBool>) {
+    let source = DataGeneratorSource::new(|k| k, 100_000_000).strided();
+    env.from_source_with_rate(
+        source,
+        WatermarkStrategy::no_watermarks(),
+        "numbers",
+        2_000.0,
+    )
+    .rebalance()
+    .map(move |k: u64| {
+        while stands.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        k
+    })
+    .name("slow")
+    .sink_to(BlackholeSink);
+}
+
+#[test]
+fn a_checkpoint_that_fails_leaves_the_job_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let stands = Arc::new(AtomicBool::new(false));
+    let more = [
+        ("execution.checkpointing.interval", "1 h"),
+        ("execution.checkpointing.timeout", "300 ms"),
+    ];
+    let job = start(folder.path(), &more, |env| slow(env, stands.clone()));
+    stands.store(true, Ordering::Relaxed);
+    let id = job.handle.rescale(wide(&job, 3)).unwrap();
+    let busy = job.handle.rescale(wide(&job, 4)).unwrap_err();
+    assert_eq!(busy, RescaleRefused::UnderWay(id.clone()));
+    let rescale = ended(&job, &id);
+    stands.store(false, Ordering::Relaxed);
+    match &rescale.end {
+        Some(RescaleEnd::Failed(cause)) => assert!(cause.contains("slow"), "{cause}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(job.handle.graph().parallelism().iter().all(|p| *p == 2));
+    let view = job.handle.view();
+    assert_eq!((view.failures.total(), view.restarts), (0, 0));
+    assert_eq!(view.requirements, wide(&job, 2), "what was in force before");
+    // And it can be rescaled still.
+    let id = job.handle.rescale(wide(&job, 3)).unwrap();
+    assert_eq!(ended(&job, &id).end, Some(RescaleEnd::Completed));
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+}
+
+#[test]
+fn what_can_t_be_done_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let stands = Arc::new(AtomicBool::new(false));
+    let more = [("pipeline.max-parallelism", "8")];
+    let job = start(folder.path(), &more, |env| slow(env, stands.clone()));
+    let many = job.handle.rescale(wide(&job, 9)).unwrap_err().to_string();
+    assert!(
+        many.contains("is 9") && many.contains("at most 8"),
+        "{many}"
+    );
+    let none = job.handle.rescale(wide(&job, 0)).unwrap_err().to_string();
+    assert!(none.contains("numbers") && none.contains("is 0"), "{none}");
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+    let ended = job.handle.rescale(wide(&job, 3)).unwrap_err();
+    assert!(matches!(ended, RescaleRefused::Ended(_)), "{ended}");
+
+    let mut conf = Configuration::default();
+    conf.set("taskmanager.numberOfTaskSlots", "3");
+    let env = StreamEnv::new(conf.clone());
+    env.parallelism(2);
+    slow(&env, stands);
+    let program = env.program().unwrap();
+    let job = start_with(&program, conf, StartOptions::default()).unwrap();
+    let without = job.handle.rescale(wide(&job, 3)).unwrap_err();
+    assert_eq!(without, RescaleRefused::NoCheckpoints);
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+}
+
+#[test]
+fn slots_that_are_not_there_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let stands = Arc::new(AtomicBool::new(false));
+    let more = [("taskmanager.numberOfTaskSlots", "4")];
+    let job = start(folder.path(), &more, |env| slow(env, stands));
+    let id = job.handle.rescale(wide(&job, 6)).unwrap();
+    match ended(&job, &id).end {
+        Some(RescaleEnd::Failed(cause)) => assert!(cause.contains("needs 6 slots"), "{cause}"),
+        other => panic!("{other:?}"),
+    }
+    // Who says that fewer will do gets what there is.
+    let wide = wide(&job, 6);
+    let bounds = wide.bounds().iter();
+    let bounds = bounds.map(|of| Bounds { lower: 3, ..*of }).collect();
+    let id = job.handle.rescale(Requirements::new(bounds)).unwrap();
+    let rescale = ended(&job, &id);
+    assert_eq!(rescale.end, Some(RescaleEnd::Completed));
+    assert!(job.handle.graph().parallelism().iter().all(|p| *p == 4));
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+}
