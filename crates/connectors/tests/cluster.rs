@@ -110,7 +110,7 @@ fn main() -> ExitCode {
         return rheos::main_with(describe);
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 4] = [
+    let tests: [Test; 6] = [
         (
             "a_task_manager_that_is_killed_costs_nothing",
             a_task_manager_that_is_killed_costs_nothing,
@@ -122,6 +122,14 @@ fn main() -> ExitCode {
         (
             "a_cluster_that_was_stopped_with_a_savepoint_goes_on_from_it",
             a_cluster_that_was_stopped_with_a_savepoint_goes_on_from_it,
+        ),
+        (
+            "a_cluster_is_rescaled_while_it_runs",
+            a_cluster_is_rescaled_while_it_runs,
+        ),
+        (
+            "a_reactive_job_takes_the_slots_that_there_are",
+            a_reactive_job_takes_the_slots_that_there_are,
         ),
         (
             "another_graph_is_refused_by_name",
@@ -262,17 +270,14 @@ const HAS_COME: &str = "a TaskManager has come";
 
 /// A JobManager, and where it listens.
 fn jobmanager(folder: &Path) -> (Process, String) {
-    let process = Process::start(
-        "the JobManager",
-        folder,
-        &[
-            "jobmanager",
-            "-D",
-            "jobmanager.rpc.port=0",
-            "-D",
-            "rest.port=0",
-        ],
-    );
+    jobmanager_with(folder, &[])
+}
+
+fn jobmanager_with(folder: &Path, more: &[&str]) -> (Process, String) {
+    let ports = ["jobmanager.rpc.port=0", "rest.port=0"];
+    let keys = ports.iter().chain(more).flat_map(|key| ["-D", key]);
+    let arguments: Vec<&str> = ["jobmanager"].into_iter().chain(keys).collect();
+    let process = Process::start("the JobManager", folder, &arguments);
     let (_, line) = process.wait_for("waiting for TaskManagers at ");
     let address = line.split("waiting for TaskManagers at ").nth(1).unwrap();
     let port = address
@@ -339,13 +344,43 @@ fn ask(address: &str, request: &str, body: &str) -> serde_json::Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// Asks for a savepoint over REST, and waits until it is there; where.
-fn savepoint(jobmanager: &Process, folder: &Path, path: &str) -> PathBuf {
+/// Where REST is, and the id of its job.
+fn job_of(jobmanager: &Process) -> (String, String) {
     let (_, line) = jobmanager.wait_for("REST at http://");
     let address = line.split("REST at http://").nth(1).unwrap();
     let address = address.split_whitespace().next().unwrap();
     let jobs = ask(address, "GET /jobs/overview", "");
     let id = jobs["jobs"][0]["jid"].as_str().unwrap();
+    (address.to_owned(), id.to_owned())
+}
+
+/// How wide the vertices of the job are.
+fn widths(jobmanager: &Process) -> Vec<u64> {
+    let (address, id) = job_of(jobmanager);
+    let job = ask(&address, &format!("GET /jobs/{id}"), "");
+    let vertices = job["vertices"].as_array().unwrap().iter();
+    vertices
+        .map(|vertex| vertex["parallelism"].as_u64().unwrap())
+        .collect()
+}
+
+/// Waits for the rescale of this number, and prints what it cost.
+fn wait_for_rescale(jobmanager: &Process, number: usize) {
+    const RESCALED: &str = "the job is rescaled: all tasks run";
+    jobmanager.wait_for_times(RESCALED, number);
+    let told = jobmanager.told();
+    let line = told
+        .lines()
+        .filter(|line| line.contains(RESCALED))
+        .nth(number - 1);
+    let line = line.unwrap();
+    println!("{}", &line[line.find(RESCALED).unwrap()..]);
+}
+
+/// Asks for a savepoint over REST, and waits until it is there; where.
+fn savepoint(jobmanager: &Process, folder: &Path, path: &str) -> PathBuf {
+    let (address, id) = job_of(jobmanager);
+    let (address, id) = (address.as_str(), id.as_str());
     let job = ask(address, &format!("GET /jobs/{id}"), "");
     assert_eq!(job["isStoppable"], true, "{job}");
     let target = folder.join("savepoints").display().to_string();
@@ -478,6 +513,85 @@ fn a_cluster_that_was_stopped_with_a_savepoint_goes_on_from_it() {
         }
     }
     check(&folder.path().join("out"));
+}
+
+/// Another parallelism goes with the deployment: TaskManagers keep the graph that they have built.
+fn a_cluster_is_rescaled_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut jobmanager, port) = jobmanager(folder.path());
+    let mut first = taskmanager("the first", folder.path(), &port);
+    let mut second = taskmanager("the second", folder.path(), &port);
+    wait_for_checkpoints(folder.path(), 1, &jobmanager);
+    let (address, id) = job_of(&jobmanager);
+    for (number, parallelism) in [(1, 2), (2, 3)] {
+        std::thread::sleep(Duration::from_millis(700));
+        let request = format!("PATCH /jobs/{id}/rescaling?parallelism={parallelism}");
+        ask(&address, &request, "");
+        wait_for_rescale(&jobmanager, number);
+        assert!(
+            widths(&jobmanager)
+                .iter()
+                .all(|width| *width == parallelism)
+        );
+    }
+    // There are four slots, and every one of five would be needed.
+    ask(
+        &address,
+        &format!("PATCH /jobs/{id}/rescaling?parallelism=5"),
+        "",
+    );
+    jobmanager.wait_for("the job needs 5 slots and there are 4");
+    let exceptions = ask(&address, &format!("GET /jobs/{id}/exceptions"), "");
+    let failures = &exceptions["exceptionHistory"]["entries"];
+    assert_eq!(failures.as_array().unwrap().len(), 0, "{exceptions}");
+    jobmanager.end(Duration::from_secs(90));
+    for taskmanager in [&mut first, &mut second] {
+        taskmanager.end(Duration::from_secs(20));
+    }
+    check(&folder.path().join("out"));
+}
+
+fn a_reactive_job_takes_the_slots_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut jobmanager, port) = jobmanager_with(
+        folder.path(),
+        &[
+            "scheduler-mode=reactive",
+            "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling=300ms",
+            "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout=200ms",
+        ],
+    );
+    let first = taskmanager("the first", folder.path(), &port);
+    wait_for_checkpoints(folder.path(), 1, &jobmanager);
+    assert!(widths(&jobmanager).iter().all(|width| *width == 2));
+    let mut second = taskmanager("the second", folder.path(), &port);
+    jobmanager.wait_for_times(HAS_COME, 2);
+    wait_for_rescale(&jobmanager, 1);
+    assert!(widths(&jobmanager).iter().all(|width| *width == 4));
+    std::thread::sleep(Duration::from_millis(500));
+    first.signal("-KILL");
+    let killed = Instant::now();
+    jobmanager.wait_for("the job goes on as wide as the slots allow");
+    let (again, _) = jobmanager.wait_for("all tasks run again");
+    println!(
+        "from kill -9 to all tasks running, narrower: {:?}",
+        again - killed
+    );
+    assert!(widths(&jobmanager).iter().all(|width| *width == 2));
+    jobmanager.end(Duration::from_secs(90));
+    second.end(Duration::from_secs(20));
+    // What a process that is killed leaves behind is hidden, and of subtasks that are no more.
+    let out = folder.path().join("out");
+    for file in std::fs::read_dir(&out).unwrap() {
+        let path = file.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "inprogress")
+        {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    check(&out);
 }
 
 fn another_graph_is_refused_by_name() {

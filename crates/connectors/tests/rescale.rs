@@ -86,8 +86,9 @@ fn start(folder: &Path, more: &[(&str, &str)], describe: impl FnOnce(&StreamEnv)
         conf.set(key, value);
     }
     let env = StreamEnv::new(conf.clone());
-    env.parallelism(2);
     describe(&env);
+    // What is said first holds.
+    env.parallelism(2);
     start_with(&env.program().unwrap(), conf, StartOptions::default()).unwrap()
 }
 
@@ -212,6 +213,32 @@ fn a_job_with_its_state_in_rocksdb_does_so_too() {
         return;
     }
     two_six_three(&[("state.backend.type", "rocksdb")]);
+}
+
+#[test]
+fn a_job_that_is_started_again_is_as_wide_as_it_was_asked_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let retained = "execution.checkpointing.externalized-checkpoint-retention";
+    let more = [(retained, "RETAIN_ON_CANCELLATION")];
+    let run = |env: &StreamEnv| slow(env, Arc::default());
+    let job = start(folder.path(), &more, run);
+    let id = job.handle.rescale(wide(&job, 3)).unwrap();
+    assert_eq!(ended(&job, &id).end, Some(RescaleEnd::Completed));
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+    let job = start(folder.path(), &more, run);
+    assert!(job.handle.graph().parallelism().iter().all(|p| *p == 3));
+    assert_eq!(job.handle.view().requirements, wide(&job, 3));
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
+    // Started in another way it is as wide as that says.
+    let job = start(folder.path(), &more, |env| {
+        env.parallelism(4);
+        run(env);
+    });
+    assert!(job.handle.graph().parallelism().iter().all(|p| *p == 4));
+    job.handle.control().cancel();
+    assert!(job.wait().is_err());
 }
 
 /// A map that passes rows on, and stands still while it is told to.

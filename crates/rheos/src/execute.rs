@@ -163,7 +163,7 @@ pub fn start_with(
     let remote = remote
         .map(|settings| {
             let agents = Agents::listen(&settings, &program.graph, clock.clone(), io.handle())?;
-            Ok::<_, JobError>((agents, settings.slot_timeout))
+            Ok::<_, JobError>(agents)
         })
         .transpose()?;
     let seeded = (seed, start.listener);
@@ -179,7 +179,7 @@ pub fn start_with(
             clock: environment.clock.clone(),
             slots,
             logs: start.logs,
-            agents: remote.as_ref().map(|(agents, _)| agents.clone()),
+            agents: remote.clone(),
         };
         RestServer::start(settings, served, &start.spawner).map_err(unserved)
     };
@@ -199,12 +199,11 @@ pub fn start_with(
         .unwrap_or_else(|| JobId::draw(&mut Rng::new(entropy())));
     let metrics_address = reporter.as_ref().map(Reporter::address);
     let handle = match remote {
-        Some((agents, slot_timeout)) => {
+        Some(agents) => {
             let leaving = agents.clone();
             let remote = RemoteCluster {
                 base: cluster,
                 agents,
-                slot_timeout,
             };
             let started = remote.start(id, program, store);
             if started.is_err() {

@@ -529,6 +529,21 @@ fn a_running_job_is_rescaled_and_what_came_of_it_is_told() {
     assert_eq!(vertex["desiredParallelism"], 3);
     assert_eq!(vertex["sufficientParallelism"], 1);
     assert_eq!(get(address, &path), wanted);
+    let config = get(address, &format!("{job}/rescales/config"));
+    assert_eq!(
+        config["executingCooldownTimeoutInMillis"], 30_000,
+        "{config}"
+    );
+    assert_eq!(config["schedulerExecutionMode"], Value::Null);
+    // What was taken before is told of the subtasks that there were then.
+    let checkpoint = told["rheos.checkpoint"].as_u64().unwrap();
+    let path_of = format!("{job}/checkpoints/details/{checkpoint}");
+    let taken = get(address, &path_of);
+    assert_eq!(
+        taken["tasks"][&vertices[0]]["num_subtasks"], first,
+        "{taken}"
+    );
+    assert_eq!(taken["tasks"][&vertices[0]]["status"], "COMPLETED");
     let overview = get(address, &format!("{job}/rescales/overview"));
     assert_eq!(overview["rescalesCounts"]["completed"], 1, "{overview}");
     assert_eq!(overview["latest"]["completed"], told);

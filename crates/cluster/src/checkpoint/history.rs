@@ -75,8 +75,10 @@ pub struct Entry {
     pub savepoint: bool,
     /// When it was triggered, by the wall clock.
     pub triggered_at: Millis,
-    /// How many tasks the job had.
+    /// How many tasks the job had,
     pub tasks: usize,
+    /// and how many of each vertex.
+    pub widths: Arc<[u32]>,
     /// What it cost those whose part is written, by their indexes in the job.
     pub parts: BTreeMap<usize, TaskEntry>,
     /// What has become of it.
@@ -84,6 +86,28 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The parts of a vertex, by subtask; none of those that are not written.
+    pub fn of_vertex(&self, vertex: usize) -> impl Iterator<Item = (u32, Option<&TaskEntry>)> {
+        let before = self.widths.iter().take(vertex);
+        let first: usize = before.map(|width| *width as usize).sum();
+        let width = self.widths.get(vertex).copied().unwrap_or(0);
+        (0..width)
+            .zip(first..)
+            .map(|(subtask, index)| (subtask, self.parts.get(&index)))
+    }
+
+    /// The vertex and the subtask of a task.
+    pub fn place(&self, task: usize) -> Option<(usize, u32)> {
+        let mut index = task;
+        for (vertex, width) in self.widths.iter().enumerate() {
+            match index.checked_sub(*width as usize) {
+                Some(left) => index = left,
+                None => return u32::try_from(index).ok().map(|subtask| (vertex, subtask)),
+            }
+        }
+        None
+    }
+
     /// The task that took longest, by its index in the job; of those that took equally long the first.
     pub fn slowest(&self) -> Option<(usize, &TaskEntry)> {
         let parts = self.parts.iter().rev();
@@ -281,15 +305,22 @@ impl History {
         self.lock().clone()
     }
 
-    /// A checkpoint has begun, of so many tasks.
-    pub fn begun(&self, checkpoint: u64, savepoint: bool, triggered_at: Millis, tasks: usize) {
+    /// A checkpoint has begun, of so many tasks of each vertex.
+    pub fn begun(
+        &self,
+        checkpoint: u64,
+        savepoint: bool,
+        triggered_at: Millis,
+        widths: &Arc<[u32]>,
+    ) {
         let mut remembered = self.lock();
         remembered.totals.in_progress += 1;
         remembered.entries.push_back(Entry {
             checkpoint,
             savepoint,
             triggered_at,
-            tasks,
+            tasks: widths.iter().map(|width| *width as usize).sum(),
+            widths: widths.clone(),
             parts: BTreeMap::new(),
             outcome: Outcome::InProgress,
         });
@@ -428,7 +459,7 @@ mod tests {
     fn the_last_are_remembered_with_their_parts_and_all_are_summed_up() {
         let history = History::new(3, 1);
         for number in 1..=5 {
-            history.begun(number, number == 2, 1_000 * number as i64, 2);
+            history.begun(number, number == 2, 1_000 * number as i64, &Arc::from([2]));
             let bytes = 100 * number;
             history.written(number, 0, &written(bytes, 3_000), (40, 7));
             history.written(number, 1, &written(bytes, 3_000), (50, 8));
@@ -437,7 +468,7 @@ mod tests {
                 _ => history.completed(number, format!("/chk-{number}"), (60 + number as i64, 9)),
             }
         }
-        history.begun(6, false, 6_000, 2);
+        history.begun(6, false, 6_000, &Arc::from([2]));
         let seen = history.remembered();
         let numbers: Vec<u64> = seen.entries.iter().map(|entry| entry.checkpoint).collect();
         assert_eq!(numbers, [4, 5, 6]);
@@ -469,7 +500,7 @@ mod tests {
     fn what_is_kept_no_longer_is_said_to_be_discarded() {
         let history = History::new(10, 2);
         for number in 1..=4 {
-            history.begun(number, number == 2, 0, 0);
+            history.begun(number, number == 2, 0, &Arc::from([]));
             history.completed(number, String::new(), (1, 1));
         }
         let seen = history.remembered();
@@ -485,7 +516,7 @@ mod tests {
     fn what_was_under_way_when_the_job_failed_has_failed() {
         let history = History::new(2, 1);
         for number in 1..=3 {
-            history.begun(number, false, 0, 1);
+            history.begun(number, false, 0, &Arc::from([1]));
         }
         history.all_failed("the job failed", 5);
         let totals = history.remembered().totals;

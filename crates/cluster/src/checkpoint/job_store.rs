@@ -23,6 +23,7 @@ use super::savepoint::{SavepointTarget, UNFINISHED};
 use super::settings::CheckpointSettings;
 use super::storage::CheckpointStorage;
 use super::store_files::StoreFiles;
+use crate::schedule::kept_width::KeptWidth;
 
 mod kept;
 
@@ -71,6 +72,8 @@ pub struct Begun {
     pub from_savepoint: bool,
     /// How long the job had run by then, in milliseconds.
     pub run_millis: i64,
+    /// How wide the job is to be, if somebody had asked for that.
+    pub width: Option<KeptWidth>,
     /// When that was triggered: what is triggered from here on is later, whatever the clock says.
     pub triggered_at: i64,
 }
@@ -86,6 +89,7 @@ impl Begun {
             from: None,
             from_savepoint: false,
             run_millis: 0,
+            width: None,
             triggered_at: 0,
         }
     }
@@ -378,6 +382,7 @@ impl JobStore {
                 run_millis,
                 triggered_at,
                 savepoint,
+                width,
                 ..
             } = checkpoint.manifest;
             // What is somebody's own may be gone on from several times, and while the job that took it
@@ -385,6 +390,8 @@ impl JobStore {
             if !matches!(resume, Resume::Folder(_)) {
                 begun.lineage = lineage;
             }
+            // A savepoint is gone on from as the command line says.
+            begun.width = width.filter(|_| matches!(from, RestoreFrom::Own(_)));
             begun.next_checkpoint = begun.next_checkpoint.max(checkpoint + 1);
             begun.restored = Some(restored);
             begun.from = Some(from.clone());

@@ -16,6 +16,7 @@ use super::error::CheckpointError;
 use super::restore_folder::RestoreFolder;
 use super::storage::CheckpointStorage;
 use super::store_files::{StoreManifest, StoredFile};
+use crate::schedule::kept_width::KeptWidth;
 
 /// The version of everything in a checkpoint's folder.
 pub const FORMAT: u32 = 1;
@@ -130,6 +131,10 @@ pub struct Manifest {
     pub savepoint: bool,
     /// How long the job had run by then, over all generations, in milliseconds.
     pub run_millis: i64,
+    /// How wide the job is to be, where somebody has asked for another parallelism than it was started
+    /// with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<KeptWidth>,
     /// By operator.
     pub operators: Vec<OperatorManifest>,
     /// By task.

@@ -24,6 +24,7 @@ use crate::checkpoint::writer::{CheckpointWriter, Order, Tell, Written};
 use crate::checkpoint::{CheckpointError, CheckpointSettings};
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
+use crate::schedule::kept_width::KeptWidth;
 use crate::submit::JobStatus;
 
 /// Why what was under way came to nothing when an attempt has failed,
@@ -75,6 +76,10 @@ pub(super) struct Checkpoints {
     hurried: Vec<Asker>,
     /// and those with the one that has.
     served: Vec<(u64, Asker)>,
+    /// How many tasks of each vertex there are.
+    widths: Arc<[u32]>,
+    /// How wide the job is to be, where somebody has asked for that: kept by its checkpoints.
+    width: Option<KeptWidth>,
     /// What has become of the checkpoint that a rescale waits for.
     rescale: Option<Result<u64, String>>,
 }
@@ -209,12 +214,20 @@ impl Checkpoints {
             stop: None,
             hurried: Vec::new(),
             served: Vec::new(),
+            widths: Arc::default(),
+            width: None,
             rescale: None,
         }
     }
 
-    /// An attempt begins. What was under way in the one before came to nothing: why.
-    pub(super) fn attempt(&mut self, begun: &Begun, attempt: &Attempt, why: &str) {
+    /// An attempt begins, with so many tasks of each vertex. What was under way in the one before came to nothing: why.
+    pub(super) fn attempt(
+        &mut self,
+        begun: &Begun,
+        (attempt, widths): (&Attempt, &[u32]),
+        why: &str,
+    ) {
+        self.widths = widths.into();
         let now = self.clock.monotonic_micros();
         let lost = self.coordinator.in_progress();
         let tasks = attempt.tasks.iter().enumerate();
@@ -248,6 +261,11 @@ impl Checkpoints {
         }
         self.enumerators.clear();
         self.left.clear();
+    }
+
+    /// How wide the job is to be, if somebody has asked for that.
+    pub(super) fn keep(&mut self, width: Option<KeptWidth>) {
+        self.width = width;
     }
 
     /// What the job has to name its history by.
@@ -315,8 +333,8 @@ impl Checkpoints {
     ) -> Option<JobError> {
         self.count_failed(0);
         let savepoint = kind == SnapshotKind::Savepoint;
-        let tasks = attempt.tasks.len();
-        self.history.begun(checkpoint, savepoint, wall, tasks);
+        self.history
+            .begun(checkpoint, savepoint, wall, &self.widths);
         let barrier = Barrier {
             checkpoint: CheckpointId(checkpoint),
             generation: Generation(self.generation),
@@ -518,6 +536,7 @@ impl Checkpoints {
             triggered_at: pending.triggered_at,
             savepoint: pending.savepoint,
             run_millis,
+            width: self.width.clone(),
             operators: Vec::new(),
             tasks: Vec::new(),
         };

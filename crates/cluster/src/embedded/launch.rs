@@ -26,7 +26,8 @@ use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
-use crate::schedule::{ExecutionGraph, ExecutionState, Requirements};
+use crate::schedule::scaling::{ScalingMode, ScalingSettings};
+use crate::schedule::{ExecutionGraph, ExecutionState};
 use crate::submit::failures::Failures;
 use crate::submit::lifecycle::Lifecycle;
 use crate::submit::rescales::Rescales;
@@ -96,8 +97,8 @@ pub(crate) trait Launch: Send {
     /// The slots there are, if they are limited.
     fn slots(&self) -> Option<u32>;
 
-    /// How long to wait for slots.
-    fn patience(&self) -> Duration;
+    /// Whether there may be others later.
+    fn may_get_slots(&self) -> bool;
 
     /// Starts an attempt.
     ///
@@ -123,6 +124,16 @@ impl EmbeddedCluster {
         program: &Program,
         store: Option<(JobStore, Begun)>,
     ) -> Result<JobHandle, JobError> {
+        let scaling = ScalingSettings::of(&self.environment.configuration)
+            .map_err(|error| JobError::Configuration(error.to_string()))?;
+        if scaling.mode == ScalingMode::Reactive {
+            return Err(JobError::Configuration(
+                "scheduler-mode is reactive, which takes the slots of TaskManagers that come and go, \
+                 and the job runs in one process: start it as jobmanager and taskmanager, or leave \
+                 scheduler-mode out"
+                    .to_owned(),
+            ));
+        }
         let launcher = Launcher {
             id,
             cluster: self.clone(),
@@ -153,9 +164,15 @@ impl EmbeddedCluster {
             .get(&WEB_EXCEPTION_HISTORY_SIZE)
             .map_err(|error| JobError::Configuration(error.to_string()))?;
         let mut lifecycle = Lifecycle::new(strategy, clock.wall_millis());
-        let requirements = Requirements::fixed(&program.graph);
+        let scaling = ScalingSettings::of(conf)
+            .map_err(|error| JobError::Configuration(error.to_string()))?;
+        let kept = store.as_ref().and_then(|(_, begun)| begun.width.as_ref());
+        let requirements = scaling.requirements(program, kept);
         let parallelism = requirements.fit(&program.graph, launcher.slots())?;
         let graph = program.graph.with_parallelism(&parallelism);
+        if parallelism != program.graph.parallelism() {
+            tracing::info!(?parallelism, "the job is not as wide as it is written");
+        }
         lifecycle.created(clock.wall_millis());
         let events = Arc::new(Events::default());
         let started_micros = clock.monotonic_micros();
@@ -176,7 +193,7 @@ impl EmbeddedCluster {
         let checkpointed = store.is_some();
         let settings = store.as_ref().map(|(store, _)| store.settings().clone());
         let savepoints = Savepoints::new(id.to_string(), settings);
-        let (checkpoints, history, savepoints) = match store {
+        let (mut checkpoints, history, savepoints) = match store {
             Some((mut store, begun)) => {
                 let stats = &metrics.checkpoints;
                 store
@@ -190,7 +207,8 @@ impl EmbeddedCluster {
                 let (spawner, clock) = (&self.spawner, clock.clone());
                 let mut checkpoints =
                     Checkpoints::start(store, &begun, spawner, clock, &events, watched)?;
-                checkpoints.attempt(&begun, &attempt, FAILED_MEANWHILE);
+                let attempted = (&attempt, parallelism.as_slice());
+                checkpoints.attempt(&begun, attempted, FAILED_MEANWHILE);
                 (Some(checkpoints), Some(seen.0), seen.1)
             }
             None => (None, None, Arc::new(savepoints)),
@@ -215,6 +233,11 @@ impl EmbeddedCluster {
             history,
             savepoints: savepoints.clone(),
         };
+        let declared = (program.graph.clone(), scaling.declared(program));
+        let scaling = Scaling::new(declared, requirements, scaling, started_micros);
+        if let Some(checkpoints) = &mut checkpoints {
+            checkpoints.keep(scaling.kept());
+        }
         let master = JobMaster {
             clock,
             events,
@@ -228,7 +251,7 @@ impl EmbeddedCluster {
             cancellation_timeout: self.cancellation_timeout,
             memory,
             savepoints,
-            scaling: Scaling::new(requirements),
+            scaling,
         };
         let span = tracing::info_span!("job", job = %program.graph.name, id = %id);
         let body = Box::new(move || {
@@ -257,8 +280,8 @@ impl Launch for Launcher {
         self.cluster.slots
     }
 
-    fn patience(&self) -> Duration {
-        Duration::ZERO
+    fn may_get_slots(&self) -> bool {
+        false
     }
 
     fn launch(

@@ -231,6 +231,7 @@ impl JobMaster {
                 self.fail(cause);
             }
             self.go_on_rescaling();
+            self.look_at_slots();
             self.check_cancellation()?;
         }
         Ok(())
@@ -416,10 +417,6 @@ impl JobMaster {
             _ => {}
         }
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
 }
 
 /// What a failure means for a restart.

@@ -68,7 +68,8 @@ impl SteppedJob {
         )?;
         let stats = metrics.checkpoints.clone();
         let mut checkpoints = Checkpoints::stepped(store, begun, clock.clone(), &events, stats);
-        checkpoints.attempt(begun, &attempt, FAILED_MEANWHILE);
+        let widths = metrics.graph.parallelism();
+        checkpoints.attempt(begun, (&attempt, &widths), FAILED_MEANWHILE);
         Ok(Self {
             id,
             attempts: 1,
@@ -110,7 +111,9 @@ impl SteppedJob {
             events,
             signal,
         )?;
-        self.checkpoints.attempt(&begun, &attempt, FAILED_MEANWHILE);
+        let widths = metrics.graph.parallelism();
+        self.checkpoints
+            .attempt(&begun, (&attempt, &widths), FAILED_MEANWHILE);
         (self.attempt, self.metrics, self.tasks) = (attempt, metrics, tasks);
         self.stopped = false;
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rheos_core::config::ConfigError;
 use rheos_core::id::JobId;
 use rheos_runtime::deploy::program::Program;
 use rheos_runtime::network::{JobIncarnation, JobNetwork};
@@ -22,6 +23,7 @@ use crate::embedded::launch::{Launch, Start};
 use crate::embedded::{EmbeddedCluster, JobHandle};
 use crate::error::JobError;
 use crate::schedule::placement::spread;
+use crate::schedule::scaling::{ScalingMode, ScalingSettings, SlotWait, Wait};
 
 /// A cluster whose tasks run in other processes.
 pub struct RemoteCluster {
@@ -29,9 +31,10 @@ pub struct RemoteCluster {
     pub base: EmbeddedCluster,
     /// Its TaskManagers.
     pub agents: Agents,
-    /// How long the job waits for slots.
-    pub slot_timeout: Duration,
 }
+
+/// How often slots are counted that a job waits for.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl RemoteCluster {
     /// Starts a job once there are slots enough. At its end its TaskManagers are told to end.
@@ -56,19 +59,12 @@ impl RemoteCluster {
         if self.base.environment.stores.is_some() {
             return Err(JobError::Configuration(NO_STORES.to_owned()));
         }
-        let needed = program.graph.slots_needed();
-        tracing::info!(
-            needed,
-            "waiting for TaskManagers at {}",
-            self.agents.address()
-        );
-        self.agents.wait_for_slots(needed, self.slot_timeout);
+        self.wait_for_slots(program, store.as_ref().map(|(_, begun)| begun))?;
         let launcher = RemoteLauncher {
             id,
             program: program.clone(),
             agents: self.agents.clone(),
             cluster: self.base.clone(),
-            slot_timeout: self.slot_timeout,
         };
         let started = self.base.start_on(Box::new(launcher), id, program, store);
         match &started {
@@ -82,6 +78,40 @@ impl RemoteCluster {
         }
         started
     }
+
+    /// Waits for as many slots as the job is to start with.
+    fn wait_for_slots(&self, program: &Program, begun: Option<&Begun>) -> Result<(), JobError> {
+        let refused = |error: ConfigError| JobError::Configuration(error.to_string());
+        let environment = &self.base.environment;
+        let scaling = ScalingSettings::of(&environment.configuration).map_err(refused)?;
+        if scaling.mode == ScalingMode::Reactive && begun.is_none() {
+            return Err(JobError::Configuration(
+                "scheduler-mode is reactive, and the job takes no checkpoints that it could go on from \
+                 with other slots: set execution.checkpointing.interval"
+                    .to_owned(),
+            ));
+        }
+        let kept = begun.and_then(|begun| begun.width.as_ref());
+        let requirements = scaling.requirements(program, kept);
+        let needed = requirements.needed(&program.graph);
+        tracing::info!(
+            needed,
+            "waiting for TaskManagers at {}",
+            self.agents.address()
+        );
+        let clock = &environment.clock;
+        let mut wait = SlotWait::new(&scaling, clock.monotonic_micros());
+        loop {
+            let slots = self.agents.slots();
+            let slots: u32 = slots.into_iter().map(|(_, slots)| slots).sum();
+            let fit = requirements.fitting(&program.graph, Some(slots));
+            // Of those that are too few the start says so.
+            if wait.look(clock.monotonic_micros(), fit.as_ref()) != Wait::Wait {
+                return Ok(());
+            }
+            self.agents.wait_for_slots(slots + 1, LOOK);
+        }
+    }
 }
 
 /// Starts attempts in TaskManagers.
@@ -90,7 +120,6 @@ pub(crate) struct RemoteLauncher {
     program: Program,
     agents: Agents,
     cluster: EmbeddedCluster,
-    slot_timeout: Duration,
 }
 
 /// What is deployed, but for what differs by TaskManager.
@@ -127,8 +156,8 @@ impl Launch for RemoteLauncher {
         Some(slots.into_iter().map(|(_, slots)| slots).sum())
     }
 
-    fn patience(&self) -> Duration {
-        self.slot_timeout
+    fn may_get_slots(&self) -> bool {
+        true
     }
 
     fn launch(

@@ -21,8 +21,6 @@ pub struct RemoteSettings {
     pub heartbeat: Duration,
     /// After how long without one the other side is lost.
     pub timeout: Duration,
-    /// How long a job waits for slots.
-    pub slot_timeout: Duration,
     /// How long a TaskManager looks for its JobManager.
     pub registration_timeout: Duration,
 }
@@ -46,7 +44,6 @@ impl RemoteSettings {
             slots: configuration.get(&options::TASKMANAGER_NUM_TASK_SLOTS)?,
             heartbeat: configuration.get(&options::HEARTBEAT_INTERVAL)?,
             timeout: configuration.get(&options::HEARTBEAT_TIMEOUT)?,
-            slot_timeout: configuration.get(&options::SLOT_REQUEST_TIMEOUT)?,
             registration_timeout: configuration.get(&options::TASKMANAGER_REGISTRATION_TIMEOUT)?,
         })
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::aggregate::Statistics;
 use super::answer::{Answer, Refusal};
 use super::route::Asked;
-use super::state::{self, State, Vertex, or_never, vertices};
+use super::state::{self, State, or_never, vertices};
 use crate::checkpoint::CheckpointSettings;
 use crate::checkpoint::history::{Entry, Outcome, Remembered, Restored, Series, TaskEntry};
 use crate::checkpoint::settings::Retention;
@@ -53,13 +53,12 @@ fn told(entry: &Entry, now: i64) -> Told {
 fn slowest(job: &JobHandle, entry: &Entry) -> Value {
     let slowest = entry.slowest();
     let found = slowest.and_then(|(index, part)| {
-        let metrics = job.metrics();
-        let task = metrics.tasks.get(index)?;
-        let vertex = vertices(job).find(|vertex| vertex.index == task.vertex)?;
+        let (vertex, subtask) = entry.place(index)?;
+        let vertex = vertices(job).find(|found| found.index == vertex)?;
         Some(json!({
             "vertex": vertex.id.to_string(),
             "name": vertex.of.name,
-            "subtask": task.place.subtask,
+            "subtask": subtask,
             "end_to_end_duration": part.millis,
             "start_delay": part.cost.start_delay_micros.div_euclid(1000),
             "alignment": part.cost.alignment_micros.div_euclid(1000),
@@ -180,19 +179,6 @@ fn entry(job: &JobHandle, asked: &Asked) -> Result<Entry, Refusal> {
     })
 }
 
-/// The parts of a vertex, by subtask.
-fn parts<'a>(
-    job: &JobHandle,
-    vertex: &Vertex,
-    entry: &'a Entry,
-) -> Vec<(u32, Option<&'a TaskEntry>)> {
-    let metrics = job.metrics();
-    let tasks = metrics.tasks.iter().enumerate();
-    let own = tasks.filter(|(_, task)| task.vertex == vertex.index);
-    own.map(|(index, task)| (task.place.subtask, entry.parts.get(&index)))
-        .collect()
-}
-
 fn of_vertex(entry: &Entry, parts: &[(u32, Option<&TaskEntry>)], now: i64) -> Value {
     let written = || parts.iter().filter_map(|(_, part)| *part);
     let sum = |of: fn(&TaskEntry) -> u64| written().map(of).sum::<u64>();
@@ -218,7 +204,7 @@ pub(super) fn details(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     let (job, now) = (state.job(asked)?, state.now());
     let entry = entry(&job, asked)?;
     let tasks = vertices(&job).map(|vertex| {
-        let parts = parts(&job, &vertex, &entry);
+        let parts: Vec<_> = entry.of_vertex(vertex.index).collect();
         (vertex.id.to_string(), of_vertex(&entry, &parts, now))
     });
     let tasks = Value::Object(tasks.collect());
@@ -260,7 +246,7 @@ pub(super) fn subtasks(state: &State, asked: &Asked) -> Result<Answer, Refusal> 
     let (job, now) = (state.job(asked)?, state.now());
     let entry = entry(&job, asked)?;
     let vertex = state::vertex(&job, asked)?;
-    let parts = parts(&job, &vertex, &entry);
+    let parts: Vec<_> = entry.of_vertex(vertex.index).collect();
     let written: Vec<&TaskEntry> = parts.iter().filter_map(|(_, part)| *part).collect();
     let of = |number: fn(&TaskEntry) -> i64| of_all(written.iter().map(|part| number(part)));
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);

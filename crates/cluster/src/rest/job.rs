@@ -13,6 +13,7 @@ use super::state::{State, Vertex, or_never, vertices};
 use super::{plan, vertex};
 use crate::embedded::{JobHandle, JobView};
 use crate::schedule::ExecutionState;
+use crate::schedule::scaling::{ScalingMode, ScalingSettings};
 use crate::submit::JobStatus;
 
 /// `GET /jobs/:jobid`
@@ -35,7 +36,10 @@ pub(super) fn details(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
         "isStoppable": job.savepoints().are_taken(),
         "state": timeline.status().name(),
         "job-type": "STREAMING",
-        "schedulerType": "Default",
+        "schedulerType": match ScalingSettings::of(&state.configuration).map(|of| of.mode) {
+            Ok(ScalingMode::Adaptive | ScalingMode::Reactive) => "Adaptive",
+            Ok(ScalingMode::Fixed) | Err(_) => "Default",
+        },
         "start-time": timeline.started(),
         "end-time": or_never(timeline.ended()),
         "duration": duration(&view, now),

@@ -1,6 +1,7 @@
 //! How wide a job is to be, and what has come of changes to that. Under Flink's paths and fields.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -10,8 +11,9 @@ use super::route::Asked;
 use super::state::{State, or_never, vertices};
 use super::vertex::slot_sharing_group;
 use crate::embedded::{JobHandle, RescaleRefused};
+use crate::schedule::scaling::{ScalingMode, ScalingSettings};
 use crate::schedule::{Bounds, Requirements};
-use crate::submit::rescales::{Rescale, RescaleEnd};
+use crate::submit::rescales::{REMEMBERED, Rescale, RescaleEnd};
 
 /// `GET /jobs/:jobid/resource-requirements`: how many subtasks each vertex may have.
 pub(super) fn requirements(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
@@ -258,6 +260,30 @@ pub(super) fn history(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
 pub(super) fn details(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     let (job, rescale) = find(state, asked, "rescaleuuid")?;
     Ok(Answer::Json(details_of(&job, &rescale)))
+}
+
+/// `GET /jobs/:jobid/rescales/config`
+pub(super) fn config(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
+    let _exists = state.job(asked)?;
+    let settings = ScalingSettings::of(&state.configuration);
+    let settings = settings.map_err(|error| bad(error.to_string()))?;
+    let millis = |of: Duration| i64::try_from(of.as_millis()).unwrap_or(i64::MAX);
+    Ok(Answer::Json(json!({
+        "rescaleHistoryMax": REMEMBERED,
+        "schedulerExecutionMode": match settings.mode {
+            ScalingMode::Reactive => Value::from("REACTIVE"),
+            ScalingMode::Fixed | ScalingMode::Adaptive => Value::Null,
+        },
+        "submissionResourceWaitTimeoutInMillis": millis(settings.patience),
+        "submissionResourceStabilizationTimeoutInMillis": millis(settings.settled_at_start),
+        // A TaskManager keeps its slots for as long as it is there.
+        "slotIdleTimeoutInMillis": i64::MAX,
+        "executingCooldownTimeoutInMillis": millis(settings.cooldown),
+        "executingResourceStabilizationTimeoutInMillis": millis(settings.settled),
+        // A rescale takes its own checkpoint, at once.
+        "maximumDelayForTriggeringRescaleInMillis": 0,
+        "rescaleOnFailedCheckpointCount": 0,
+    })))
 }
 
 /// `GET /jobs/:jobid/rescales/overview`

@@ -89,6 +89,7 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::PATCH, path: "/jobs/:jobid/rescaling", query: &["parallelism"],
         accepted: false, about: "Gives all vertices one parallelism", handler: rescales::rescale },
     get("/jobs/:jobid/rescaling/:triggerid", "What has become of it", rescales::status),
+    get("/jobs/:jobid/rescales/config", "What slots change", rescales::config),
     get("/jobs/:jobid/rescales/overview", "How often it was rescaled", rescales::overview),
     get("/jobs/:jobid/rescales/history", "The last times", rescales::history),
     get("/jobs/:jobid/rescales/details/:rescaleuuid", "One of them", rescales::details),
@@ -164,7 +165,6 @@ pub const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("GET", "/jobs/:jobid/yarn-stop", "there is no YARN"),
     ("POST", "/savepoint-disposal", LATER),
     ("GET", "/savepoint-disposal/:triggerid", LATER),
-    ("GET", "/jobs/:jobid/rescales/config", LATER),
     ("GET", "/jobs/:jobid/rescales/summary", "/jobs/:jobid/rescales/overview has the counts"),
 ];
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rheos_core::job_graph::JobGraph;
 
+use super::scaling::Fit;
 use crate::error::JobError;
 
 /// How many subtasks a vertex may have.
@@ -203,6 +204,29 @@ impl Requirements {
         Ok(())
     }
 
+    /// By group of vertices that share slots: those that it needs at least, and those that it can use.
+    fn groups<'a>(&self, graph: &'a JobGraph) -> BTreeMap<&'a str, (u32, u32)> {
+        let mut groups = BTreeMap::<&str, (u32, u32)>::new();
+        for (bounds, vertex) in self.by_vertex.iter().zip(&graph.vertices) {
+            let group = groups.entry(&vertex.slot_sharing_group).or_default();
+            *group = (group.0.max(bounds.lower), group.1.max(bounds.upper));
+        }
+        groups
+    }
+
+    /// The slots that the job needs at least.
+    pub fn needed(&self, graph: &JobGraph) -> u32 {
+        self.groups(graph).values().map(|(least, _)| *least).sum()
+    }
+
+    /// As [`Requirements::fit`]; none if there are too few slots.
+    pub fn fitting(&self, graph: &JobGraph, slots: Option<u32>) -> Option<Fit> {
+        let parallelism = self.fit(graph, slots).ok()?;
+        let upper = self.by_vertex.iter().map(|bounds| bounds.upper);
+        let whole = upper.eq(parallelism.iter().copied());
+        Some(Fit { parallelism, whole })
+    }
+
     /// The subtasks of each vertex with so many slots; `None` is as many as it wants. Each group of
     /// vertices that share slots gets what it needs at least, then they get one after the other in
     /// turn.
@@ -214,12 +238,7 @@ impl Requirements {
         let Some(available) = slots else {
             return Ok(upper());
         };
-        // By group: what it needs at least, and what it can use.
-        let mut groups = BTreeMap::<&str, (u32, u32)>::new();
-        for (bounds, vertex) in self.by_vertex.iter().zip(&graph.vertices) {
-            let group = groups.entry(&vertex.slot_sharing_group).or_default();
-            *group = (group.0.max(bounds.lower), group.1.max(bounds.upper));
-        }
+        let mut groups = self.groups(graph);
         let needed: u32 = groups.values().map(|(least, _)| *least).sum();
         let mut left = available
             .checked_sub(needed)

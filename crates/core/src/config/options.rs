@@ -190,6 +190,51 @@ pub const HEARTBEAT_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
 pub const SLOT_REQUEST_TIMEOUT: ConfigOption<Duration> =
     ConfigOption::new("slot.request.timeout", "How long a job waits for slots.").default("5 min");
 
+/// Whether a job keeps its parallelism (`Default`) or takes the slots there are, up to it (`Adaptive`).
+pub const JOBMANAGER_SCHEDULER: ConfigOption<String> = ConfigOption::new(
+    "jobmanager.scheduler",
+    "Whether a job keeps its parallelism (Default) or takes the slots there are, up to it (Adaptive).",
+)
+.default("Default");
+
+/// `REACTIVE`: a job takes all slots there are.
+pub const SCHEDULER_MODE: ConfigOption<String> = ConfigOption::new(
+    "scheduler-mode",
+    "REACTIVE: a job takes all slots there are.",
+);
+
+/// How long a job runs at least before slots that have come make it wider.
+pub const COOLDOWN_AFTER_RESCALING: ConfigOption<Duration> = ConfigOption::new(
+    "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling",
+    "How long a job runs at least before slots that have come make it wider.",
+)
+.old_keys(&["jobmanager.adaptive-scheduler.scaling-interval.min"])
+.default("30 s");
+
+/// How long slots must be as they are before they make a job wider, if it wants still more.
+pub const EXECUTING_STABILIZATION: ConfigOption<Duration> = ConfigOption::new(
+    "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout",
+    "How long slots must be as they are before they make a job wider, if it wants still more.",
+)
+.old_keys(&["jobmanager.adaptive-scheduler.scaling-interval.max"])
+.default("1 min");
+
+/// How long slots must be as they are before a job starts with fewer than it wants.
+pub const SUBMISSION_STABILIZATION: ConfigOption<Duration> = ConfigOption::new(
+    "jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout",
+    "How long slots must be as they are before a job starts with fewer than it wants.",
+)
+.old_keys(&["jobmanager.adaptive-scheduler.resource-stabilization-timeout"])
+.default("10 s");
+
+/// How long a job waits for the slots that it needs at least; negative is for ever.
+pub const SUBMISSION_WAIT: ConfigOption<Duration> = ConfigOption::new(
+    "jobmanager.adaptive-scheduler.submission.resource-wait-timeout",
+    "How long a job waits for the slots that it needs at least; negative is for ever.",
+)
+.old_keys(&["jobmanager.adaptive-scheduler.resource-wait-timeout"])
+.default("5 min");
+
 /// How long a TaskManager looks for its JobManager.
 pub const TASKMANAGER_REGISTRATION_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
     "taskmanager.registration.timeout",

@@ -30,6 +30,7 @@ fn checkpoint(files: &dyn CheckpointStorage, number: u64, shared: &[&str]) -> Ch
         triggered_at: 0,
         savepoint: false,
         run_millis: 0,
+        width: None,
         operators: vec![OperatorManifest {
             id: "1".to_owned(),
             uid: "u".to_owned(),

@@ -42,6 +42,7 @@ fn manifest(job: &JobStore, checkpoint: u64) -> Manifest {
         triggered_at: 0,
         savepoint: false,
         run_millis: 0,
+        width: None,
         operators: Vec::new(),
         tasks: Vec::new(),
     }

@@ -1,14 +1,19 @@
 //! The job is to be wider or narrower while it runs.
 //!
-//! Life of a rescale: asked for → a checkpoint is complete, that was under way or begun for it → the tasks
+//! Life of a rescale: asked for, or slots have come → a checkpoint is complete, that was under way or begun for it → the tasks
 //! are told to end, which is no failure → the next generation begins from it, with other parallelism →
 //! all tasks run. Until the tasks are told to end the job goes on as it was, whatever fails; and if
 //! the next attempt can't begin, it goes on with the parallelism before.
 
+use rheos_core::job_graph::JobGraph;
+
 use super::JobMaster;
+use crate::checkpoint::savepoint::draw_id;
 use crate::schedule::Requirements;
+use crate::schedule::kept_width::KeptWidth;
+use crate::schedule::scaling::{ScalingSettings, SlotWait, SlotWatch};
 use crate::submit::JobStatus;
-use crate::submit::rescales::RescaleEnd;
+use crate::submit::rescales::{Rescale, RescaleCause, RescaleEnd};
 
 /// What a rescale is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +37,41 @@ struct UnderWay {
 
 /// How wide the job is to be.
 pub(in super::super) struct Scaling {
+    /// What the job was started with, and how wide it may be by that.
+    declared: (JobGraph, Requirements),
     requirements: Requirements,
+    settings: ScalingSettings,
+    watch: SlotWatch,
     under_way: Option<UnderWay>,
 }
 
 impl Scaling {
-    /// As wide as this says.
-    pub(in super::super) fn new(requirements: Requirements) -> Self {
+    /// As wide as this says, of a job that begins now, in monotonic microseconds.
+    pub(in super::super) fn new(
+        declared: (JobGraph, Requirements),
+        requirements: Requirements,
+        settings: ScalingSettings,
+        now: i64,
+    ) -> Self {
         Self {
+            declared,
             requirements,
+            watch: SlotWatch::new(&settings, now),
+            settings,
             under_way: None,
         }
+    }
+
+    /// What checkpoints keep of it: what somebody has asked for.
+    pub(in super::super) fn kept(&self) -> Option<KeptWidth> {
+        let (graph, requirements) = &self.declared;
+        let asked = self.requirements != *requirements;
+        asked.then(|| KeptWidth::new(graph, &self.requirements))
+    }
+
+    /// A job that waits for slots from now on.
+    pub(super) fn wait(&self, now: i64) -> SlotWait {
+        SlotWait::new(&self.settings, now)
     }
 
     /// What is asked for.
@@ -92,6 +121,10 @@ impl JobMaster {
         };
         let before = graph.parallelism();
         let former = std::mem::replace(&mut self.scaling.requirements, requirements.clone());
+        let kept = self.scaling.kept();
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.keep(kept);
+        }
         if wanted == before {
             return self.end_rescale(id, RescaleEnd::Unchanged);
         }
@@ -109,6 +142,44 @@ impl JobMaster {
             step,
             paused_micros: None,
         });
+    }
+
+    /// Slots that have come make the job wider, once they have settled.
+    pub(super) fn look_at_slots(&mut self) {
+        if !self.lifecycle.is_running()
+            || self.checkpoints.is_none()
+            || self.lifecycle.stop_asked().is_some()
+            || self.scaling.under_way.is_some()
+            || self.scaling.requirements.is_fixed()
+        {
+            return;
+        }
+        let graph = self.metrics.graph.clone();
+        let requirements = self.scaling.requirements.clone();
+        let Some(fit) = requirements.fitting(&graph, self.launcher.slots()) else {
+            return;
+        };
+        let now = self.now();
+        let watch = &mut self.scaling.watch;
+        if !watch.is_due(now.monotonic_micros, &graph.parallelism(), &fit) {
+            return;
+        }
+        // One that fails is tried again after as long a time.
+        watch.began(now.monotonic_micros);
+        let wall = now.wall_millis;
+        let rescale = Rescale::new(draw_id(), RescaleCause::Slots, &requirements, &graph, wall);
+        let id = rescale.id.clone();
+        let mut begun = false;
+        self.shared.update(|view| {
+            // One that somebody asks for at this moment goes first.
+            if view.rescales.under_way().is_none() {
+                view.rescales.begin(rescale);
+                begun = true;
+            }
+        });
+        if begun {
+            self.rescale(&requirements, &id);
+        }
     }
 
     /// Goes on once the checkpoint is complete that a rescale waits for, or has failed.
@@ -146,12 +217,17 @@ impl JobMaster {
     pub(super) fn rescale_failed(&mut self, cause: &str) {
         if let Some(under_way) = self.scaling.under_way.take() {
             self.scaling.requirements = under_way.former;
+            let kept = self.scaling.kept();
+            if let Some(checkpoints) = &mut self.checkpoints {
+                checkpoints.keep(kept);
+            }
             self.end_rescale(&under_way.id, RescaleEnd::Failed(cause.to_owned()));
         }
     }
 
     /// The next attempt is deployed, with this parallelism.
     pub(super) fn rescale_deployed(&mut self, parallelism: Vec<u32>) {
+        self.scaling.watch.began(self.clock.monotonic_micros());
         let Some(under_way) = &mut self.scaling.under_way else {
             return;
         };

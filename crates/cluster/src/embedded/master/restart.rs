@@ -7,10 +7,11 @@ use super::super::attempt::Command;
 use super::super::checkpoints::{FAILED_MEANWHILE, RESCALED_MEANWHILE};
 use super::super::events::Event;
 use super::super::launch::Start;
-use super::{JobMaster, TICK, micros};
+use super::{JobMaster, TICK};
 use crate::checkpoint::writer::Written;
 use crate::error::JobError;
 use crate::schedule::ExecutionState;
+use crate::schedule::scaling::Wait;
 use crate::submit::JobStatus;
 use crate::submit::lifecycle::Verdict;
 
@@ -74,20 +75,23 @@ impl JobMaster {
         false
     }
 
-    /// Waits until there are slots enough, or for too long; whether nothing was asked for meanwhile.
+    /// Waits for slots, as long as the settings say; whether nothing was asked for meanwhile.
     fn await_room(&mut self) -> bool {
-        let until = self.clock.monotonic_micros() + micros(self.launcher.patience());
+        let mut wait = self.scaling.wait(self.clock.monotonic_micros());
         let mut told = false;
         while self.lifecycle.may_restart() {
-            let Err(error) = self.fitting() else {
-                return true;
-            };
-            if self.clock.monotonic_micros() >= until {
-                // The launch says so again.
+            let (graph, slots) = (&self.metrics.graph, self.launcher.slots());
+            let fit = self.scaling.requirements().fitting(graph, slots);
+            let now = self.clock.monotonic_micros();
+            // Of those that are too few the launch says so again.
+            if wait.look(now, fit.as_ref()) != Wait::Wait || !self.launcher.may_get_slots() {
                 return true;
             }
             if !std::mem::replace(&mut told, true) {
-                tracing::warn!("the job waits for slots: {error}");
+                match self.fitting() {
+                    Ok(fits) => tracing::warn!(?fits, "the job waits for more slots"),
+                    Err(error) => tracing::warn!("the job waits for slots: {error}"),
+                }
             }
             if let Some(event) = self.events.next(TICK) {
                 self.command(&event);
@@ -108,6 +112,9 @@ impl JobMaster {
         let mut graph = self.metrics.graph.clone();
         let rescaled = graph.parallelism() != parallelism;
         if rescaled {
+            if !self.scaling.is_under_way() {
+                tracing::info!(?parallelism, "the job goes on as wide as the slots allow");
+            }
             graph = Arc::new(graph.with_parallelism(&parallelism));
         }
         let number = self.lifecycle.attempt();
@@ -143,7 +150,7 @@ impl JobMaster {
             false => FAILED_MEANWHILE,
         };
         if let (Some(checkpoints), Some(begun)) = (&mut self.checkpoints, &begun) {
-            checkpoints.attempt(begun, &self.attempt, why);
+            checkpoints.attempt(begun, (&self.attempt, &parallelism), why);
         }
         self.rescale_deployed(parallelism);
         self.lifecycle.deployed(self.clock.wall_millis());

@@ -3,7 +3,7 @@
 use super::Area::{Checkpoints, Cluster, Ha};
 use super::Kind::{Bool, Duration, Enum, Float, Int, MemorySize, Str, Timeout};
 use super::Verdict::{Honoured, Later, NoMeaning};
-use super::reason::{NO_JVM, NO_ZOOKEEPER, ONE_SCHEDULER, STREAMING_ONLY};
+use super::reason::{NO_JVM, NO_ZOOKEEPER, RESCALE_CHECKPOINT, SLOTS_SPREAD, STREAMING_ONLY};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -41,13 +41,13 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("jobmanager.adaptive-batch-scheduler.default-source-parallelism", &[], Int, "1", NoMeaning(STREAMING_ONLY)),
     opt("jobmanager.adaptive-batch-scheduler.max-parallelism", &[], Int, "128", NoMeaning(STREAMING_ONLY)),
     opt("jobmanager.adaptive-batch-scheduler.min-parallelism", &[], Int, "1", NoMeaning(STREAMING_ONLY)),
-    opt("jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling", &[], Duration, "30 s", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout", &[], Duration, "1 min", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.prefer-minimal-taskmanagers", &[], Bool, "true", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.rescale-trigger.max-checkpoint-failures", &[], Int, "2", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.rescale-trigger.max-delay", &[], Duration, "", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout", &[], Duration, "10 s", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.submission.resource-wait-timeout", &[], Timeout, "5 min", Later(Cluster)),
+    opt("jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling", &["jobmanager.adaptive-scheduler.scaling-interval.min"], Duration, "30 s", Honoured),
+    opt("jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout", &["jobmanager.adaptive-scheduler.scaling-interval.max"], Duration, "1 min", Honoured),
+    opt("jobmanager.adaptive-scheduler.prefer-minimal-taskmanagers", &[], Bool, "true", NoMeaning(SLOTS_SPREAD)),
+    opt("jobmanager.adaptive-scheduler.rescale-trigger.max-checkpoint-failures", &[], Int, "2", NoMeaning(RESCALE_CHECKPOINT)),
+    opt("jobmanager.adaptive-scheduler.rescale-trigger.max-delay", &[], Duration, "", NoMeaning(RESCALE_CHECKPOINT)),
+    opt("jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout", &["jobmanager.adaptive-scheduler.resource-stabilization-timeout"], Duration, "10 s", Honoured),
+    opt("jobmanager.adaptive-scheduler.submission.resource-wait-timeout", &["jobmanager.adaptive-scheduler.resource-wait-timeout"], Timeout, "5 min", Honoured),
     opt("jobmanager.bind-host", &[], Str, "", Later(Cluster)),
     opt("jobmanager.execution.attempts-history-size", &["job-manager.max-attempts-history-size"], Int, "16", Later(Cluster)),
     opt("jobmanager.execution.failover-strategy", &[], Str, "region", Later(Cluster)),
@@ -62,7 +62,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("jobmanager.rpc.address", &[], Str, "", Honoured).ours("127.0.0.1"),
     opt("jobmanager.rpc.bind-port", &[], Int, "", Later(Cluster)),
     opt("jobmanager.rpc.port", &[], Int, "6123", Honoured),
-    opt("jobmanager.scheduler", &[], Str, "Default", NoMeaning(ONE_SCHEDULER)),
+    opt("jobmanager.scheduler", &[], Str, "Default", Honoured),
     opt("process.jobmanager.working-dir", &[], Str, "", Later(Cluster)),
     opt("process.taskmanager.working-dir", &[], Str, "", Later(Cluster)),
     opt("process.working-dir", &[], Str, "", Later(Cluster)),
@@ -74,7 +74,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("resourcemanager.start-worker.retry-interval", &[], Duration, "3 s", Later(Cluster)),
     opt("resourcemanager.taskmanager-registration.timeout", &[], Duration, "5 min", Later(Cluster)),
     opt("resourcemanager.taskmanager-timeout", &["slotmanager.taskmanager-timeout"], Duration, "30 s", Later(Cluster)),
-    opt("scheduler-mode", &[], Str, "", NoMeaning(ONE_SCHEDULER)),
+    opt("scheduler-mode", &[], Str, "", Honoured),
     opt("sink.committer.retries", &[], Int, "10", Later(Checkpoints)),
     opt("slot.idle.timeout", &[], Duration, "50 s", Later(Cluster)),
     opt("slot.request.max-interval", &[], Duration, "20 ms", Later(Cluster)),

@@ -41,9 +41,12 @@ pub(super) const NO_ZOOKEEPER: &str =
 pub(super) const ONE_BINARY: &str =
     "the job's binary is the worker: no jars, blobs or class loaders are shipped";
 pub(super) const ONE_BUDGET: &str = "there is no JVM heap to divide: rows, state and buffers are charged to `taskmanager.memory.process.size`";
-pub(super) const ONE_SCHEDULER: &str =
-    "there is one scheduler, and it adapts to the slots that are there";
 pub(super) const ONE_TCP: &str = "a pair of TaskManagers always shares one connection";
+pub(super) const EVERY_SLOT: &str =
+    "a job that may be wider takes every slot, once the slots have settled";
+pub(super) const RESCALE_CHECKPOINT: &str = "a job that is to be wider takes a checkpoint at once: it waits for none, and for no failed one";
+pub(super) const SLOTS_SPREAD: &str =
+    "slots are spread evenly over all TaskManagers, so that each has its share of the work";
 pub(super) const ROCKS_CLOCK: &str = "the compaction filter reads the task's clock once a file, without a call into another language";
 pub(super) const ROCKS_FILTERS: &str = "RocksDB has full filters only, since version 7";
 pub(super) const ROCKS_PRIO: &str =

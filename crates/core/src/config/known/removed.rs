@@ -1,18 +1,14 @@
 //! Removed in Flink 2, still accepted.
 
-use super::Area::{Cluster, Sql};
-use super::Kind::{Bool, Duration, Int, Str, Timeout};
+use super::Area::Sql;
+use super::Kind::{Bool, Int, Str};
 use super::Verdict::{Later, NoMeaning};
-use super::reason::{BYTE_CREDIT, NO_NETTY, ONE_TCP, STREAMING_ONLY};
+use super::reason::{BYTE_CREDIT, EVERY_SLOT, NO_NETTY, ONE_TCP, STREAMING_ONLY};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[KnownOption] = &[
-    opt("jobmanager.adaptive-scheduler.min-parallelism-increase", &[], Int, "1", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.resource-stabilization-timeout", &[], Duration, "10 s", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.resource-wait-timeout", &[], Timeout, "5 min", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.scaling-interval.max", &[], Duration, "", Later(Cluster)),
-    opt("jobmanager.adaptive-scheduler.scaling-interval.min", &[], Duration, "30 s", Later(Cluster)),
+    opt("jobmanager.adaptive-scheduler.min-parallelism-increase", &[], Int, "1", NoMeaning(EVERY_SLOT)),
     opt("table.optimizer.source.aggregate-pushdown-enabled", &[], Bool, "true", Later(Sql)),
     opt("table.optimizer.source.predicate-pushdown-enabled", &[], Bool, "true", Later(Sql)),
     opt("taskmanager.network.batch-shuffle.compression.enabled", &[], Bool, "true", NoMeaning(STREAMING_ONLY)),
