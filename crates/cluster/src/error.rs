@@ -63,6 +63,9 @@ pub enum JobError {
     /// The TaskManagers of the job can't be brought together.
     #[error("{0}")]
     Network(#[source] BoxError),
+    /// Another JobManager leads the job: there is nothing to do here.
+    #[error("this JobManager leads the job no more: {0}")]
+    LeadsNoMore(String),
     /// The job was cancelled.
     #[error("the job was cancelled")]
     Cancelled,
@@ -87,4 +90,14 @@ pub enum JobError {
         /// What the system said.
         error: std::io::Error,
     },
+}
+
+impl JobError {
+    /// Whether another process runs the job by now.
+    pub fn is_superseded(&self) -> bool {
+        matches!(
+            self,
+            Self::LeadsNoMore(_) | Self::Checkpoint(CheckpointError::Superseded { .. })
+        )
+    }
 }

@@ -2,7 +2,7 @@
 //! from one to the next) → [`schedule`] (its tasks and what each is at) → [`deploy`] (from a JobGraph to channels and
 //! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
 //! [`embedded`], where JobManager and TaskManager are one process, or [`remote`], where tasks run in other
-//! processes.
+//! processes; [`ha`] picks the leader of several JobManagers.
 //!
 //! [`reporter`] shows the metrics of what runs, [`rest`] answers what tools and people ask, both over
 //! [`http`]; [`memory`] ends what would have no room.
@@ -16,6 +16,7 @@ pub mod checkpoint;
 pub mod deploy;
 pub mod embedded;
 pub mod error;
+pub mod ha;
 pub mod http;
 pub mod memory;
 pub mod recover;

@@ -105,12 +105,15 @@ fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
     Ok(())
 }
 
+#[path = "cluster/standby.rs"]
+mod standby;
+
 fn main() -> ExitCode {
     if std::env::var_os("RHEOS_TEST_JOB").is_some() {
         return rheos::main_with(describe);
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 6] = [
+    let tests: [Test; 8] = [
         (
             "a_task_manager_that_is_killed_costs_nothing",
             a_task_manager_that_is_killed_costs_nothing,
@@ -134,6 +137,14 @@ fn main() -> ExitCode {
         (
             "another_graph_is_refused_by_name",
             another_graph_is_refused_by_name,
+        ),
+        (
+            "a_standby_goes_on_when_the_leader_is_killed_or_hangs",
+            standby::goes_on_when_the_leader_is_killed_or_hangs,
+        ),
+        (
+            "a_leader_that_is_told_to_end_hands_over",
+            standby::a_leader_that_is_told_to_end_hands_over,
         ),
     ];
     let wanted: Vec<String> = std::env::args()
@@ -169,6 +180,10 @@ impl Drop for Process {
 
 impl Process {
     fn start(name: &'static str, folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_of(name, folder, COUNT, arguments)
+    }
+
+    fn start_of(name: &'static str, folder: &Path, count: u64, arguments: &[&str]) -> Self {
         let (out, checkpoints) = (folder.join("out"), folder.join("checkpoints"));
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(arguments)
@@ -176,7 +191,7 @@ impl Process {
             .arg(out)
             .arg("--checkpoints")
             .arg(checkpoints)
-            .args(["--count", &COUNT.to_string()])
+            .args(["--count", &count.to_string()])
             .args(["--rate", &RATE.to_string()])
             .args(["--parallelism", "4"])
             .args(["-D", "execution.checkpointing.interval=300ms"])
@@ -417,6 +432,10 @@ fn is_whole(savepoint: &Path) {
 
 /// Every line of the files that show; each window once, and the sums right.
 fn check(out: &Path) {
+    check_of(out, COUNT);
+}
+
+fn check_of(out: &Path, count: u64) {
     let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
     for file in std::fs::read_dir(out).unwrap() {
         let path = file.unwrap().path();
@@ -431,7 +450,7 @@ fn check(out: &Path) {
         }
     }
     let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for k in 0..COUNT {
+    for k in 0..count {
         let sum = expected
             .entry((k % KEYS, (k - k % 1000) as i64))
             .or_default();

@@ -51,6 +51,17 @@ pub enum ApiError {
         /// Where its checkpoints are.
         location: String,
     },
+    /// The job has ended while this JobManager stood by: there is nothing to do here.
+    #[error("job '{job}' has ended while this JobManager stood by: {how}")]
+    OverElsewhere {
+        /// The job's name.
+        job: String,
+        /// How, and where.
+        how: String,
+    },
+    /// The process was told to end, by this signal, before there was a job to stop.
+    #[error("told to end by signal {0} while it stood by")]
+    Interrupted(i32),
     /// The system refused something.
     #[error("{what}: {error}")]
     System {

@@ -13,8 +13,11 @@ use rheos_cluster::checkpoint::{
     CheckpointError, CheckpointSettings, JobStore, Location, Resume, fitting,
 };
 use rheos_cluster::embedded::{EmbeddedCluster, JobHandle, JobReport, Threading};
+use rheos_cluster::ha::{LastWord, Standing};
 use rheos_cluster::memory::managed_memory;
-use rheos_cluster::remote::{Agents, RemoteCluster, RemoteSettings, TaskManager, WorkerEnd};
+use rheos_cluster::remote::{
+    Agents, LeaderTenure, RemoteCluster, RemoteSettings, TaskManager, WorkerEnd,
+};
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
 use rheos_cluster::rest::{LogTail, RestError, RestServer, RestSettings, Served};
 use rheos_core::clock::{SharedClock, SystemClock};
@@ -34,6 +37,12 @@ use rheos_runtime::task::task::{NoListener, TaskListener};
 use rheos_state::store::settings::store_backend;
 
 use crate::error::ApiError;
+
+mod leading;
+
+use leading::Leading;
+
+pub use leading::Interrupted;
 
 /// How long REST goes on answering for whoever has stopped the job with a savepoint and has not asked
 /// yet what has become of it.
@@ -103,6 +112,8 @@ pub struct StartOptions {
     /// Whether its tasks run in TaskManagers of their own, which find this process at
     /// `jobmanager.rpc.address` and `jobmanager.rpc.port`.
     pub jobmanager: bool,
+    /// Which signal has told the process to end: one of several JobManagers lets another go on then.
+    pub interrupted: Interrupted,
 }
 
 /// What a job does before anything of it runs.
@@ -119,6 +130,7 @@ impl Default for StartOptions {
             logs: None,
             prepare: None,
             jobmanager: false,
+            interrupted: Arc::new(|| None),
         }
     }
 }
@@ -140,14 +152,6 @@ pub fn start_with(
         .map_err(refused)?;
     let clock = SystemClock::shared();
     let seed = clock.wall_millis() as u64;
-    let probe = probe_environment(&configuration, clock.clone(), Some(io.handle().clone()));
-    let store = open_store(program, &probe, start.resume, clock.clone())?;
-    let afresh = store
-        .as_ref()
-        .is_none_or(|(_, begun)| begun.restored.is_none());
-    if let Some(prepare) = start.prepare.filter(|_| afresh) {
-        prepare()?;
-    }
     // Zero turns the bound off, as in Flink.
     let cancellation_timeout = match configuration
         .get(&options::TASK_CANCELLATION_TIMEOUT)
@@ -160,14 +164,23 @@ pub fn start_with(
         true => Some(RemoteSettings::of(&configuration).map_err(refused)?),
         false => None,
     };
+    let ha = match start.jobmanager {
+        true => leading::settings(&configuration)?,
+        false => None,
+    };
+    let standing = ha.map(|_| Standing::default());
     let remote = remote
         .map(|settings| {
             let agents = Agents::listen(&settings, &program.graph, clock.clone(), io.handle())?;
-            Ok::<_, JobError>(agents)
+            if let Some(standing) = &standing {
+                agents.stand_by(Some(standing.clone()));
+            }
+            Ok::<_, JobError>((agents, settings))
         })
         .transpose()?;
+    let probe = probe_environment(&configuration, clock.clone(), Some(io.handle().clone()));
     let seeded = (seed, start.listener);
-    let environment = task_environment(configuration, clock, io.handle(), seeded)?;
+    let environment = task_environment(configuration, clock.clone(), io.handle(), seeded)?;
     let threading = threading(&environment.configuration, program.graph.tasks())?;
     let reporter = start_reporter(&environment, &start.metrics, io.handle())?;
     let unserved = |error: RestError| ApiError::Configuration(error.to_string());
@@ -179,11 +192,39 @@ pub fn start_with(
             clock: environment.clock.clone(),
             slots,
             logs: start.logs,
-            agents: remote.clone(),
+            agents: remote.as_ref().map(|(agents, _)| agents.clone()),
+            standing: standing.clone(),
         };
         RestServer::start(settings, served, &start.spawner).map_err(unserved)
     };
     let rest = rest.map(serve).transpose()?.map(Arc::new);
+    let tenure = match (ha, &remote, standing) {
+        (Some(ha), Some((agents, settings)), Some(standing)) => {
+            let leading = Leading {
+                job: &program.graph.name,
+                configuration: &environment.configuration,
+                settings,
+                agents,
+                rest: rest.as_ref().map(|rest| rest.address()),
+                clock: clock.clone(),
+                spawner: &start.spawner,
+                interrupted: &start.interrupted,
+            };
+            Some(leading.wait(ha, standing)?)
+        }
+        _ => None,
+    };
+    let store = open_store(program, &probe, start.resume, clock);
+    if let (Err(ApiError::Finished { .. }), Some(tenure)) = (&store, &tenure) {
+        tenure.end(LastWord::Over("it had finished before".to_owned()));
+    }
+    let store = store?;
+    let afresh = store
+        .as_ref()
+        .is_none_or(|(_, begun)| begun.restored.is_none());
+    if let Some(prepare) = start.prepare.filter(|_| afresh) {
+        prepare()?;
+    }
     let cluster = EmbeddedCluster {
         spawner: start.spawner,
         environment,
@@ -199,11 +240,16 @@ pub fn start_with(
         .unwrap_or_else(|| JobId::draw(&mut Rng::new(entropy())));
     let metrics_address = reporter.as_ref().map(Reporter::address);
     let handle = match remote {
-        Some(agents) => {
+        Some((agents, _)) => {
             let leaving = agents.clone();
+            let interrupted = start.interrupted;
             let remote = RemoteCluster {
                 base: cluster,
                 agents,
+                tenure: tenure.map(|tenure| LeaderTenure {
+                    tenure,
+                    interrupted: Box::new(move || interrupted().is_some()),
+                }),
             };
             let started = remote.start(id, program, store);
             if started.is_err() {
@@ -333,6 +379,7 @@ pub fn work(
         .saturating_mul(settings.slots.min(slots));
     let threading = threading(&environment.configuration, tasks as usize)?;
     let reporter = start_reporter(&environment, metrics, io.handle())?;
+    let leader = leading::leader_at(&program.graph.name, &settings, &environment.configuration)?;
     let manager = TaskManager {
         name: format!("{}:{}", settings.host, std::process::id()),
         program: program.clone(),
@@ -340,6 +387,7 @@ pub fn work(
         threading,
         spawner: Arc::new(OsSpawner),
         settings,
+        leader,
         metrics: metrics.clone(),
     };
     let end = manager.run();

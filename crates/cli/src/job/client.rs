@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rheos::runtime::BoxError;
@@ -83,15 +83,24 @@ impl Client {
     }
 
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, BoxError> {
-        let answered =
-            async { tokio::time::timeout(TIMEOUT, self.answer(method, path, body)).await };
-        let (status, bytes) = self.runtime.block_on(answered).map_err(|_| {
-            format!(
-                "http://{} does not answer within {} s",
-                self.address,
-                TIMEOUT.as_secs()
-            )
-        })??;
+        let mut address = self.address.clone();
+        let (mut status, mut bytes) = (StatusCode::TEMPORARY_REDIRECT, Bytes::new());
+        // A JobManager that stands by says where the one is that leads; which may change meanwhile.
+        for _ in 0..3 {
+            let asked = self.answer(&address, method.clone(), path, body);
+            let answered = async { tokio::time::timeout(TIMEOUT, asked).await };
+            let answer = self.runtime.block_on(answered).map_err(|_| {
+                let seconds = TIMEOUT.as_secs();
+                format!("http://{address} does not answer within {seconds} s")
+            })??;
+            (status, bytes) = (answer.0, answer.1);
+            match answer.2.as_deref().and_then(address_in) {
+                Some(leader) if status == StatusCode::TEMPORARY_REDIRECT => {
+                    address = leader.to_owned();
+                }
+                _ => break,
+            }
+        }
         if status.is_success() {
             return Ok(bytes);
         }
@@ -108,21 +117,22 @@ impl Client {
             _ => "",
         };
         let errors = errors.unwrap_or_default();
-        Err(format!("http://{}{path}: {status}: {errors}{hint}", self.address).into())
+        Err(format!("http://{address}{path}: {status}: {errors}{hint}").into())
     }
 
+    /// The status, the body, and where else to ask.
     async fn answer(
         &self,
+        address: &str,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<(StatusCode, Bytes), BoxError> {
-        let stream = tokio::net::TcpStream::connect(&self.address).await;
+    ) -> Result<(StatusCode, Bytes, Option<String>), BoxError> {
+        let stream = tokio::net::TcpStream::connect(address).await;
         let stream = stream.map_err(|error| {
             format!(
-                "no REST at http://{}: {error}; is the job running with --rest, and is this its \
-                 address (--rest, rest.port)?",
-                self.address
+                "no REST at http://{address}: {error}; is the job running with --rest, and is this \
+                 its address (--rest, rest.port)?"
             )
         })?;
         let (mut sender, connection) =
@@ -130,7 +140,7 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, &self.address);
+            .header(HOST, address);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -145,8 +155,12 @@ impl Client {
         let asked = async move {
             let answer = sender.send_request(request).await?;
             let status = answer.status();
+            let location = answer.headers().get(LOCATION);
+            let location = location
+                .and_then(|text| text.to_str().ok())
+                .map(str::to_owned);
             let body = Limited::new(answer.into_body(), LONGEST).collect().await?;
-            Ok::<_, BoxError>((status, body.to_bytes()))
+            Ok::<_, BoxError>((status, body.to_bytes(), location))
         };
         let connected = async { connection.await.map_err(BoxError::from) };
         tokio::pin!(asked, connected);
@@ -159,6 +173,11 @@ impl Client {
             }
         }
     }
+}
+
+/// The `HOST:PORT` of a URL.
+fn address_in(location: &str) -> Option<&str> {
+    location.strip_prefix("http://")?.split('/').next()
 }
 
 #[cfg(test)]

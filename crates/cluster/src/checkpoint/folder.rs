@@ -18,6 +18,8 @@ const UNFINISHED: &str = ".unfinished";
 #[derive(Debug)]
 pub struct FolderStorage {
     root: PathBuf,
+    /// Whether what is written is to outlive the machine's failure.
+    durable: bool,
     /// Tells apart what this process writes at one time.
     count: AtomicU64,
 }
@@ -27,7 +29,17 @@ impl FolderStorage {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
+            durable: true,
             count: AtomicU64::new(0),
+        }
+    }
+
+    /// The same for what is of no use after a failure of the machine, and is not flushed to the disk:
+    /// whole, and seen by all, it is all the same.
+    pub fn fleeting(root: impl Into<PathBuf>) -> Self {
+        Self {
+            durable: false,
+            ..Self::new(root)
         }
     }
 
@@ -51,17 +63,20 @@ impl FolderStorage {
         let beside = path.with_file_name(name);
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        if self.durable {
+            file.sync_all()?;
+        }
         Ok(beside)
     }
-}
 
-/// Makes a folder's names durable. Some file systems can't, and need not, do this.
-fn sync_folder(path: &Path) {
-    if let Some(folder) = path.parent()
-        && let Ok(folder) = File::open(folder)
-    {
-        let _ = folder.sync_all();
+    /// Makes a folder's names durable. Some file systems can't, and need not, do this.
+    fn sync_folder(&self, path: &Path) {
+        if self.durable
+            && let Some(folder) = path.parent()
+            && let Ok(folder) = File::open(folder)
+        {
+            let _ = folder.sync_all();
+        }
     }
 }
 
@@ -95,7 +110,7 @@ impl CheckpointStorage for FolderStorage {
         self.write_beside(&path, bytes)
             .and_then(|beside| fs::rename(beside, &path))
             .map_err(|error| self.failed("writing", name, error))?;
-        sync_folder(&path);
+        self.sync_folder(&path);
         Ok(())
     }
 
@@ -110,7 +125,7 @@ impl CheckpointStorage for FolderStorage {
         }
         match linked {
             Ok(()) => {
-                sync_folder(&path);
+                self.sync_folder(&path);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

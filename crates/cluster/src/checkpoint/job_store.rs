@@ -151,7 +151,7 @@ pub fn checkpoint_folder(generation: u64, checkpoint: u64) -> String {
 }
 
 /// 128 bits that nobody else draws.
-fn random() -> String {
+pub(crate) fn random() -> String {
     let draw = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", draw(), draw())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::CheckpointError;
 use super::folder::FolderStorage;
@@ -93,15 +94,36 @@ impl Location {
     /// # Errors
     /// If the settings of the object store can't be used, or the program was built without it.
     pub fn open(&self, s3: &S3Settings) -> Result<Arc<dyn CheckpointStorage>, CheckpointError> {
+        self.open_as(s3, None)
+    }
+
+    /// The same, where an object store is given up on after so long: for what is soon asked again.
+    ///
+    /// # Errors
+    /// As [`Location::open`].
+    pub fn open_within(
+        &self,
+        s3: &S3Settings,
+        limit: Duration,
+    ) -> Result<Arc<dyn CheckpointStorage>, CheckpointError> {
+        self.open_as(s3, Some(limit))
+    }
+
+    fn open_as(
+        &self,
+        s3: &S3Settings,
+        limit: Option<Duration>,
+    ) -> Result<Arc<dyn CheckpointStorage>, CheckpointError> {
         match self {
             Self::Folder(path) => Ok(Arc::new(FolderStorage::new(path))),
             #[cfg(feature = "s3")]
             Self::S3 { bucket, prefix } => {
-                Ok(Arc::new(super::s3::S3Storage::connect(bucket, prefix, s3)?))
+                let storage = super::s3::S3Storage::connect(bucket, prefix, s3, limit)?;
+                Ok(Arc::new(storage))
             }
             #[cfg(not(feature = "s3"))]
             Self::S3 { .. } => {
-                let _ = s3;
+                let _ = (s3, limit);
                 Err(CheckpointError::Setting(format!(
                     "{self} can't be used: the program was built without the feature `s3` of rheos"
                 )))

@@ -395,6 +395,7 @@ impl Checkpoints {
             | Event::Ended(..)
             | Event::Stop { .. }
             | Event::Cancel
+            | Event::Superseded(_)
             | Event::Savepoint(_)
             | Event::TakeCheckpoint(_)
             | Event::Barrier(_)

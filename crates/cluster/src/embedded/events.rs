@@ -45,6 +45,8 @@ pub(crate) enum Event {
     },
     /// The job is to end at once.
     Cancel,
+    /// Another process leads the job: why.
+    Superseded(String),
     /// A savepoint is to be taken.
     Savepoint(Asked),
     /// A checkpoint is to be taken, by the name of the request.

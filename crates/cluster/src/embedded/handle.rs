@@ -267,6 +267,11 @@ impl JobHandle {
         }
     }
 
+    /// Another process leads the job from now on: it ends here, and nothing of it counts any more.
+    pub fn supersede(&self, why: &str) {
+        self.events.push(Event::Superseded(why.to_owned()));
+    }
+
     /// Asks for a savepoint, of a job that takes checkpoints; the request's trigger id, by which
     /// [`JobHandle::savepoints`] says what becomes of it.
     ///

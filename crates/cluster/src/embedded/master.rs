@@ -17,7 +17,6 @@ use super::checkpoints::Checkpoints;
 use super::events::{Event, Events};
 use super::handle::{JobReport, JobResult, Shared};
 use super::launch::Launch;
-use crate::checkpoint::CheckpointError;
 use crate::checkpoint::log::Ending;
 use crate::checkpoint::savepoint::Savepoints;
 use crate::deploy::JobMetrics;
@@ -138,8 +137,12 @@ impl JobMaster {
             }
             None => view.execution.enter_all(state, now),
         });
-        if all_run && !self.rescale_completed() && self.lifecycle.restarts() > 0 {
-            tracing::info!(restarts = self.lifecycle.restarts(), "all tasks run again");
+        if !all_run || self.rescale_completed() {
+            return;
+        }
+        match self.lifecycle.restarts() {
+            0 => tracing::info!("all tasks run"),
+            restarts => tracing::info!(restarts, "all tasks run again"),
         }
     }
 
@@ -337,6 +340,7 @@ impl JobMaster {
             }
             Event::Stop { .. }
             | Event::Cancel
+            | Event::Superseded(_)
             | Event::Barrier(_)
             | Event::Savepoint(_)
             | Event::Rescale(..)
@@ -396,6 +400,14 @@ impl JobMaster {
                     self.show();
                 }
             }
+            Event::Superseded(why) => {
+                let error = || JobError::LeadsNoMore(why.clone());
+                if self.lifecycle.superseded(error(), self.now()) {
+                    self.remember(&error());
+                    self.cancel_tasks();
+                }
+                self.show();
+            }
             Event::Savepoint(asked) => match &mut self.checkpoints {
                 Some(checkpoints) if self.lifecycle.is_running() => checkpoints.ask(asked.clone()),
                 _ => {
@@ -422,7 +434,7 @@ impl JobMaster {
 /// What a failure means for a restart.
 fn severity(error: &JobError) -> Severity {
     match error {
-        JobError::Checkpoint(CheckpointError::Superseded { .. }) => Severity::Superseded,
+        error if error.is_superseded() => Severity::Superseded,
         // What had no room will have none again.
         JobError::OutOfMemory { .. } => Severity::Fatal,
         _ => Severity::Ordinary,

@@ -27,6 +27,8 @@ use super::settings::RemoteSettings;
 use crate::embedded::Threading;
 use crate::embedded::attempt::Command;
 use crate::error::JobError;
+use crate::ha::LeaderAt;
+use crate::ha::seeker::{Seeker, Sought};
 
 mod generation;
 mod listener;
@@ -54,6 +56,8 @@ pub struct TaskManager {
     pub spawner: SharedSpawner,
     /// Addresses and times.
     pub settings: RemoteSettings,
+    /// Where the JobManager is, or the one that leads.
+    pub leader: LeaderAt,
     /// Where its metrics are shown.
     pub metrics: rheos_runtime::metrics::registry::MetricRegistry,
 }
@@ -124,34 +128,42 @@ impl TaskManager {
         let clock = self.environment.clock.clone();
         let endpoint = self.endpoint(&io)?;
         let advertised = format!("{}:{}", self.settings.host, endpoint.address().port());
-        let jobmanager = format!("{}:{}", self.settings.jobmanager, self.settings.port);
         let patience = i64::try_from(self.settings.registration_timeout.as_micros());
         let patience = patience.unwrap_or(i64::MAX / 4);
         let mut alone_since = clock.monotonic_micros();
+        let mut seeker = Seeker::new(self.leader.clone());
         loop {
-            let attached = self.session(&io, &endpoint, &advertised, &jobmanager);
-            let reason = match attached {
-                Ok((SessionEnd::Left(end), _)) => return Ok(end),
-                Ok((SessionEnd::Refused(reason), _)) => {
-                    return Err(JobError::Network(
-                        format!(
-                            "the JobManager at {jobmanager} refuses this TaskManager: {reason}"
-                        )
-                        .into(),
-                    ));
-                }
-                Ok((SessionEnd::Lost(reason), registered)) => {
+            let reason = match seeker.look() {
+                Sought::At(jobmanager) => {
+                    let from = (jobmanager.as_str(), &seeker);
+                    let attached = self.session(&io, &endpoint, &advertised, from)?;
+                    let (reason, registered) = match attached {
+                        (SessionEnd::Left(end), _) => return Ok(end),
+                        (SessionEnd::Refused(reason), _) => {
+                            let told = format!(
+                                "the JobManager at {jobmanager} refuses this TaskManager: {reason}"
+                            );
+                            return Err(JobError::Network(told.into()));
+                        }
+                        (SessionEnd::Lost(reason), registered) => (reason, registered),
+                    };
                     if registered {
                         alone_since = clock.monotonic_micros();
                         tracing::warn!("the JobManager at {jobmanager} is lost: {reason}");
                     }
+                    seeker.lost();
                     reason
                 }
-                Err(error) => return Err(error),
+                Sought::Nobody(reason) => reason,
+                Sought::Over(how) => {
+                    let reason = format!("the job has ended: {how}");
+                    return Ok(WorkerEnd { reason });
+                }
             };
             if clock.monotonic_micros() - alone_since > patience {
                 let seconds = self.settings.registration_timeout.as_secs();
-                let told = format!("no JobManager at {jobmanager} within {seconds} s: {reason}");
+                let place = seeker.place();
+                let told = format!("no JobManager at {place} within {seconds} s: {reason}");
                 return Err(JobError::Network(told.into()));
             }
             Inbox::default().next(PAUSE);
@@ -180,7 +192,7 @@ impl TaskManager {
         io: &tokio::runtime::Handle,
         endpoint: &DataEndpoint,
         advertised: &str,
-        jobmanager: &str,
+        (jobmanager, seeker): (&str, &Seeker),
     ) -> Result<(SessionEnd, bool), JobError> {
         let outbox: Outbox<Report> = Outbox::default();
         outbox.put(Report {
@@ -207,10 +219,11 @@ impl TaskManager {
             manager: self,
             endpoint,
             outbox: outbox.clone(),
+            jobmanager,
             current: None,
             registered: false,
         };
-        let end = session.serve(&inbox);
+        let end = session.serve(&inbox, seeker);
         let registered = session.registered;
         // Whatever the end: no task outlives the session that it was deployed in.
         if let Some(current) = session.current.take() {
@@ -248,9 +261,12 @@ async fn talk(
             return lost(cause.unwrap_or_else(|| error.to_string()));
         }
     };
-    let mut orders = match attach(channel, outbox.clone()).await {
-        Ok(orders) => orders,
-        Err(status) => return lost(status.message().to_owned()),
+    // One that is stopped takes the connection and never answers.
+    let attached = tokio::time::timeout(silence, attach(channel, outbox.clone())).await;
+    let mut orders = match attached {
+        Ok(Ok(orders)) => orders,
+        Ok(Err(status)) => return lost(status.message().to_owned()),
+        Err(_) => return lost(format!("no answer within {} s", silence.as_secs_f32())),
     };
     let mut ticks = tokio::time::interval(heartbeat);
     let mut deadline = tokio::time::Instant::now() + silence;
@@ -280,20 +296,25 @@ struct Session<'a> {
     manager: &'a TaskManager,
     endpoint: &'a DataEndpoint,
     outbox: Outbox<Report>,
+    jobmanager: &'a str,
     current: Option<GenerationTasks>,
     registered: bool,
 }
 
-/// How often counters are reported.
-const COUNTED: Duration = Duration::from_millis(1000);
+/// After how long without an order it is asked whether another JobManager leads.
+const SILENCE: Duration = Duration::from_millis(1000);
 
 impl Session<'_> {
-    fn serve(&mut self, inbox: &Inbox) -> SessionEnd {
+    fn serve(&mut self, inbox: &Inbox, seeker: &Seeker) -> SessionEnd {
         loop {
-            let order = match inbox.next(COUNTED) {
+            let order = match inbox.next(SILENCE) {
                 Some(News::Order(order)) => order,
                 Some(News::Lost(reason)) => return SessionEnd::Lost(reason),
-                None => continue,
+                // It may hang, and another has taken over already.
+                None => match seeker.superseded() {
+                    Some(reason) => return SessionEnd::Lost(reason),
+                    None => continue,
+                },
             };
             let generation = order.generation;
             match order.what {
@@ -305,9 +326,12 @@ impl Session<'_> {
                         }),
                     };
                 }
+                Some(Ordered::StandsBy(told)) => {
+                    return SessionEnd::Lost(format!("it leads no job; {}", told.leader));
+                }
                 Some(Ordered::Welcome(_)) => {
                     self.registered = true;
-                    tracing::info!("registered at the JobManager");
+                    tracing::info!("registered at the JobManager {}", self.jobmanager);
                 }
                 Some(Ordered::Heartbeat(_)) => {
                     if let Some(current) = &self.current {

@@ -21,7 +21,8 @@ use tokio::task::AbortHandle;
 use tonic::Streaming;
 
 use super::message::{
-    self, Ended, Heartbeat, Leave, Order, Ordered, Register, Report, Reported, Splits, Welcome,
+    self, Ended, Heartbeat, Leave, Order, Ordered, Register, Report, Reported, Splits, StandsBy,
+    Welcome,
 };
 use super::outbox::Outbox;
 use super::service::{ClusterServer, TakesAgents};
@@ -32,6 +33,7 @@ use crate::checkpoint::writer::Written;
 use crate::deploy::JobMetrics;
 use crate::embedded::events::{Event, Events};
 use crate::error::JobError;
+use crate::ha::Standing;
 use crate::schedule::ExecutionState;
 
 /// A TaskManager as people see it.
@@ -84,13 +86,42 @@ impl Running {
     }
 }
 
+/// Who is taken in.
+#[derive(Debug, Clone, Default)]
+enum Door {
+    /// Every TaskManager of the job.
+    #[default]
+    Open,
+    /// None while this JobManager does not lead: who does.
+    StandsBy(Option<Standing>),
+    /// None any more: why.
+    Over(Leave),
+}
+
+impl Door {
+    /// What a TaskManager is told that comes to it closed.
+    fn refusal(&self) -> Option<Ordered> {
+        match self {
+            Self::Open => None,
+            Self::StandsBy(standing) => {
+                let leader = standing.as_ref().and_then(Standing::leader);
+                let leader = leader.map_or_else(
+                    || "it is not known yet who leads".to_owned(),
+                    |leader| format!("{leader} leads"),
+                );
+                Some(Ordered::StandsBy(StandsBy { leader }))
+            }
+            Self::Over(leave) => Some(Ordered::Leave(leave.clone())),
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     next: u64,
     agents: BTreeMap<u64, Agent>,
     running: Option<Running>,
-    /// Why nobody is taken in any more.
-    over: Option<Leave>,
+    door: Door,
 }
 
 struct Shared {
@@ -205,12 +236,12 @@ impl Agents {
             .collect()
     }
 
-    /// Waits until there are so many slots, or for too long.
+    /// Waits until there are so many slots, or for too long; not while nobody is taken in.
     pub fn wait_for_slots(&self, needed: u32, timeout: Duration) {
         let state = self.shared.lock();
         let few = |state: &mut State| {
             let slots: u32 = state.agents.values().map(|agent| agent.slots).sum();
-            slots < needed
+            slots < needed && matches!(state.door, Door::Open)
         };
         let waited = self.shared.changed.wait_timeout_while(state, timeout, few);
         drop(waited);
@@ -265,18 +296,33 @@ impl Agents {
 
     /// The job is over: all are told to end, and nobody is taken in any more.
     pub fn leave(&self, reason: &str, refused: bool) {
-        let leave = Leave {
+        self.close(Door::Over(Leave {
             reason: reason.to_owned(),
             refused,
-        };
+        }));
+    }
+
+    /// This JobManager does not lead, or no more: all are told to look for the one that does.
+    pub fn stand_by(&self, standing: Option<Standing>) {
+        self.close(Door::StandsBy(standing));
+    }
+
+    /// It leads from now on.
+    pub fn lead(&self) {
+        self.shared.lock().door = Door::Open;
+    }
+
+    fn close(&self, door: Door) {
         let mut state = self.shared.lock();
         for agent in state.agents.values() {
             agent.outbox.put(Order {
                 generation: 0,
-                what: Some(Ordered::Leave(leave.clone())),
+                what: door.refusal(),
             });
         }
-        state.over = Some(leave);
+        state.door = door;
+        drop(state);
+        self.shared.changed.notify_all();
     }
 
     /// Waits until those that were told to end have gone, at most so long.
@@ -347,15 +393,18 @@ impl Shared {
         (register.slots == 0).then(|| "it offers no slots".to_owned())
     }
 
-    /// Takes one in; its number, or why not.
-    fn register(&self, register: Register, outbox: &Outbox<Order>) -> Result<u64, Leave> {
-        let refused = self.judge(&register).map(|reason| Leave {
-            reason,
-            refused: true,
+    /// Takes one in; its number, or what it is told instead.
+    fn register(&self, register: Register, outbox: &Outbox<Order>) -> Result<u64, Box<Ordered>> {
+        let refused = self.judge(&register).map(|reason| {
+            tracing::warn!("TaskManager {} is refused: {reason}", register.name);
+            Ordered::Leave(Leave {
+                reason,
+                refused: true,
+            })
         });
         let mut state = self.lock();
-        if let Some(leave) = refused.or_else(|| state.over.clone()) {
-            return Err(leave);
+        if let Some(told) = refused.or_else(|| state.door.refusal()) {
+            return Err(Box::new(told));
         }
         let number = state.next;
         state.next += 1;
@@ -397,7 +446,7 @@ impl Shared {
         };
         agent.outbox.close();
         let what = format!("TaskManager {} {reason}", agent.name);
-        if state.over.is_none() {
+        if matches!(state.door, Door::Open) {
             tracing::warn!("{what}");
         }
         if let Some(running) = &state.running {
@@ -610,16 +659,12 @@ impl TakesAgents for Taker {
                     return;
                 }
             };
-            let name = register.name.clone();
             let number = match shared.register(register, &orders) {
                 Ok(number) => number,
-                Err(leave) => {
-                    if leave.refused {
-                        tracing::warn!("TaskManager {name} is refused: {}", leave.reason);
-                    }
+                Err(told) => {
                     orders.put(Order {
                         generation: 0,
-                        what: Some(Ordered::Leave(leave)),
+                        what: Some(*told),
                     });
                     orders.close();
                     return;

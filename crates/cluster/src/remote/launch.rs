@@ -22,6 +22,7 @@ use crate::embedded::events::Events;
 use crate::embedded::launch::{Launch, Start};
 use crate::embedded::{EmbeddedCluster, JobHandle};
 use crate::error::JobError;
+use crate::ha::{LastWord, Tenure};
 use crate::schedule::placement::spread;
 use crate::schedule::scaling::{ScalingMode, ScalingSettings, SlotWait, Wait};
 
@@ -31,13 +32,50 @@ pub struct RemoteCluster {
     pub base: EmbeddedCluster,
     /// Its TaskManagers.
     pub agents: Agents,
+    /// Its lease, of one among several JobManagers.
+    pub tenure: Option<LeaderTenure>,
 }
+
+/// What the JobManager that leads has of its lease.
+pub struct LeaderTenure {
+    /// The lease.
+    pub tenure: Tenure,
+    /// Whether this process, and not the job, was told to end.
+    pub interrupted: Box<dyn Fn() -> bool + Send>,
+}
+
+impl LeaderTenure {
+    /// The job has ended here: says so to those who stand by, if it has not gone elsewhere.
+    fn ended(&self, handle: &JobHandle, agents: &Agents) {
+        let result = handle.wait_for(Duration::ZERO);
+        let gone = match &result {
+            Some(Err(error)) => error.is_superseded(),
+            _ => false,
+        };
+        // What the process could not do another one may.
+        let broken =
+            matches!(&result, Some(Err(error)) if matches!(**error, JobError::System { .. }));
+        if gone || self.tenure.lost().is_some() {
+            agents.stand_by(None);
+        } else if (self.interrupted)() || broken {
+            self.tenure.end(LastWord::Released);
+            agents.stand_by(None);
+        } else {
+            let how = handle.status().to_string();
+            self.tenure.end(LastWord::Over(how));
+            agents.leave(JOB_ENDED, false);
+        }
+    }
+}
+
+const JOB_ENDED: &str = "the job has ended";
 
 /// How often slots are counted that a job waits for.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl RemoteCluster {
-    /// Starts a job once there are slots enough. At its end its TaskManagers are told to end.
+    /// Starts a job once there are slots enough. At its end its TaskManagers are told to end, or to look
+    /// for the JobManager that goes on.
     ///
     /// # Errors
     /// As [`EmbeddedCluster::start`]; if the job's checkpoints are kept in memory, which TaskManagers
@@ -67,14 +105,28 @@ impl RemoteCluster {
             cluster: self.base.clone(),
         };
         let started = self.base.start_on(Box::new(launcher), id, program, store);
-        match &started {
-            Ok(handle) => {
-                let agents = self.agents;
-                handle.at_end(move || agents.leave("the job has ended", false));
+        let agents = self.agents;
+        match (&started, self.tenure) {
+            (Ok(handle), None) => handle.at_end(move || agents.leave(JOB_ENDED, false)),
+            (Ok(handle), Some(leader)) => {
+                let (told, closed) = (handle.clone(), agents.clone());
+                leader.tenure.on_lost(move |why| {
+                    told.supersede(why);
+                    closed.stand_by(None);
+                });
+                let ended = handle.clone();
+                handle.at_end(move || leader.ended(&ended, &agents));
             }
-            Err(error) => self
-                .agents
-                .leave(&format!("the job can't start: {error}"), true),
+            (Err(error), None) => agents.leave(&format!("the job can't start: {error}"), true),
+            (Err(error), Some(leader)) => {
+                if let Some(why) = leader.tenure.lost() {
+                    return Err(JobError::LeadsNoMore(why));
+                }
+                // Another may have what is missing here.
+                tracing::error!("the job can't start here: {error}");
+                leader.tenure.end(LastWord::Released);
+                agents.stand_by(None);
+            }
         }
         started
     }
@@ -102,6 +154,10 @@ impl RemoteCluster {
         let clock = &environment.clock;
         let mut wait = SlotWait::new(&scaling, clock.monotonic_micros());
         loop {
+            let lost = self.tenure.as_ref().and_then(|of| of.tenure.lost());
+            if let Some(why) = lost {
+                return Err(JobError::LeadsNoMore(why));
+            }
             let slots = self.agents.slots();
             let slots: u32 = slots.into_iter().map(|(_, slots)| slots).sum();
             let fit = requirements.fitting(&program.graph, Some(slots));

@@ -6,7 +6,7 @@
 use prost::{Message, Oneof};
 
 /// The version of these messages. Another one is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// From a TaskManager.
 #[derive(Clone, PartialEq, Message)]
@@ -229,7 +229,7 @@ pub struct Order {
     #[prost(uint64, tag = "1")]
     pub generation: u64,
     /// What is to be done.
-    #[prost(oneof = "Ordered", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "Ordered", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub what: Option<Ordered>,
 }
 
@@ -260,6 +260,17 @@ pub enum Ordered {
     /// The generation is over.
     #[prost(message, tag = "9")]
     Release(Heartbeat),
+    /// Another JobManager leads, or none yet: it is to look for that.
+    #[prost(message, tag = "10")]
+    StandsBy(StandsBy),
+}
+
+/// From a JobManager that does not lead.
+#[derive(Clone, PartialEq, Message)]
+pub struct StandsBy {
+    /// Who does, as far as it knows: for people.
+    #[prost(string, tag = "1")]
+    pub leader: String,
 }
 
 /// The answer to a registration.

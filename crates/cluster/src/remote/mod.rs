@@ -22,5 +22,5 @@ mod written;
 
 pub use agent::{TaskManager, WorkerEnd};
 pub use agents::{AgentView, Agents};
-pub use launch::RemoteCluster;
+pub use launch::{LeaderTenure, RemoteCluster};
 pub use settings::RemoteSettings;

@@ -28,6 +28,7 @@ pub mod routes;
 mod savepoints;
 mod server;
 mod settings;
+mod standby;
 mod state;
 mod subtask;
 mod task_manager;

@@ -16,8 +16,9 @@ use super::route::{Found, asked, find};
 use super::routes::ROUTES;
 use super::settings::RestSettings;
 use super::state::State;
-use super::{RestError, openapi};
+use super::{RestError, openapi, standby};
 use crate::embedded::JobHandle;
+use crate::ha::Standing;
 use crate::http::{self, Request, Response, Server, ServerLimits, Service, StatusCode, header};
 use crate::remote::Agents;
 use crate::reporter::process::Process;
@@ -41,6 +42,8 @@ pub struct Served {
     pub logs: Option<LogTail>,
     /// The TaskManagers, where they are processes of their own.
     pub agents: Option<Agents>,
+    /// Whether this JobManager leads, where there are several.
+    pub standing: Option<Standing>,
 }
 
 /// See the [module above](super).
@@ -59,6 +62,7 @@ impl Drop for RestServer {
 struct Rest {
     settings: RestSettings,
     state: Arc<State>,
+    standing: Option<Standing>,
 }
 
 impl RestServer {
@@ -96,6 +100,7 @@ impl RestServer {
         let service = Arc::new(Rest {
             settings,
             state: state.clone(),
+            standing: served.standing,
         });
         let server = Server::start(listener, "REST", LIMITS, service, runtime.handle())
             .map_err(RestError::System)?;
@@ -132,6 +137,11 @@ impl Service for Rest {
     fn answer(&self, request: &Request) -> Response {
         if let Some(refused) = guard::refusal(&self.settings, request) {
             return refused;
+        }
+        if let Some(standing) = &self.standing
+            && !standing.leads()
+        {
+            return standby::elsewhere(standing.leader().as_ref(), request);
         }
         match find(ROUTES, &request.method, &request.path) {
             Found::Route(route, params) => {

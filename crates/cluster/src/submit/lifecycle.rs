@@ -156,6 +156,26 @@ impl<E> Lifecycle<E> {
         true
     }
 
+    /// Another process runs the job from now on, whatever it is at; whether the tasks have to be
+    /// cancelled now.
+    pub fn superseded(&mut self, error: E, now: Moment) -> bool {
+        let status = self.status();
+        if status.has_ended() || status == JobStatus::Cancelling {
+            return false;
+        }
+        if self.is_running() {
+            return self.failed(error, Severity::Superseded, now);
+        }
+        self.rescaling = false;
+        self.cause = Some((error, Severity::Superseded));
+        false
+    }
+
+    /// Whether another process runs it.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self.cause, Some((_, Severity::Superseded)))
+    }
+
     /// The user wants it to end at once; whether the tasks have to be cancelled now.
     pub fn cancel(&mut self, now: Moment) -> bool {
         if self.status().has_ended() {
@@ -178,7 +198,7 @@ impl<E> Lifecycle<E> {
 
     /// Whether it waits to be started again, and nobody has told it to end meanwhile.
     pub fn may_restart(&self) -> bool {
-        self.status() == JobStatus::Restarting && self.stop.is_none()
+        self.status() == JobStatus::Restarting && self.stop.is_none() && !self.is_superseded()
     }
 
     /// All tasks of the attempt have ended, or the one that should have begun could not.
@@ -235,10 +255,11 @@ impl<E> Lifecycle<E> {
         self.timeline.enter(JobStatus::Failed, now);
     }
 
-    /// The pause before a restart was cut short, by a stop or a cancellation.
+    /// The pause before a restart was cut short: by a stop, a cancellation, or another process.
     pub fn interrupted(&mut self, now: Millis) -> JobStatus {
         let status = match self.status() {
             JobStatus::Cancelling => JobStatus::Canceled,
+            _ if self.is_superseded() => JobStatus::Suspended,
             _ => JobStatus::Failed,
         };
         self.timeline.enter(status, now);

@@ -186,6 +186,27 @@ pub const HEARTBEAT_TIMEOUT: ConfigOption<Duration> = ConfigOption::new(
 )
 .default("4 s");
 
+/// Whether several JobManagers of a job can be started, of which one leads: `NONE` or `storage`.
+pub const HA_TYPE: ConfigOption<String> = ConfigOption::new(
+    "high-availability.type",
+    "Whether several JobManagers of a job can be started, of which one leads: NONE or storage.",
+)
+.old_keys(&["recovery.mode", "high-availability"])
+.default("NONE");
+
+/// After how long without a renewal another JobManager may lead.
+pub const HA_LEASE_DURATION: ConfigOption<Duration> = ConfigOption::new(
+    "rheos.high-availability.lease.duration",
+    "After how long without a renewal another JobManager may lead.",
+)
+.default("3 s");
+
+/// How often the leader renews its lease; a third of the duration if it is not set.
+pub const HA_LEASE_RENEW_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
+    "rheos.high-availability.lease.renew-interval",
+    "How often the leader renews its lease.",
+);
+
 /// How long a job waits for slots.
 pub const SLOT_REQUEST_TIMEOUT: ConfigOption<Duration> =
     ConfigOption::new("slot.request.timeout", "How long a job waits for slots.").default("5 min");

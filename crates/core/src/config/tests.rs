@@ -293,6 +293,7 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         EXPONENTIAL_DELAY_RESET_THRESHOLD,
         EXPONENTIAL_DELAY_JITTER_FACTOR,
         EXPONENTIAL_DELAY_ATTEMPTS,
+        HA_TYPE,
         HEARTBEAT_INTERVAL,
         HEARTBEAT_TIMEOUT,
         JOBMANAGER_RPC_ADDRESS,

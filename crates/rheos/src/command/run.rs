@@ -1,9 +1,11 @@
 //! Runs a job as its command line says.
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 use rheos_cluster::checkpoint::Resume;
 use rheos_cluster::embedded::JobReport;
+use rheos_cluster::ha::HaSettings;
 use rheos_cluster::rest::LogTail;
 use rheos_core::config::{Configuration, Level, options};
 use rheos_core::spawn::OsSpawner;
@@ -125,6 +127,13 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         ..StartOptions::default()
     };
     let handler = options.signals.then(SignalHandler::install).transpose()?;
+    let start = match &handler {
+        Some(handler) => StartOptions {
+            interrupted: handler.interrupted(),
+            ..start
+        },
+        None => start,
+    };
     let job = start_with(&program, env.configuration(), start)?;
     let checkpointed = job.handle.control().takes_checkpoints();
     if let Some(handler) = &handler {
@@ -173,6 +182,19 @@ pub(super) fn work(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Puts a new process of the same program in the place of this one, of which nothing is left then: no
+/// task, no thread, no port. Why the job ended here, if that can't be done.
+fn begin_anew(ended: ApiError) -> BoxError {
+    let Ok(program) = std::env::current_exe() else {
+        return ended.into();
+    };
+    let error = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .exec();
+    tracing::error!("it can't begin anew: {error}");
+    ended.into()
+}
+
 pub(super) fn run<X>(
     configuration: Configuration,
     (common, logs, jobmanager): (&Common, Option<LogTail>, bool),
@@ -183,6 +205,7 @@ pub(super) fn run<X>(
         Some(text) => resume::parse(text)?,
         None => Resume::Latest,
     };
+    let stands_by = jobmanager && HaSettings::of(&configuration)?.is_some();
     let env = environment(configuration, common);
     let described = describe(&env)?;
     let options = RunOptions {
@@ -198,6 +221,18 @@ pub(super) fn run<X>(
         Err(finished @ ApiError::Finished { .. }) => {
             eprintln!("{finished}");
             return Ok(ExitCode::SUCCESS);
+        }
+        Err(over @ ApiError::OverElsewhere { .. }) => {
+            tracing::info!("{over}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(ApiError::Interrupted(signal)) => {
+            tracing::info!("told to end, and stood by: nothing is lost");
+            return Ok(ExitCode::from(signals::exit_status(signal)));
+        }
+        Err(ApiError::Run(error)) if stands_by && error.is_superseded() => {
+            tracing::warn!("{error}; this process begins anew, and stands by");
+            return Err(begin_anew(ApiError::Run(error)));
         }
         finished => finished?,
     };

@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::ApiError;
+use crate::execute::Interrupted;
 use crate::monitor::screen;
 
 /// The exit status of a process that a signal stopped.
@@ -49,7 +50,8 @@ impl SignalHandler {
                     Some(control) => stop(control, signal),
                     None => tracing::info!(
                         signal = name(signal),
-                        "the job is stopped once it has started; a second signal ends at once"
+                        "the job is stopped once it has started, and a JobManager that stands by \
+                         ends now; a second signal ends at once"
                     ),
                 }
             }
@@ -71,6 +73,12 @@ impl SignalHandler {
         if let Some(signal) = self.received() {
             stop(control, signal);
         }
+    }
+
+    /// Says which signal has come, if one has.
+    pub(super) fn interrupted(&self) -> Interrupted {
+        let received = self.received.clone();
+        Arc::new(move || Some(received.load(Ordering::SeqCst)).filter(|signal| *signal != 0))
     }
 
     /// The signal that stopped the job, if one did.

@@ -38,12 +38,15 @@ pub struct S3Storage {
     hasty: Arc<dyn ObjectStore>,
     bucket: String,
     prefix: Path,
+    /// How long a request is waited for, if it is not sent again.
+    limit: Option<Duration>,
     /// Sends the requests, whatever thread calls. Always there until it is dropped.
     runtime: Option<Runtime>,
 }
 
 impl S3Storage {
-    /// A bucket, and what keys in it begin with.
+    /// A bucket, and what keys in it begin with. With a limit each request is sent once, and given up
+    /// after that.
     ///
     /// # Errors
     /// If the settings can't be used; the store is not asked yet.
@@ -51,6 +54,7 @@ impl S3Storage {
         bucket: &str,
         prefix: &str,
         settings: &S3Settings,
+        limit: Option<Duration>,
     ) -> Result<Self, CheckpointError> {
         let build = |patience: Duration| -> Result<Arc<dyn ObjectStore>, CheckpointError> {
             let store = builder(bucket, settings, patience).build();
@@ -59,11 +63,12 @@ impl S3Storage {
             })?;
             Ok(Arc::new(store))
         };
-        Self::over(
-            build(PATIENCE)?,
+        let storage = Self::over(
+            build(limit.unwrap_or(PATIENCE))?,
             build(PATIENCE_AT_START)?,
             (bucket, prefix),
-        )
+        )?;
+        Ok(Self { limit, ..storage })
     }
 
     /// The same over any store.
@@ -88,6 +93,7 @@ impl S3Storage {
             hasty,
             bucket: bucket.to_owned(),
             prefix: Path::from(prefix),
+            limit: None,
             runtime: Some(runtime),
         })
     }
@@ -114,17 +120,35 @@ impl S3Storage {
         key: &Path,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, CheckpointError> {
+        self.wait_within(self.limit, what, key, work)
+    }
+
+    fn wait_within<T: Send + 'static>(
+        &self,
+        limit: Option<Duration>,
+        what: &'static str,
+        key: &Path,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, CheckpointError> {
         let (give, take) = sync_channel(1);
         let Some(runtime) = &self.runtime else {
             return Err(self.failed(what, key, "the process ends".to_owned(), ""));
         };
         runtime.spawn(async move {
+            let done = match limit {
+                Some(limit) => tokio::time::timeout(limit, work).await.map_err(|_| limit),
+                None => Ok(work.await),
+            };
             // Who waits is there until it has this.
-            let _ = give.send(work.await);
+            let _ = give.send(done);
         });
         match take.recv() {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(self.told(what, key, &error)),
+            Ok(Ok(Ok(done))) => Ok(done),
+            Ok(Ok(Err(error))) => Err(self.told(what, key, &error)),
+            Ok(Err(limit)) => {
+                let problem = format!("no answer within {} ms", limit.as_millis());
+                Err(self.failed(what, key, problem, "check that the store can be reached"))
+            }
             Err(_) => Err(self.failed(what, key, "the request came to no end".to_owned(), "")),
         }
     }
@@ -234,7 +258,7 @@ impl CheckpointStorage for S3Storage {
         let folder = self.key(&format!("start-up-check-{drawn:016x}"));
         let (store, place) = (self.hasty.clone(), folder.clone());
         let tried = async move { race::try_store(&store, &place).await };
-        match self.wait("trying", &folder, tried)? {
+        match self.wait_within(None, "trying", &folder, tried)? {
             None => Ok(()),
             Some(loose) => Err(CheckpointError::NotExclusive {
                 location: self.location(),

@@ -191,7 +191,7 @@ fn the_real_server_keeps_files_and_lets_one_win() {
     let Some((settings, bucket)) = server() else {
         return;
     };
-    let storage = S3Storage::connect(&bucket, &unique(), &settings).unwrap();
+    let storage = S3Storage::connect(&bucket, &unique(), &settings, None).unwrap();
     storage.check_exclusive().unwrap();
     check(&storage);
 }
@@ -201,7 +201,7 @@ fn who_was_thought_dead_completes_no_checkpoint_on_the_real_server() {
     let Some((settings, bucket)) = server() else {
         return;
     };
-    let storage = S3Storage::connect(&bucket, &unique(), &settings).unwrap();
+    let storage = S3Storage::connect(&bucket, &unique(), &settings, None).unwrap();
     let storage: Arc<dyn CheckpointStorage> = Arc::new(storage);
     let generation = |generation: u64| Record::Generation {
         generation,
@@ -242,7 +242,7 @@ fn errors_of_the_real_server_say_bucket_key_and_remedy_and_no_secret() {
         secret_key: Some("not-the-secret-but-one".to_owned()),
         ..settings.clone()
     };
-    let storage = S3Storage::connect(&bucket, "p", &wrong).unwrap();
+    let storage = S3Storage::connect(&bucket, "p", &wrong, None).unwrap();
     let error = storage.put("file", b"x").unwrap_err().to_string();
     assert!(
         error.starts_with(&format!("s3://{bucket}/p/file: ")),
@@ -251,7 +251,7 @@ fn errors_of_the_real_server_say_bucket_key_and_remedy_and_no_secret() {
     assert!(error.contains("s3.secret-key"), "{error}");
     assert!(!error.contains("not-the-secret"), "{error}");
     assert!(!format!("{wrong:?}").contains("not-the-secret"));
-    let storage = S3Storage::connect("no-such-bucket", "p", &settings).unwrap();
+    let storage = S3Storage::connect("no-such-bucket", "p", &settings, None).unwrap();
     for error in [
         storage.put("file", b"x").unwrap_err(),
         storage.get("file").unwrap_err(),

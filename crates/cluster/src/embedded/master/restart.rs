@@ -27,6 +27,7 @@ impl JobMaster {
             Verdict::Rescale => {
                 self.settle(RESCALED_MEANWHILE);
                 self.lifecycle.status() == JobStatus::Restarting
+                    && !self.lifecycle.is_superseded()
                     && (self.fitting().is_ok() || self.await_room())
             }
         }

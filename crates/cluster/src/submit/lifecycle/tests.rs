@@ -200,3 +200,61 @@ fn a_rescale_gives_way_to_a_cancellation_and_to_a_launch_that_fails() {
     assert_eq!((job.restarts(), job.attempt()), (1, 2));
     assert!(job.stop(false) || job.stop_asked() == Some(false));
 }
+
+#[test]
+fn a_job_that_another_process_runs_is_not_started_again() {
+    let mut job = running(9);
+    assert!(
+        job.superseded("another leads", at(4)),
+        "it runs: its tasks are told"
+    );
+    assert_eq!(
+        job.attempt_ended(at(5)),
+        Verdict::Ended(JobStatus::Suspended)
+    );
+    // It fails already, or waits for its next attempt.
+    for waits in [false, true] {
+        let mut job = running(9);
+        job.failed("lost", Severity::Ordinary, at(4));
+        if waits {
+            assert_eq!(job.attempt_ended(at(5)), Verdict::Restart(7));
+        }
+        assert!(!job.superseded("another leads", at(6)));
+        match waits {
+            true => {
+                assert!(!job.may_restart());
+                assert_eq!(job.interrupted(7), JobStatus::Suspended);
+            }
+            false => assert_eq!(
+                job.attempt_ended(at(7)),
+                Verdict::Ended(JobStatus::Suspended)
+            ),
+        }
+        assert_eq!(job.take_cause(), Some("another leads"));
+    }
+    // What a user has ended stays ended.
+    let mut job = running(9);
+    job.cancel(at(4));
+    assert!(!job.superseded("another leads", at(5)));
+    assert_eq!(
+        job.attempt_ended(at(6)),
+        Verdict::Ended(JobStatus::Canceled)
+    );
+    // Its tasks end, to be deployed anew, or have ended.
+    for ended in [false, true] {
+        let mut job = running(9);
+        job.rescale(at(4));
+        if ended {
+            assert_eq!(job.attempt_ended(at(5)), Verdict::Rescale);
+        }
+        assert!(!job.superseded("another leads", at(6)));
+        assert!(job.is_superseded());
+        match ended {
+            true => assert_eq!(job.interrupted(7), JobStatus::Suspended),
+            false => assert_eq!(
+                job.attempt_ended(at(7)),
+                Verdict::Ended(JobStatus::Suspended)
+            ),
+        }
+    }
+}

@@ -3,7 +3,10 @@
 use super::Area::{Checkpoints, Cluster, Ha};
 use super::Kind::{Bool, Duration, Enum, Float, Int, MemorySize, Str, Timeout};
 use super::Verdict::{Honoured, Later, NoMeaning};
-use super::reason::{NO_JVM, NO_ZOOKEEPER, RESCALE_CHECKPOINT, SLOTS_SPREAD, STREAMING_ONLY};
+use super::reason::{
+    HA_BY_JOB, HA_IN_LOG, HA_IN_STORAGE, HA_PORT, NO_JVM, NO_ZOOKEEPER, RESCALE_CHECKPOINT,
+    SLOTS_SPREAD, STREAMING_ONLY,
+};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -28,15 +31,15 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("heartbeat.interval", &[], Duration, "10 s", Honoured).ours("500 ms"),
     opt("heartbeat.rpc-failure-threshold", &[], Int, "2", Later(Cluster)),
     opt("heartbeat.timeout", &[], Duration, "50 s", Honoured).ours("4 s"),
-    opt("high-availability.cluster-id", &["high-availability.zookeeper.path.namespace", "recovery.zookeeper.path.namespace"], Str, "/default", Later(Ha)),
-    opt("high-availability.jobmanager.port", &["recovery.jobmanager.port"], Str, "0", Later(Ha)),
-    opt("high-availability.storageDir", &["high-availability.zookeeper.storageDir", "recovery.zookeeper.storageDir"], Str, "", Later(Ha)),
-    opt("high-availability.type", &["recovery.mode", "high-availability"], Str, "NONE", Later(Ha)),
-    opt("high-availability.use-job-result-store", &[], Bool, "true", Later(Ha)),
+    opt("high-availability.cluster-id", &["high-availability.zookeeper.path.namespace", "recovery.zookeeper.path.namespace"], Str, "/default", NoMeaning(HA_BY_JOB)),
+    opt("high-availability.jobmanager.port", &["recovery.jobmanager.port"], Str, "0", NoMeaning(HA_PORT)),
+    opt("high-availability.storageDir", &["high-availability.zookeeper.storageDir", "recovery.zookeeper.storageDir"], Str, "", NoMeaning(HA_IN_STORAGE)),
+    opt("high-availability.type", &["recovery.mode", "high-availability"], Str, "NONE", Honoured),
+    opt("high-availability.use-job-result-store", &[], Bool, "true", NoMeaning(HA_IN_LOG)),
     opt("high-availability.zookeeper.quorum", &["recovery.zookeeper.quorum"], Str, "", NoMeaning(NO_ZOOKEEPER)),
     opt("io.tmp.dirs", &["taskmanager.tmp.dirs"], Str, "", Honoured),
-    opt("job-result-store.delete-on-commit", &[], Bool, "true", Later(Ha)),
-    opt("job-result-store.storage-path", &[], Str, "", Later(Ha)),
+    opt("job-result-store.delete-on-commit", &[], Bool, "true", NoMeaning(HA_IN_LOG)),
+    opt("job-result-store.storage-path", &[], Str, "", NoMeaning(HA_IN_LOG)),
     opt("jobmanager.adaptive-batch-scheduler.avg-data-volume-per-task", &[], MemorySize, "16 mb", NoMeaning(STREAMING_ONLY)),
     opt("jobmanager.adaptive-batch-scheduler.default-source-parallelism", &[], Int, "1", NoMeaning(STREAMING_ONLY)),
     opt("jobmanager.adaptive-batch-scheduler.max-parallelism", &[], Int, "128", NoMeaning(STREAMING_ONLY)),

@@ -46,7 +46,10 @@ pub const FAMILIES: &[Family] = &[
     open("external-resource.", NoMeaning(reason::NO_GPU)),
     strict("heartbeat."),
     strict("high-availability."),
-    open("high-availability.kubernetes.", Later(Ha)),
+    open(
+        "high-availability.kubernetes.",
+        NoMeaning(reason::NO_ZOOKEEPER),
+    ),
     open(
         "high-availability.zookeeper.",
         NoMeaning(reason::NO_ZOOKEEPER),

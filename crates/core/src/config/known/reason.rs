@@ -9,6 +9,13 @@ pub(super) const FRAMES: &str =
     "a frame grows with what there is to send: it has no starting or least size";
 pub(super) const IN_FLIGHT_FILE: &str =
     "what was in flight before a task lies in the task's own file of the checkpoint";
+pub(super) const HA_BY_JOB: &str = "JobManagers of the same job and the same checkpoints belong together: its name tells them apart";
+pub(super) const HA_IN_LOG: &str =
+    "how a job has ended is in its log, beside its checkpoints (`execution.checkpointing.dir`)";
+pub(super) const HA_IN_STORAGE: &str =
+    "the lease lies beside the job's checkpoints (`execution.checkpointing.dir`)";
+pub(super) const HA_PORT: &str =
+    "`jobmanager.rpc.port` is the JobManager's port with high availability too; 0 is any";
 pub(super) const INTERRUPTIBLE: &str =
     "a barrier is let through in the middle of a burst of timers, always";
 pub(super) const NO_INTERRUPTS: &str = "a thread can't be interrupted: a task that does not end is given up after `task.cancellation.timeout`";
@@ -37,7 +44,7 @@ pub(super) const NO_QUERYABLE: &str =
     "queryable state is not supported (Flink 2 removed it as well)";
 pub(super) const NO_SCRIPTS: &str = "there are no start scripts that would read it";
 pub(super) const NO_ZOOKEEPER: &str =
-    "there is no ZooKeeper: the checkpoint store itself elects the leader";
+    "neither ZooKeeper nor Kubernetes elects the leader: the checkpoint store itself does";
 pub(super) const ONE_BINARY: &str =
     "the job's binary is the worker: no jars, blobs or class loaders are shipped";
 pub(super) const ONE_BUDGET: &str = "there is no JVM heap to divide: rows, state and buffers are charged to `taskmanager.memory.process.size`";
