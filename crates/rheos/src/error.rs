@@ -59,8 +59,8 @@ pub enum ApiError {
         /// How, and where.
         how: String,
     },
-    /// The process was told to end, by this signal, before there was a job to stop.
-    #[error("told to end by signal {0} while it stood by")]
+    /// One of several JobManagers was told to end, by this signal, and has not run the job to a good end.
+    #[error("told to end by signal {0}: another JobManager may go on with the job")]
     Interrupted(i32),
     /// The system refused something.
     #[error("{what}: {error}")]

@@ -198,7 +198,7 @@ pub fn start_with(
         RestServer::start(settings, served, &start.spawner).map_err(unserved)
     };
     let rest = rest.map(serve).transpose()?.map(Arc::new);
-    let tenure = match (ha, &remote, standing) {
+    let (tenure, goes_on) = match (ha, &remote, standing) {
         (Some(ha), Some((agents, settings)), Some(standing)) => {
             let leading = Leading {
                 job: &program.graph.name,
@@ -210,15 +210,21 @@ pub fn start_with(
                 spawner: &start.spawner,
                 interrupted: &start.interrupted,
             };
-            Some(leading.wait(ha, standing)?)
+            let (tenure, goes_on) = leading.wait(ha, standing)?;
+            (Some(tenure), goes_on)
         }
-        _ => None,
+        _ => (None, false),
     };
-    let store = open_store(program, &probe, start.resume, clock);
+    // How to begin is said of the first beginning: who takes over goes on.
+    let resume = (!goes_on).then_some(start.resume);
+    let store = open_store(program, &probe, resume, clock);
     if let (Err(ApiError::Finished { .. }), Some(tenure)) = (&store, &tenure) {
         tenure.end(LastWord::Over("it had finished before".to_owned()));
     }
     let store = store?;
+    if let Some(tenure) = &tenure {
+        tenure.begun();
+    }
     let afresh = store
         .as_ref()
         .is_none_or(|(_, begun)| begun.restored.is_none());
@@ -242,7 +248,7 @@ pub fn start_with(
     let handle = match remote {
         Some((agents, _)) => {
             let leaving = agents.clone();
-            let interrupted = start.interrupted;
+            let interrupted = start.interrupted.clone();
             let remote = RemoteCluster {
                 base: cluster,
                 agents,
@@ -256,7 +262,12 @@ pub fn start_with(
                 // So that they hear why.
                 leaving.wait_until_gone(FAREWELL);
             }
-            let handle = started?;
+            let handle = match (started, (start.interrupted)()) {
+                (Err(JobError::Cancelled), Some(signal)) => {
+                    return Err(ApiError::Interrupted(signal));
+                }
+                (started, _) => started?,
+            };
             handle.at_end(move || leaving.wait_until_gone(FAREWELL));
             handle
         }
@@ -416,12 +427,13 @@ pub(crate) fn probe_environment(
     }
 }
 
-/// What the job goes on from, if it takes checkpoints. State that it declares as another type is found
+/// What the job goes on from, if it takes checkpoints: without `resume` from its latest one, whatever the
+/// configuration says. State that it declares as another type is found
 /// out here, before anything is touched.
 fn open_store(
     program: &Program,
     probe: &TaskEnvironment,
-    resume: Resume,
+    resume: Option<Resume>,
     clock: SharedClock,
 ) -> Result<Option<(JobStore, Begun)>, ApiError> {
     let configuration = probe.configuration.as_ref();
@@ -441,10 +453,10 @@ fn open_store(
         };
     };
     let resume = match (resume, path) {
-        (Resume::Latest, Some(path)) => {
+        (Some(Resume::Latest), Some(path)) => {
             Resume::Folder(Location::parse(&path).map_err(checkpoints)?)
         }
-        (resume, _) => resume,
+        (resume, _) => resume.unwrap_or_default(),
     };
     let name = &program.graph.name;
     let mut store = JobStore::open(name, settings, clock).map_err(checkpoints)?;

@@ -31,8 +31,8 @@ pub struct Candidate {
 /// What came of standing by.
 #[derive(Debug)]
 pub enum Campaign {
-    /// It leads.
-    Leads(Holding),
+    /// It leads; with whether it goes on with a job that has begun: then from its latest checkpoint.
+    Leads(Holding, bool),
     /// The job has ended while it stood by: how, and where.
     Over(String),
     /// It was told to end.
@@ -53,12 +53,13 @@ impl Candidate {
         &self.holder
     }
 
-    pub(super) fn record(&self, hold: Hold, at: i64) -> LeaseRecord {
+    pub(super) fn record(&self, hold: Hold, begun: bool, at: i64) -> LeaseRecord {
         LeaseRecord {
             holder: self.holder.clone(),
             rpc: self.rpc.clone(),
             rest: self.rest.clone(),
             hold,
+            begun,
             at,
         }
     }
@@ -91,7 +92,7 @@ impl Candidate {
                 return Ok(Campaign::Interrupted);
             }
             if let Some(campaign) = standby.look() {
-                if let Campaign::Leads(_) = &campaign {
+                if let Campaign::Leads(..) = &campaign {
                     standing.set_leads(true);
                 }
                 return Ok(campaign);
@@ -164,7 +165,7 @@ impl Standby<'_> {
             && record.holder == self.candidate.holder
         {
             // It has been written, though there was no answer.
-            return Ok(Some(self.leads(*number, asked)));
+            return Ok(Some(self.leads(*number, asked, record.begun)));
         }
         match self.watch.saw(newest, asked, answered) {
             Move::Wait => {
@@ -196,22 +197,24 @@ impl Standby<'_> {
         }
         let began = self.now();
         let at = self.clock.wall_millis();
-        let record = self.candidate.record(Hold::Held, at);
+        let goes_on = why.goes_on();
+        let record = self.candidate.record(Hold::Held, goes_on, at);
         match self.records.create(number, &record)? {
             Created::Written if self.records.greatest()? == number => {
                 tracing::info!(lease = number, "leads the job from now on: {why}");
                 if let Err(error) = self.records.forget(number) {
                     tracing::warn!("old records of the lease stay behind: {error}");
                 }
-                Ok(Some(self.leads(number, began)))
+                Ok(Some(self.leads(number, began, goes_on)))
             }
             Created::Written | Created::Taken(_) => self.adopt(),
         }
     }
 
-    fn leads(&self, number: u64, began: i64) -> Campaign {
+    fn leads(&self, number: u64, began: i64, goes_on: bool) -> Campaign {
         let times = self.settings.micros();
-        Campaign::Leads(Holding::new(times, &self.candidate.holder, number, began))
+        let holding = Holding::new(times, &self.candidate.holder, number, began);
+        Campaign::Leads(holding, goes_on)
     }
 
     /// Another was quicker.

@@ -18,6 +18,18 @@ pub enum Vacancy {
     Refused(LeaseRecord),
 }
 
+impl Vacancy {
+    /// Whether a job goes on that has begun, and has not ended.
+    pub fn goes_on(&self) -> bool {
+        match self {
+            Self::Never | Self::Over(_) => false,
+            Self::Released(record) | Self::Expired(record, _) | Self::Refused(record) => {
+                record.begun
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Vacancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

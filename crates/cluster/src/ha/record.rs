@@ -31,6 +31,10 @@ pub struct LeaseRecord {
     /// What it does with the lease.
     #[serde(flatten)]
     pub hold: Hold,
+    /// Whether the job has begun under it, or one before it: who takes over goes on from its latest
+    /// checkpoint then, whatever its command line says of how to begin.
+    #[serde(default)]
+    pub begun: bool,
     /// When it was written by its writer's clock, in milliseconds since the epoch: for people alone.
     pub at: i64,
 }

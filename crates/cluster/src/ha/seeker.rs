@@ -141,6 +141,7 @@ mod tests {
             rpc: holder.to_owned(),
             rest: None,
             hold,
+            begun: true,
             at: 0,
         };
         Some((number, record))

@@ -33,6 +33,10 @@ struct State {
     lost: Option<String>,
     on_lost: Option<OnLost>,
     last_word: Option<LastWord>,
+    /// Whether the job has begun,
+    begun: bool,
+    /// and whether a record says so.
+    told_begun: bool,
     done: bool,
 }
 
@@ -63,13 +67,17 @@ impl Tenure {
     /// # Errors
     /// If the system refuses a thread.
     pub fn start(
-        (candidate, holding): (Candidate, Holding),
+        (candidate, holding, goes_on): (Candidate, Holding, bool),
         settings: HaSettings,
         (records, standing): (LeaseRecords, Standing),
         clock: SharedClock,
         spawner: &SharedSpawner,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
+        {
+            let mut state = shared.lock();
+            (state.begun, state.told_begun) = (goes_on, goes_on);
+        }
         let mut keeper = Keeper {
             candidate,
             holding,
@@ -79,6 +87,7 @@ impl Tenure {
             clock,
             shared: shared.clone(),
             doubtful: false,
+            tried_begun: false,
             told: false,
         };
         spawner.spawn("rheos-lease".to_owned(), Box::new(move || keeper.run()))?;
@@ -104,6 +113,21 @@ impl Tenure {
     /// Why the lease is lost, if it is.
     pub fn lost(&self) -> Option<String> {
         self.shared.lock().lost.clone()
+    }
+
+    /// The job has begun: who takes over goes on with it. Waits until that is written; not for longer than
+    /// the lease.
+    pub fn begun(&self) {
+        let mut state = self.shared.lock();
+        state.begun = true;
+        self.shared.changed.notify_all();
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, self.patience, |state| {
+                !state.told_begun && !state.done
+            });
+        drop(waited);
     }
 
     /// Ends it, if it is not over yet, and waits until that is written; not for longer than the lease.
@@ -136,6 +160,8 @@ struct Keeper {
     shared: Arc<Shared>,
     /// Whether it is to be found out if others have gone on.
     doubtful: bool,
+    /// Whether the last renewal was to say that the job has begun.
+    tried_begun: bool,
     /// Whether it was told that renewals fail.
     told: bool,
 }
@@ -174,10 +200,14 @@ impl Keeper {
     fn await_word(&self, micros: i64) -> Option<LastWord> {
         let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
         let state = self.shared.lock();
+        // That the job has begun is told at once, unless that has just failed.
+        let hurry = self.tried_begun;
         let waited = self
             .shared
             .changed
-            .wait_timeout_while(state, wait, |state| state.last_word.is_none());
+            .wait_timeout_while(state, wait, |state| {
+                state.last_word.is_none() && (hurry || state.begun == state.told_begun)
+            });
         let (state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         state.last_word.clone()
     }
@@ -185,9 +215,15 @@ impl Keeper {
     fn renew(&mut self, began: i64) -> Renewed {
         let number = self.holding.number() + 1;
         let at = self.clock.wall_millis();
-        let record = self.candidate.record(Hold::Held, at);
+        let begun = self.shared.lock().begun;
+        self.tried_begun = begun;
+        let record = self.candidate.record(Hold::Held, begun, at);
         let renewed = match self.records.create(number, &record) {
-            Ok(Created::Written) => self.holding.written(began, self.now()),
+            Ok(Created::Written) => {
+                self.shared.lock().told_begun = begun;
+                self.shared.changed.notify_all();
+                self.holding.written(began, self.now())
+            }
             Ok(Created::Taken(there)) => self.holding.taken(there.as_ref(), began),
             Err(error) => {
                 self.complain(&error.to_string());
@@ -245,7 +281,8 @@ impl Keeper {
             LastWord::Released => (Hold::Released, "lets go of the lease: another may lead"),
             LastWord::Over(how) => (Hold::Over { how }, "the lease ends with the job"),
         };
-        let record = self.candidate.record(hold, self.clock.wall_millis());
+        let begun = self.shared.lock().begun;
+        let record = self.candidate.record(hold, begun, self.clock.wall_millis());
         let mut number = number;
         loop {
             match self.records.create(number, &record) {

@@ -98,7 +98,7 @@ impl Manager {
 
     fn tenure(&self, holding: lease::Holding) -> Tenure {
         let tenure = Tenure::start(
-            (self.candidate.clone(), holding),
+            (self.candidate.clone(), holding, false),
             SETTINGS,
             (self.records.clone(), self.standing.clone()),
             self.clock.clone(),
@@ -109,7 +109,7 @@ impl Manager {
 
     fn lead(&self) -> Tenure {
         match self.stand() {
-            Campaign::Leads(holding) => self.tenure(holding),
+            Campaign::Leads(holding, false) => self.tenure(holding),
             other => panic!("{other:?}"),
         }
     }
@@ -150,6 +150,9 @@ fn a_holder_that_could_not_write_for_long_finds_that_it_has_lost() {
     let lost = Arc::new(Mutex::new(None));
     let told = lost.clone();
     tenure.on_lost(move |why| *told.lock().unwrap() = Some(why.to_owned()));
+    tenure.begun();
+    let (_, newest) = first.records.newest().unwrap().unwrap();
+    assert!(newest.begun);
     let stood = second.stand_elsewhere();
     assert!(stood.recv_timeout(LONG).is_err(), "it is renewed");
     assert_eq!(
@@ -157,7 +160,7 @@ fn a_holder_that_could_not_write_for_long_finds_that_it_has_lost() {
         first.candidate.holder()
     );
     first.cut(true);
-    let Ok(Campaign::Leads(holding)) = stood.recv_timeout(PATIENCE) else {
+    let Ok(Campaign::Leads(holding, true)) = stood.recv_timeout(PATIENCE) else {
         panic!("it leads");
     };
     let of_second = second.tenure(holding);
@@ -196,7 +199,7 @@ fn nobody_takes_over_while_the_storage_is_away_from_all() {
     drop(tenure);
     assert!(matches!(
         stood.recv_timeout(PATIENCE),
-        Ok(Campaign::Leads(_))
+        Ok(Campaign::Leads(_, false))
     ));
 }
 
@@ -213,5 +216,52 @@ fn the_end_of_the_job_is_told_to_those_who_stand_by() {
         other => panic!("{other:?}"),
     }
     // Who is started now starts the job.
-    assert!(matches!(Manager::new(&storage).stand(), Campaign::Leads(_)));
+    assert!(matches!(
+        Manager::new(&storage).stand(),
+        Campaign::Leads(_, false)
+    ));
+}
+
+/// A storage that lets several create one record.
+struct Loose(MemoryStorage);
+
+impl CheckpointStorage for Loose {
+    fn location(&self) -> String {
+        "there".to_owned()
+    }
+    fn check_exclusive(&self) -> Result<(), CheckpointError> {
+        Err(CheckpointError::NotExclusive {
+            location: self.location(),
+            loose: "several won".to_owned(),
+        })
+    }
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), CheckpointError> {
+        self.0.put(name, bytes)
+    }
+    fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<bool, CheckpointError> {
+        self.0.put(name, bytes).map(|()| true)
+    }
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
+        self.0.get(name)
+    }
+    fn list(&self, folder: &str) -> Result<Vec<String>, CheckpointError> {
+        self.0.list(folder)
+    }
+    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
+        self.0.delete(name)
+    }
+}
+
+#[test]
+fn a_storage_that_lets_several_win_is_refused_at_the_start() {
+    let mut manager = Manager::new(&Arc::default());
+    manager.records = LeaseRecords::new(Arc::new(Loose(MemoryStorage::default())));
+    let stood = manager.candidate.stand(
+        &SETTINGS,
+        &manager.records,
+        &manager.clock,
+        &manager.standing,
+        &|| false,
+    );
+    assert!(matches!(stood, Err(CheckpointError::NotExclusive { .. })));
 }

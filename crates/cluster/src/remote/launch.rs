@@ -158,6 +158,10 @@ impl RemoteCluster {
             if let Some(why) = lost {
                 return Err(JobError::LeadsNoMore(why));
             }
+            if self.tenure.as_ref().is_some_and(|of| (of.interrupted)()) {
+                self.agents.stand_by(None);
+                return Err(JobError::Cancelled);
+            }
             let slots = self.agents.slots();
             let slots: u32 = slots.into_iter().map(|(_, slots)| slots).sum();
             let fit = requirements.fitting(&program.graph, Some(slots));

@@ -46,6 +46,7 @@ mod tests {
             rpc: "a:6123".to_owned(),
             rest: Some("a:8081".to_owned()),
             hold: Hold::Held,
+            begun: true,
             at: 0,
         };
         let answer = elsewhere(Some(&leader), &request);

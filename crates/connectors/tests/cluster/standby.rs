@@ -22,8 +22,9 @@ fn start(name: &'static str, folder: &Path, arguments: &[&str]) -> Process {
     Process::start_of(name, folder, LONG, &arguments)
 }
 
+/// One that begins a job from nothing, and goes on with one that has begun.
 fn jobmanager(name: &'static str, folder: &Path) -> Process {
-    let process = start(name, folder, &["jobmanager"]);
+    let process = start(name, folder, &["jobmanager", "--resume", "none"]);
     process.wait_for("stands by at ");
     process
 }
@@ -50,7 +51,7 @@ impl Process {
 /// Waits until one of them leads; which.
 fn next_leader(standbys: &[Process]) -> usize {
     let since = Instant::now();
-    while since.elapsed() < Duration::from_secs(30) {
+    while since.elapsed() < Duration::from_secs(60) {
         let leads = |process: &Process| process.has_said(LEADS).is_some();
         if let Some(leader) = standbys.iter().position(leads) {
             return leader;
@@ -74,7 +75,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
 /// Waits for rows that did not show before.
 fn wait_for_rows(folder: &Path, before: &BTreeSet<String>, leader: &Process) -> Instant {
     let since = Instant::now();
-    while since.elapsed() < Duration::from_secs(30) {
+    while since.elapsed() < Duration::from_secs(60) {
         if !files(folder).is_subset(before) {
             return Instant::now();
         }

@@ -134,7 +134,9 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         },
         None => start,
     };
-    let job = start_with(&program, env.configuration(), start)?;
+    let configuration = env.configuration();
+    let among_several = options.jobmanager && ha_of(&configuration)?;
+    let job = start_with(&program, configuration, start)?;
     let checkpointed = job.handle.control().takes_checkpoints();
     if let Some(handler) = &handler {
         handler.started(job.handle.control());
@@ -153,11 +155,22 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
     let result = job.wait();
     monitor.finish();
     let signal = handler.and_then(|handler| handler.received());
+    if let (Err(error), Some(signal), true) = (&result, signal, among_several) {
+        tracing::warn!("the job could not be stopped in good order: {error}");
+        return Err(ApiError::Interrupted(signal));
+    }
     Ok(Finished {
         report: result?,
         signal,
         goes_on: checkpointed && signal.is_some(),
     })
+}
+
+/// Whether there may be several JobManagers.
+fn ha_of(configuration: &Configuration) -> Result<bool, ApiError> {
+    let settings = HaSettings::of(configuration);
+    let settings = settings.map_err(|error| ApiError::Configuration(error.to_string()))?;
+    Ok(settings.is_some())
 }
 
 /// What a run shows: lines at the bottom of a terminal, or of the log.
@@ -205,7 +218,7 @@ pub(super) fn run<X>(
         Some(text) => resume::parse(text)?,
         None => Resume::Latest,
     };
-    let stands_by = jobmanager && HaSettings::of(&configuration)?.is_some();
+    let stands_by = jobmanager && ha_of(&configuration)?;
     let env = environment(configuration, common);
     let described = describe(&env)?;
     let options = RunOptions {
@@ -227,7 +240,7 @@ pub(super) fn run<X>(
             return Ok(ExitCode::SUCCESS);
         }
         Err(ApiError::Interrupted(signal)) => {
-            tracing::info!("told to end, and stood by: nothing is lost");
+            tracing::info!("{}", ApiError::Interrupted(signal));
             return Ok(ExitCode::from(signals::exit_status(signal)));
         }
         Err(ApiError::Run(error)) if stands_by && error.is_superseded() => {

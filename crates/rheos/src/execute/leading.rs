@@ -32,12 +32,16 @@ pub(super) struct Leading<'a> {
 }
 
 impl Leading<'_> {
-    /// Stands by until this process leads.
+    /// Stands by until this process leads; whether it goes on with a job that has begun.
     ///
     /// # Errors
     /// If the configuration or the storage can't be used, the job has ended meanwhile, or the process is
     /// told to end.
-    pub(super) fn wait(self, ha: HaSettings, standing: Standing) -> Result<Tenure, ApiError> {
+    pub(super) fn wait(
+        self,
+        ha: HaSettings,
+        standing: Standing,
+    ) -> Result<(Tenure, bool), ApiError> {
         let host = self.settings.jobmanager.as_str();
         if host
             .parse()
@@ -59,8 +63,8 @@ impl Leading<'_> {
         let stood = candidate.stand(&ha, &records, &self.clock, &standing, &|| {
             (self.interrupted)().is_some()
         });
-        let holding = match stood.map_err(JobError::Checkpoint)? {
-            Campaign::Leads(holding) => holding,
+        let (holding, goes_on) = match stood.map_err(JobError::Checkpoint)? {
+            Campaign::Leads(holding, goes_on) => (holding, goes_on),
             Campaign::Over(how) => {
                 let job = self.job.to_owned();
                 return Err(ApiError::OverElsewhere { job, how });
@@ -70,7 +74,7 @@ impl Leading<'_> {
             }
         };
         let tenure = Tenure::start(
-            (candidate, holding),
+            (candidate, holding, goes_on),
             ha,
             (records, standing),
             self.clock,
@@ -84,7 +88,7 @@ impl Leading<'_> {
         let closed = self.agents.clone();
         tenure.on_lost(move |_| closed.stand_by(None));
         self.agents.lead();
-        Ok(tenure)
+        Ok((tenure, goes_on))
     }
 }
 

@@ -10,6 +10,7 @@ fn record(holder: &str, hold: Hold) -> LeaseRecord {
         rpc: format!("{holder}:6123"),
         rest: None,
         hold,
+        begun: true,
         at: 0,
     }
 }
@@ -100,6 +101,23 @@ fn the_end_of_the_job_is_the_end_of_those_who_stood_by() {
         there.saw(Some((2, released.clone())), 1, 1),
         Move::Take(3, Vacancy::Released(released))
     );
+}
+
+#[test]
+fn who_takes_over_goes_on_with_a_job_that_had_begun() {
+    let mut of = record("a", Hold::Held);
+    for begun in [false, true] {
+        of.begun = begun;
+        for vacancy in [
+            Vacancy::Released(of.clone()),
+            Vacancy::Expired(of.clone(), 1),
+            Vacancy::Refused(of.clone()),
+        ] {
+            assert_eq!(vacancy.goes_on(), begun);
+        }
+        assert!(!Vacancy::Over(of.clone()).goes_on(), "it is begun anew");
+    }
+    assert!(!Vacancy::Never.goes_on());
 }
 
 fn holding() -> Holding {
