@@ -181,7 +181,7 @@ pub fn start_with(
     let probe = probe_environment(&configuration, clock.clone(), Some(io.handle().clone()));
     let seeded = (seed, start.listener);
     let environment = task_environment(configuration, clock.clone(), io.handle(), seeded)?;
-    let threading = threading(&environment.configuration, program.graph.tasks())?;
+    let threading = threading(&environment.configuration)?;
     let reporter = start_reporter(&environment, &start.metrics, io.handle())?;
     let unserved = |error: RestError| ApiError::Configuration(error.to_string());
     let rest = RestSettings::of(&environment.configuration, start.rest).map_err(unserved)?;
@@ -334,14 +334,13 @@ fn task_environment(
     })
 }
 
-fn threading(configuration: &Configuration, tasks: usize) -> Result<Threading, ApiError> {
+fn threading(configuration: &Configuration) -> Result<Threading, ApiError> {
     Ok(match configuration.raw("rheos.threads") {
         Some("slot") => Threading::Slot,
         Some("task") => Threading::Task,
-        None | Some("auto") => {
-            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            Threading::fitting(tasks, cores)
-        }
+        None | Some("auto") => Threading::Auto {
+            cores: std::thread::available_parallelism().map_or(1, NonZero::get),
+        },
         Some(other) => {
             return Err(ApiError::Configuration(format!(
                 "rheos.threads is '{other}'; it is 'task' (a thread a task), 'slot' (a thread a \
@@ -382,13 +381,7 @@ pub fn work(
         .map_err(|error| ApiError::Configuration(error.to_string()))?;
     let seeded = (entropy(), Arc::new(NoListener) as Arc<dyn TaskListener>);
     let environment = task_environment(configuration, clock, io.handle(), seeded)?;
-    let share = u32::try_from(program.graph.tasks()).unwrap_or(u32::MAX);
-    let slots = program.graph.slots_needed().max(1);
-    // As many of the job's tasks as fall to the slots of this process.
-    let tasks = share
-        .div_ceil(slots)
-        .saturating_mul(settings.slots.min(slots));
-    let threading = threading(&environment.configuration, tasks as usize)?;
+    let threading = threading(&environment.configuration)?;
     let reporter = start_reporter(&environment, metrics, io.handle())?;
     let leader = leading::leader_at(&program.graph.name, &settings, &environment.configuration)?;
     let manager = TaskManager {

@@ -544,6 +544,18 @@ fn a_running_job_is_rescaled_and_what_came_of_it_is_told() {
         "{taken}"
     );
     assert_eq!(taken["tasks"][&vertices[0]]["status"], "COMPLETED");
+    let counted = get(
+        address,
+        &format!("{job}/metrics?get=numRescales,numRestarts"),
+    );
+    let value = |id: &str| {
+        let mut counted = counted.as_array().unwrap().iter();
+        counted.find(|metric| metric["id"] == id).unwrap()["value"].clone()
+    };
+    assert_eq!(
+        (value("numRescales"), value("numRestarts")),
+        ("1".into(), "0".into())
+    );
     let overview = get(address, &format!("{job}/rescales/overview"));
     assert_eq!(overview["rescalesCounts"]["completed"], 1, "{overview}");
     assert_eq!(overview["latest"]["completed"], told);

@@ -55,6 +55,7 @@ pub(super) struct AttemptPlan<'a> {
     pub program: &'a Program,
     pub environment: TaskEnvironment,
     pub number: u32,
+    pub rescales: u32,
     /// The job's history, if it takes checkpoints.
     pub lineage: Option<String>,
     /// What it goes on from, and the metrics that it counts on in.
@@ -85,6 +86,7 @@ impl Deployed {
             program,
             mut environment,
             number,
+            rescales,
             lineage,
             known,
         } = plan;
@@ -103,6 +105,7 @@ impl Deployed {
             try_snapshots(&deployment.coordinators)?;
         }
         let registration = register(registry, id, &environment, &deployment.metrics);
+        registration.set_rescales(rescales);
         let mut tasks = Vec::new();
         let mut builders: Vec<(usize, Place, TaskBuilder)> = Vec::new();
         for task in deployment.tasks {

@@ -39,6 +39,11 @@ pub enum Threading {
     Task,
     /// The tasks of a slot.
     Slot,
+    /// As [`Threading::fitting`] says at each start, with so many cores: a job may be wider at the next.
+    Auto {
+        /// Cores of this machine.
+        cores: usize,
+    },
 }
 
 impl Threading {
@@ -77,8 +82,10 @@ pub(crate) struct Start<'a> {
     pub generation: Option<u64>,
     /// The job's history, if it takes checkpoints.
     pub lineage: Option<String>,
-    /// How often the job had been started before.
+    /// How often the job had been started before,
     pub number: u32,
+    /// and how often of that only for another parallelism.
+    pub rescales: u32,
     /// The subtasks of each vertex.
     pub parallelism: &'a [u32],
     /// What it goes on from,
@@ -109,6 +116,16 @@ pub(crate) trait Launch: Send {
         events: &Arc<Events>,
         start: &Start<'_>,
     ) -> Result<(Attempt, JobMetrics), JobError>;
+}
+
+impl Threading {
+    /// What it is for so many tasks in this process.
+    pub(crate) fn of(self, tasks: usize) -> Self {
+        match self {
+            Self::Auto { cores } => Self::fitting(tasks, cores),
+            set => set,
+        }
+    }
 }
 
 impl EmbeddedCluster {
@@ -167,7 +184,14 @@ impl EmbeddedCluster {
         let scaling = ScalingSettings::of(conf)
             .map_err(|error| JobError::Configuration(error.to_string()))?;
         let kept = store.as_ref().and_then(|(_, begun)| begun.width.as_ref());
-        let requirements = scaling.requirements(program, kept);
+        let mut requirements = scaling.requirements(program, kept);
+        if kept.is_some() && !launcher.may_get_slots() {
+            let fit = requirements.fit(&program.graph, launcher.slots());
+            if let Err(error) = fit {
+                tracing::warn!("the job is as wide as it is written, and not as it was: {error}");
+                requirements = scaling.declared(program);
+            }
+        }
         let parallelism = requirements.fit(&program.graph, launcher.slots())?;
         let graph = program.graph.with_parallelism(&parallelism);
         if parallelism != program.graph.parallelism() {
@@ -181,6 +205,7 @@ impl EmbeddedCluster {
             generation: begun.map(|begun| begun.generation),
             lineage: begun.map(|begun| begun.lineage.clone()),
             number: 0,
+            rescales: 0,
             parallelism: &parallelism,
             restored: begun.and_then(|begun| begun.restored.as_ref()),
             from: begun.and_then(|begun| begun.from.as_ref()),
@@ -296,7 +321,7 @@ impl Launch for Launcher {
         } = self;
         let program = &program.with_parallelism(start.parallelism);
         let graph = &program.graph;
-        let mut workers = Workers::new(graph, cluster.threading);
+        let mut workers = Workers::new(graph, cluster.threading.of(graph.tasks()));
         let Deployed {
             mut attempt,
             metrics,
@@ -307,6 +332,7 @@ impl Launch for Launcher {
                 program,
                 environment: cluster.environment.clone(),
                 number: start.number,
+                rescales: start.rescales,
                 lineage: start.lineage.clone(),
                 known: (start.restored, start.before),
             },

@@ -244,6 +244,7 @@ fn attempt_of(
             program,
             environment,
             number,
+            rescales: 0,
             lineage: Some(lineage),
             known: (begun.restored.as_ref(), None),
         },

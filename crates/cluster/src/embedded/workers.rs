@@ -49,7 +49,8 @@ impl<'a> Workers<'a> {
     fn key_of(&self, vertex: usize, subtask: u32) -> ThreadKey {
         match self.threading {
             Threading::Task => (vertex, String::new(), subtask),
-            Threading::Slot => {
+            // Who starts tasks has resolved the last.
+            Threading::Slot | Threading::Auto { .. } => {
                 let vertex = self.graph.vertices.get(vertex);
                 let group = vertex.map(|vertex| vertex.slot_sharing_group.clone());
                 (0, group.unwrap_or_default(), subtask)

@@ -274,6 +274,7 @@ impl Launch for RemoteLauncher {
             &environment,
             &deployed.metrics,
         );
+        registration.set_rescales(start.rescales);
         let lost =
             || JobError::Network("a TaskManager was lost while the job was being deployed".into());
         let outboxes = self

@@ -90,6 +90,11 @@ impl<E> Lifecycle<E> {
         self.restarts
     }
 
+    /// How often it went on with other parallelism.
+    pub fn rescales(&self) -> u32 {
+        self.rescales
+    }
+
     /// How often it was started before, for whatever reason: the number of the attempt.
     pub fn attempt(&self) -> u32 {
         self.restarts + self.rescales

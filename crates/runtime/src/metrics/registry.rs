@@ -30,6 +30,8 @@ const PERIOD_MICROS: i64 = 1_000_000;
 struct JobEntry {
     identity: JobIdentity,
     attempt: u32,
+    /// How many of the attempts before ended for another parallelism.
+    rescales: u32,
     tasks: Vec<TaskHandle>,
     clock: SharedClock,
     status: StatusTimes,
@@ -64,6 +66,15 @@ impl Registration {
         {
             let now = job.clock.monotonic_micros();
             job.status.set(status, now);
+        }
+    }
+
+    /// Tells how many of the attempts before ended for another parallelism, and not by a failure.
+    pub fn set_rescales(&self, rescales: u32) {
+        if let Some(jobs) = self.jobs.upgrade()
+            && let Some(job) = lock(&jobs).entries.get_mut(&self.number)
+        {
+            job.rescales = rescales;
         }
     }
 
@@ -110,6 +121,7 @@ impl MetricRegistry {
             JobEntry {
                 identity,
                 attempt,
+                rescales: 0,
                 tasks,
                 clock,
                 status: StatusTimes::running_since(now),
@@ -135,7 +147,7 @@ impl MetricRegistry {
                 job: &job.identity,
                 attempt: job.attempt,
             };
-            out.job(&job.status, now);
+            out.job(&job.status, job.rescales, now);
             out.checkpoints(&job.checkpoints);
             out.growth(&job.growth);
             for (task, rates) in job.tasks.iter().zip(rates) {
@@ -183,7 +195,7 @@ impl Out<'_> {
         ]
     }
 
-    fn job(&mut self, times: &StatusTimes, now: i64) {
+    fn job(&mut self, times: &StatusTimes, rescales: u32, now: i64) {
         use JobStatus as S;
         use Metric as M;
         let labels = self.job_labels();
@@ -194,7 +206,11 @@ impl Out<'_> {
             (M::FailingTime, times.millis_in(S::Failing, now)),
             (M::RestartingTime, times.millis_in(S::Restarting, now)),
             (M::CancellingTime, times.millis_in(S::Cancelling, now)),
-            (M::NumRestarts, i64::from(self.attempt)),
+            (
+                M::NumRestarts,
+                i64::from(self.attempt.saturating_sub(rescales)),
+            ),
+            (M::NumRescales, i64::from(rescales)),
         ] {
             self.push(Scope::JobManagerJob, &labels, metric, Value::Integer(value));
         }

@@ -128,6 +128,7 @@ impl JobMaster {
             generation: begun.as_ref().map(|begun| begun.generation),
             lineage: self.checkpoints.as_ref().map(|c| c.lineage().to_owned()),
             number,
+            rescales: self.lifecycle.rescales(),
             parallelism: &parallelism,
             restored: begun.as_ref().and_then(|begun| begun.restored.as_ref()),
             from: begun.as_ref().and_then(|begun| begun.from.as_ref()),

@@ -123,7 +123,11 @@ impl GenerationTasks {
             environment.checkpointing = Some(Arc::new(Checkpointing { lineage }));
             environment.listener = Arc::new(SnapshotListener(listener.clone()));
         }
-        let mut workers = Workers::new(graph, manager.threading);
+        let here = order
+            .runs_in
+            .iter()
+            .filter(|runs_in| **runs_in == order.own);
+        let mut workers = Workers::new(graph, manager.threading.of(here.count()));
         let requests_of = |operator: OperatorId| -> Arc<dyn SplitRequests> {
             Arc::new(Requests {
                 listener: listener.clone(),
