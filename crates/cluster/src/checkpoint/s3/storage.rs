@@ -63,12 +63,13 @@ impl S3Storage {
             })?;
             Ok(Arc::new(store))
         };
-        let storage = Self::over(
+        let mut storage = Self::over(
             build(limit.unwrap_or(PATIENCE))?,
             build(PATIENCE_AT_START)?,
             (bucket, prefix),
         )?;
-        Ok(Self { limit, ..storage })
+        storage.limit = limit;
+        Ok(storage)
     }
 
     /// The same over any store.
