@@ -25,7 +25,7 @@ const SCHEMA: &str = r#"{"type": "record", "name": "Event", "namespace": "peer",
 const FILLED: (u64, f64) = (20_000_000, 6_421_598_432.50);
 
 /// The source's name.
-const SOURCE: &str = "kafka";
+pub const SOURCE: &str = "kafka";
 
 /// What to read.
 pub struct Topic {
@@ -36,9 +36,9 @@ pub struct Topic {
 }
 
 #[derive(Row, Clone, Debug)]
-struct Event {
+pub struct Event {
     event_id: Str,
-    user_id: Str,
+    pub user_id: Str,
     category: Str,
     event_type: Str,
     event_time: i64,
@@ -78,21 +78,25 @@ impl AggregateFunction for SumsOf {
     }
 }
 
-/// source → key by user → five-minute windows, late events aside.
-pub fn count(env: &StreamEnv, spec: &Spec, topic: &Topic) -> Result<Outputs, BoxError> {
+/// Reads a topic.
+pub fn source(topic: &Topic) -> Result<KafkaSource<ConfluentAvro>, BoxError> {
     let format = match &topic.registry {
         Some(url) => ConfluentAvro::new(RegistrySettings::new(url)),
         None => ConfluentAvro::with_schema(Schema::parse_avro_json(SCHEMA)?),
     };
-    let source = KafkaSource::new(format)
+    Ok(KafkaSource::new(format)
         .reader(topic.reader)
         .bootstrap_servers(&topic.brokers)
         .topics([&topic.name])
         // What the peer is tuned to.
         .property("max.partition.fetch.bytes", "4194304")
         .property("fetch.max.bytes", "33554432")
-        .property("receive.buffer.bytes", "1048576")
-        .bounded(Offsets::Latest);
+        .property("receive.buffer.bytes", "1048576"))
+}
+
+/// source → key by user → five-minute windows, late events aside.
+pub fn count(env: &StreamEnv, spec: &Spec, topic: &Topic) -> Result<Outputs, BoxError> {
+    let source = source(topic)?.bounded(Offsets::Latest);
     let bound = Duration::from_millis(OUT_OF_ORDERNESS as u64);
     let strategy = WatermarkStrategy::for_bounded_out_of_orderness(bound)
         .with_timestamp_assigner(|event: &Event, _| event.event_time);

@@ -1,9 +1,12 @@
 //! Benchmarks, comparable side by side with the peer of the same name: one JSON line each.
 //!
 //! `rheos-bench pipe|count|shuffle|gen|keys|pause [--events N] [--parallelism P] [--rate R]
-//! … [--processes N]`; the work is the very stream of `PipelineJob.java`. With the feature `kafka`, `rheos-bench kafka --kafka HOST:PORT`
-//! reads the topic that the peer's `KafkaFill` makes.
+//! … [--processes N]`; the work is the very stream of `PipelineJob.java`. With the feature `kafka`,
+//! `rheos-bench kafka|copy --kafka HOST:PORT` reads the topic that the peer's `KafkaFill` makes, into
+//! windows or into another topic.
 
+#[cfg(feature = "kafka")]
+mod copy;
 mod jobs;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -21,6 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
+use rheos::cluster::checkpoint::Resume;
 use rheos::execute::{StartOptions, start_with};
 use rheos::prelude::*;
 use rheos::runtime::metrics::registry::MetricRegistry;
@@ -50,6 +54,9 @@ enum Job {
     /// Five-minute counts and sums by user of a topic that the peer has filled.
     #[cfg(feature = "kafka")]
     Kafka,
+    /// The same topic into another.
+    #[cfg(feature = "kafka")]
+    Copy,
     /// Rows into a server, by a sink and by hand.
     #[cfg(feature = "sinks")]
     Sink,
@@ -110,15 +117,23 @@ struct Arguments {
     /// Events of a run before the measured one, in the same process, as the peer has it.
     #[arg(long, default_value_t = 0)]
     warm_up: u64,
-    /// Of the job `kafka`: the brokers.
+    /// Of the jobs `kafka` and `copy`: the brokers.
     #[cfg(feature = "kafka")]
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     kafka: String,
-    /// Of the job `kafka`: the topic, which is read to its end.
+    /// Of the jobs `kafka` and `copy`: the topic, which is read to its end.
     #[cfg(feature = "kafka")]
     #[arg(long, default_value = "peer-events")]
     topic: String,
-    /// Of the job `kafka`: the schema registry; without it the peer's schema is built in.
+    /// Of the job `copy`: the topic that is written to; exactly once if checkpoints are taken.
+    #[cfg(feature = "kafka")]
+    #[arg(long, default_value = "rheos-out")]
+    to: String,
+    /// Of the job `copy`: goes on at the end of the topic, until it is stopped.
+    #[cfg(feature = "kafka")]
+    #[arg(long)]
+    unbounded: bool,
+    /// Of the jobs `kafka` and `copy`: the schema registry; without it the peer's schema is built in.
     #[cfg(feature = "kafka")]
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
@@ -128,7 +143,7 @@ struct Arguments {
     /// This process is a TaskManager of the JobManager at this port.
     #[arg(long, hide = true)]
     worker: Option<u16>,
-    /// Of the job `kafka`: reads by librdkafka.
+    /// Of the jobs `kafka` and `copy`: reads by librdkafka.
     #[cfg(feature = "kafka-librdkafka")]
     #[arg(long)]
     librdkafka: bool,
@@ -200,7 +215,7 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
         Job::Pipe | Job::Count | Job::Shuffle | Job::Gen | Job::Keys => false,
         Job::Pause => true,
         #[cfg(feature = "kafka")]
-        Job::Kafka => true,
+        Job::Kafka | Job::Copy => true,
         #[cfg(feature = "sinks")]
         Job::Sink => true,
     };
@@ -213,7 +228,7 @@ fn run(arguments: &Arguments) -> Result<report::Report, BoxError> {
     }
     if arguments.warm_up > 0 {
         #[cfg(feature = "kafka")]
-        if arguments.job == Job::Kafka {
+        if matches!(arguments.job, Job::Kafka | Job::Copy) {
             return Err(
                 "--warm-up: a topic is read from its beginning, there is nothing to read before"
                     .into(),
@@ -287,18 +302,15 @@ fn describe(
         }
         Job::Pause => pause::pause(env, arguments.keys, events, probe),
         #[cfg(feature = "kafka")]
-        Job::Kafka => kafka::count(
+        Job::Kafka => kafka::count(env, &spec, &topic(arguments))?,
+        #[cfg(feature = "kafka")]
+        Job::Copy => copy::copy(
             env,
-            &spec,
-            &kafka::Topic {
-                brokers: arguments.kafka.clone(),
-                name: arguments.topic.clone(),
-                registry: arguments.registry.clone(),
-                reader: match () {
-                    #[cfg(feature = "kafka-librdkafka")]
-                    () if arguments.librdkafka => KafkaReader::Librdkafka,
-                    () => KafkaReader::Own,
-                },
+            &copy::Copy {
+                from: topic(arguments),
+                to: arguments.to.clone(),
+                unbounded: arguments.unbounded,
+                exactly_once: arguments.checkpoint_interval.is_some(),
             },
         )?,
         #[cfg(feature = "sinks")]
@@ -306,11 +318,35 @@ fn describe(
     })
 }
 
+#[cfg(feature = "kafka")]
+fn topic(arguments: &Arguments) -> kafka::Topic {
+    kafka::Topic {
+        brokers: arguments.kafka.clone(),
+        name: arguments.topic.clone(),
+        registry: arguments.registry.clone(),
+        reader: match () {
+            #[cfg(feature = "kafka-librdkafka")]
+            () if arguments.librdkafka => KafkaReader::Librdkafka,
+            () => KafkaReader::Own,
+        },
+    }
+}
+
 /// Runs the job once.
 fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxError> {
     let mut configuration = configuration(arguments)?;
     let probe = pause::Probe::new()?;
-    let mut start = StartOptions::default();
+    let mut start = StartOptions {
+        // A benchmark begins afresh, whatever another left in its folder.
+        resume: Resume::Nothing,
+        ..StartOptions::default()
+    };
+    if arguments.job == Job::Pause {
+        start.clock = Arc::new(pause::TurnClock {
+            clock: start.clock,
+            probe: probe.clone(),
+        });
+    }
     let mut workers = None;
     if arguments.processes > 1 {
         let started = processes::Workers::start(arguments.processes)?;
@@ -333,6 +369,8 @@ fn measure(arguments: &Arguments, events: u64) -> Result<report::Report, BoxErro
     let events = match arguments.job {
         #[cfg(feature = "kafka")]
         Job::Kafka => kafka::check(&outputs)?,
+        #[cfg(feature = "kafka")]
+        Job::Copy => outputs.iter().map(|(_, written)| written.rows()).sum(),
         _ => events,
     };
     Ok(report::Report::new(

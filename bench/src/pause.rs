@@ -2,15 +2,19 @@
 //!
 //! source → a value of some 100 bytes by key → an hour's sums by key → nothing. Each key comes once,
 //! then keys at random, each row changing what there is of its key, so the state neither grows nor
-//! shrinks. What is measured begins then: for every 64 rows how long they took, in the first two seconds
-//! after a barrier and otherwise, by the wall clock and by the CPU time of the task's thread (other
-//! programs on the machine delay the former only); and the memory of the process since the barrier.
+//! shrinks. What is measured begins then, in the first two seconds after a barrier and otherwise:
+//!
+//! - for every 64 rows how long they took by the wall clock, whoever had the cores meanwhile;
+//! - each turn of a task's loop, by the CPU time of its thread: what rows, barriers and mail wait for. A
+//!   task asks the clock once a turn, so that a clock that looks at the thread's time sees them all;
+//! - the memory of the process since the barrier.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hdrhistogram::Histogram;
+use rheos::core::clock::{Clock, SharedClock};
 use rheos::core::id::CheckpointId;
 use rheos::core::rng::splitmix64;
 use rheos::prelude::*;
@@ -26,7 +30,7 @@ const ROWS: u32 = 64;
 /// For how long after a barrier the figures are kept apart, in microseconds.
 const AFTER: i64 = 2_000_000;
 
-/// Times of 64 rows, in milliseconds.
+/// Times of 64 rows or of a turn, in milliseconds.
 #[derive(Debug, Serialize)]
 pub struct Times {
     p50: f64,
@@ -54,10 +58,10 @@ impl Times {
 pub struct Pauses {
     /// Barriers that were measured.
     barriers: u64,
-    wall_ms_after_barrier: Times,
-    wall_ms_otherwise: Times,
-    cpu_ms_after_barrier: Times,
-    cpu_ms_otherwise: Times,
+    rows_wall_ms_after_barrier: Times,
+    rows_wall_ms_otherwise: Times,
+    turn_cpu_ms_after_barrier: Times,
+    turn_cpu_ms_otherwise: Times,
     /// Resident memory at the first measured barrier, and the most that was added after one.
     rss_mb_at_barrier: f64,
     extra_rss_mb: f64,
@@ -131,10 +135,10 @@ impl Probe {
         let [cpu_after, cpu] = &kept.cpu;
         Pauses {
             barriers: self.barriers.load(Ordering::Relaxed),
-            wall_ms_after_barrier: Times::of(wall_after),
-            wall_ms_otherwise: Times::of(wall),
-            cpu_ms_after_barrier: Times::of(cpu_after),
-            cpu_ms_otherwise: Times::of(cpu),
+            rows_wall_ms_after_barrier: Times::of(wall_after),
+            rows_wall_ms_otherwise: Times::of(wall),
+            turn_cpu_ms_after_barrier: Times::of(cpu_after),
+            turn_cpu_ms_otherwise: Times::of(cpu),
             rss_mb_at_barrier: kept.rss_at_barrier / 1024.0,
             extra_rss_mb: kept.extra_rss / 1024.0,
         }
@@ -255,6 +259,8 @@ impl SourceReader<Touch, u64> for TouchReader {
             self.spec.probe.loaded.store(true, Ordering::Relaxed);
         }
         if self.next >= events {
+            // To drop the state of a job that ends makes nobody wait.
+            self.spec.probe.barrier.store(0, Ordering::Relaxed);
             return Ok(ReaderStatus::WantsSplit);
         }
         Ok(ReaderStatus::More)
@@ -266,7 +272,7 @@ impl SourceReader<Touch, u64> for TouchReader {
 
     fn snapshot(&mut self, _checkpoint: CheckpointId) -> Vec<u64> {
         let probe = &self.spec.probe;
-        if probe.loaded.load(Ordering::Relaxed) {
+        if probe.loaded.load(Ordering::Relaxed) && self.next < self.spec.events {
             let now = nanos(ClockId::Monotonic) / 1000;
             // The sources' barriers come together.
             if now - probe.barrier.swap(now, Ordering::Relaxed) > AFTER / 2 {
@@ -313,39 +319,75 @@ fn nanos(clock: ClockId) -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
+/// What is known of the task on a thread.
+#[derive(Clone, Copy, Default)]
+struct Meter {
+    /// Rows since the last look at the wall clock, and what it showed.
+    rows: u32,
+    wall: i64,
+    /// The thread's CPU time at the end of the last turn; none before the first row.
+    cpu: i64,
+}
+
 thread_local! {
-    /// Of the thread's task: rows since the last look at the clocks, and what they showed.
-    static METER: Cell<(u32, i64, i64)> = const { Cell::new((0, 0, 0)) };
+    static METER: Cell<Meter> = const { Cell::new(Meter { rows: 0, wall: 0, cpu: 0 }) };
 }
 
 impl Probe {
     /// A row of the task on this thread.
     fn row(&self) {
-        let (rows, wall, cpu) = METER.get();
-        if rows + 1 < ROWS || !self.loaded.load(Ordering::Relaxed) {
-            METER.set((rows + 1, wall, cpu));
-            return;
-        }
-        let (wall_now, cpu_now) = (nanos(ClockId::Monotonic), nanos(ClockId::ThreadCPUTime));
-        METER.set((0, wall_now, cpu_now));
-        let barrier = self.barrier.load(Ordering::Relaxed);
-        if wall == 0 || barrier == 0 {
-            return;
-        }
-        let at = usize::from(wall_now / 1000 - barrier > AFTER);
-        let mut kept = self.kept();
-        let Kept {
-            wall: walls,
-            cpu: cpus,
-            ..
-        } = &mut *kept;
-        for (histograms, nanos) in [(walls, wall_now - wall), (cpus, cpu_now - cpu)] {
-            if let Some(histogram) = histograms.get_mut(at) {
-                // It grows with what it is given.
-                let recorded = histogram.record(u64::try_from(nanos).unwrap_or(0));
-                debug_assert!(recorded.is_ok());
+        let mut meter = METER.get();
+        meter.rows += 1;
+        if meter.rows >= ROWS && self.loaded.load(Ordering::Relaxed) {
+            let now = nanos(ClockId::Monotonic);
+            let took = (meter.wall > 0).then(|| now - meter.wall);
+            (meter.rows, meter.wall) = (0, now);
+            if meter.cpu == 0 {
+                meter.cpu = nanos(ClockId::ThreadCPUTime);
             }
+            self.record(took, |kept| &mut kept.wall);
         }
+        METER.set(meter);
+    }
+
+    /// A turn of the task on this thread has ended, if there is one.
+    fn turn(&self) {
+        let meter = METER.get();
+        if meter.cpu > 0 {
+            let cpu = nanos(ClockId::ThreadCPUTime);
+            METER.set(Meter { cpu, ..meter });
+            self.record(Some(cpu - meter.cpu), |kept| &mut kept.cpu);
+        }
+    }
+
+    fn record(&self, nanos_taken: Option<i64>, of: fn(&mut Kept) -> &mut [Histogram<u64>; 2]) {
+        let barrier = self.barrier.load(Ordering::Relaxed);
+        let Some(taken) = nanos_taken.filter(|_| barrier > 0) else {
+            return;
+        };
+        let at = usize::from(nanos(ClockId::Monotonic) / 1000 - barrier > AFTER);
+        if let Some(histogram) = of(&mut self.kept()).get_mut(at) {
+            // It grows with what it is given.
+            let recorded = histogram.record(u64::try_from(taken).unwrap_or(0));
+            debug_assert!(recorded.is_ok());
+        }
+    }
+}
+
+/// The machine's clock, which sees the turns of tasks.
+pub struct TurnClock {
+    pub clock: SharedClock,
+    pub probe: Arc<Probe>,
+}
+
+impl Clock for TurnClock {
+    fn monotonic_micros(&self) -> i64 {
+        self.probe.turn();
+        self.clock.monotonic_micros()
+    }
+
+    fn wall_millis(&self) -> i64 {
+        self.clock.wall_millis()
     }
 }
 

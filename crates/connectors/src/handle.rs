@@ -6,13 +6,14 @@
 use rheos_core::Row;
 use rheos_core::row::{Reader, RowError, Writer};
 
-/// The handle of an epoch.
-pub(crate) fn to_handle<E: Row>(version: u8, epoch: &E) -> Vec<u8> {
-    let mut out = Writer::new();
+/// The handle of an epoch, which has about `len` bytes: room is made for them at once, for this is done
+/// while the task stands at a barrier.
+pub(crate) fn to_handle<E: Row>(version: u8, epoch: &E, len: usize) -> Vec<u8> {
+    let mut handle = Vec::with_capacity(1 + len);
+    handle.push(version);
+    let mut out = Writer::from_vec(handle);
     epoch.encode(&mut out);
-    let mut handle = vec![version];
-    handle.append(&mut out.into_vec());
-    handle
+    out.into_vec()
 }
 
 /// The epoch of a handle.

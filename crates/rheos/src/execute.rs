@@ -95,6 +95,8 @@ pub fn start(program: &Program, configuration: Configuration) -> Result<RunningJ
 
 /// What a run can be given beside its configuration.
 pub struct StartOptions {
+    /// What the job takes for the time.
+    pub clock: SharedClock,
     /// Makes the threads of the tasks.
     pub spawner: SharedSpawner,
     /// Is told what the tasks do.
@@ -122,6 +124,7 @@ pub type Preparation = Box<dyn FnOnce() -> Result<(), ApiError>>;
 impl Default for StartOptions {
     fn default() -> Self {
         Self {
+            clock: SystemClock::shared(),
             spawner: Arc::new(OsSpawner),
             listener: Arc::new(NoListener),
             metrics: MetricRegistry::default(),
@@ -150,7 +153,7 @@ pub fn start_with(
     let slots = configuration
         .get_set(&options::TASKMANAGER_NUM_TASK_SLOTS)
         .map_err(refused)?;
-    let clock = SystemClock::shared();
+    let clock = start.clock;
     let seed = clock.wall_millis() as u64;
     // Zero turns the bound off, as in Flink.
     let cancellation_timeout = match configuration

@@ -12,6 +12,7 @@
 //! them.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use rheos_core::Row;
@@ -27,6 +28,9 @@ use crate::snapshot::Piece;
 
 /// Bytes of frames that a call writes, or a little more.
 pub const IMAGE_SLICE: usize = 64 * 1024;
+/// Frames that rows have caused to be written between two calls are given on in pieces of so many
+/// bytes: to copy all that a batch has touched, some megabytes, would be a pause by itself.
+const PIECE: usize = 256 * 1024;
 /// And keys that are looked at: one without entries costs time too.
 const SLICE_KEYS: usize = 4096;
 
@@ -62,6 +66,8 @@ impl ImageHead {
 /// Frames, as they are written.
 #[derive(Debug, Default)]
 struct Frames {
+    /// Whole pieces, behind which comes `done`.
+    pieces: VecDeque<Vec<u8>>,
     done: Writer,
     frame: Writer,
     scratch: Writer,
@@ -105,7 +111,17 @@ impl Frames {
         if self.filled {
             self.done.long(i64::from(key_group_of(hash)));
             self.done.bytes(self.frame.as_slice());
+            if self.done.len() >= PIECE && self.done.check().is_ok() {
+                let next = Writer::from_vec(Vec::with_capacity(PIECE + IMAGE_SLICE));
+                let piece = std::mem::replace(&mut self.done, next);
+                self.pieces.push_back(piece.into_vec());
+            }
         }
+    }
+
+    /// Whether there is so much that it should be taken.
+    fn are_many(&self, slice: usize) -> bool {
+        !self.pieces.is_empty() || self.done.as_slice().len() >= slice
     }
 
     fn fail(&mut self, result: Result<(), StateError>) {
@@ -114,8 +130,8 @@ impl Frames {
         }
     }
 
-    /// What has been written, and what went wrong.
-    fn take(&mut self, out: &mut Vec<u8>) -> Result<(), StateError> {
+    /// A piece of what has been written, or what went wrong; says whether that was all.
+    fn take(&mut self, out: &mut Vec<u8>) -> Result<bool, StateError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -124,9 +140,16 @@ impl Frames {
             part: "record",
             source,
         })?;
-        out.extend_from_slice(self.done.as_slice());
-        self.done.clear();
-        Ok(())
+        match self.pieces.pop_front() {
+            Some(piece) if out.is_empty() => *out = piece,
+            Some(piece) => out.extend_from_slice(&piece),
+            None => {
+                out.extend_from_slice(self.done.as_slice());
+                self.done.clear();
+                return Ok(true);
+            }
+        }
+        Ok(self.pieces.is_empty() && self.done.is_empty())
     }
 }
 
@@ -235,7 +258,7 @@ impl<K: Row> KeyedBackend<K> {
     /// Whether so much has been written that it should be taken, with [`KeyedBackend::write_image`].
     pub fn image_slice_is_full(&self) -> bool {
         let image = self.image.as_ref();
-        image.is_some_and(|image| image.frames.borrow().done.as_slice().len() >= self.image_slice)
+        image.is_some_and(|image| image.frames.borrow().are_many(self.image_slice))
     }
 
     /// Sets how many bytes a call of [`KeyedBackend::write_image`] writes, instead of [`IMAGE_SLICE`].
@@ -268,19 +291,19 @@ impl<K: Row> KeyedBackend<K> {
         frames.end(hash);
     }
 
-    /// Appends what has been written to `out`.
+    /// Appends a piece of what has been written to `out`.
     ///
     /// # Errors
     /// If an entry can't be written.
     pub fn take_image(&mut self, out: &mut Vec<u8>) -> Result<(), StateError> {
-        match &self.image {
-            Some(image) => image.frames.borrow_mut().take(out),
-            None => Ok(()),
+        if let Some(image) = &self.image {
+            image.frames.borrow_mut().take(out)?;
         }
+        Ok(())
     }
 
-    /// Appends what has been written to `out`, and some more; says whether that was the last of the
-    /// backend's. Then the state is no longer frozen.
+    /// Appends a piece of what has been written to `out`, and some more where that is little; says
+    /// whether that was the last of the backend's. Then the state is no longer frozen.
     ///
     /// # Errors
     /// If an entry can't be written.
@@ -289,9 +312,9 @@ impl<K: Row> KeyedBackend<K> {
             return Ok(true);
         };
         let done = self.write_some(&mut image);
-        image.frames.borrow_mut().take(out)?;
+        let taken = image.frames.borrow_mut().take(out)?;
         self.check_store()?;
-        if done? {
+        if done? && taken {
             self.end_saving();
             self.drop_image();
             return Ok(true);
@@ -304,7 +327,7 @@ impl<K: Row> KeyedBackend<K> {
         // To write a key to a store takes longer than to encode it.
         let keys = SLICE_KEYS / if self.has_store() { 4 } else { 1 };
         for _ in 0..keys {
-            if image.frames.borrow().done.as_slice().len() >= self.image_slice {
+            if image.frames.borrow().are_many(self.image_slice) {
                 return Ok(false);
             }
             if self.save_some(1) {

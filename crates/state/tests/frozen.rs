@@ -381,3 +381,35 @@ fn what_is_evicted_and_loaded_again_has_not_changed() {
     assert_eq!(job.entries(), wanted);
     assert!(job.backend.changed_after(ended).is_empty());
 }
+
+#[test]
+fn what_rows_have_touched_between_two_calls_comes_in_pieces() {
+    let mut job = Job::new(false);
+    for key in 0..40_000 {
+        let (what, number) = (0, key);
+        job.act(&Action { key, what, number });
+    }
+    job.backend.end_batch();
+    let (mut image, ()) = job.backend.freeze_image(|_| Ok(())).unwrap();
+    for key in 0..40_000i32 {
+        let slot = job.backend.resolve(key.key_hash(), &key);
+        job.backend.set_current(slot, key.key_hash());
+    }
+    job.backend.end_batch();
+    let (mut calls, mut longest, mut written) = (0, 0, false);
+    while !written {
+        let before = image.body.len();
+        written = job.backend.write_image(&mut image.body).unwrap();
+        longest = longest.max(image.body.len() - before);
+        calls += 1;
+    }
+    assert!(calls > 1 && longest <= 320 * 1024, "{calls} {longest}");
+    let mut restored = Job::new(false);
+    restored
+        .backend
+        .restore_image(&image, &(0..rheos_core::key_group::KEY_GROUPS), &[], |_| {
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(restored.entries(), job.entries());
+}

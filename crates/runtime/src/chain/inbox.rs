@@ -187,6 +187,8 @@ impl<T> Cursor<T> {
 
 /// Rows per slice that a stage can take in about [`SLICE_NANOS`]; bounds on it.
 const MAX_SLICE: usize = 8192;
+/// Rows of a slice when nothing is known of their cost.
+const FIRST_SLICE: usize = 16;
 /// What one slice of work should cost at most, so that mail and barriers get through.
 pub const SLICE_NANOS: u64 = 2_000_000;
 
@@ -207,7 +209,7 @@ impl<T> Default for Inbox<T> {
         Self {
             rows: RefCell::new(Cursor::default()),
             controls: RefCell::new(VecDeque::new()),
-            slice: Cell::new(16),
+            slice: Cell::new(FIRST_SLICE),
             nanos_per_row: Cell::new(0.0),
             room: Cell::new(0),
         }
@@ -294,6 +296,13 @@ impl<T> Inbox<T> {
         self.slice.get()
     }
 
+    /// What a row costs is about to change, as at a barrier, behind which keys are written before they
+    /// are touched: begins with a small slice, as a large one would be a pause.
+    pub fn relearn(&self) {
+        self.nanos_per_row.set(0.0);
+        self.slice.set(self.slice.get().min(FIRST_SLICE));
+    }
+
     /// Learns from a slice of `rows` rows that cost `nanos`.
     pub fn learn(&self, rows: usize, nanos: u64) {
         if rows == 0 {
@@ -360,5 +369,12 @@ mod tests {
         assert_eq!(inbox.slice(), MAX_SLICE);
         inbox.learn(1, 1_000_000);
         assert!(inbox.slice() <= 2, "{}", inbox.slice());
+        // What rows were like before a barrier is not believed.
+        for _ in 0..40 {
+            inbox.learn(100, 10_000);
+        }
+        inbox.relearn();
+        inbox.learn(FIRST_SLICE, FIRST_SLICE as u64 * 50_000);
+        assert!(inbox.slice() <= FIRST_SLICE * 4, "{}", inbox.slice());
     }
 }

@@ -492,6 +492,9 @@ impl<In: Row, Out: Row> Stage for OperatorStage<In, Out> {
     fn snapshot(&mut self) -> Result<OperatorSnapshot, BoxError> {
         let mut snapshot = self.context.snapshot(self.burst);
         self.operator.snapshot(&mut snapshot)?;
+        if snapshot.keyed.is_some() {
+            self.inbox.relearn();
+        }
         Ok(snapshot)
     }
 

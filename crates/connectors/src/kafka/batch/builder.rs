@@ -113,13 +113,15 @@ impl BatchBuilder {
         }
     }
 
-    /// The batch; an empty builder stays in its place.
+    /// The batch; an empty builder stays in its place, and keeps the memory of its records.
     ///
     /// # Errors
     /// If it can't be compressed.
     pub fn finish(&mut self, compression: Compression) -> Result<Vec<u8>, String> {
         let mut records = std::mem::take(&mut self.records);
-        let mut out = Vec::with_capacity(HEADER + records.len() / 2);
+        // It lies in memory as long as it is not acknowledged, or not committed: it has what it needs,
+        // and what is given back is at hand for the next.
+        let mut out = Vec::with_capacity(HEADER + records.len());
         out.extend_from_slice(&0i64.to_be_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&(-1i32).to_be_bytes());
@@ -138,6 +140,7 @@ impl BatchBuilder {
             place.copy_from_slice(&length.to_be_bytes());
         }
         seal(&mut out);
+        out.shrink_to_fit();
         records.clear();
         *self = Self {
             records,

@@ -25,7 +25,9 @@ pub(super) struct Epoch {
 
 impl Epoch {
     pub fn to_handle(&self) -> Vec<u8> {
-        handle::to_handle(VERSION, self)
+        let len = |batch: &StagedBatch| batch.bytes.len() + batch.topic.len() + 16;
+        let len = 16 + self.batches.iter().map(len).sum::<usize>();
+        handle::to_handle(VERSION, self, len)
     }
 
     pub fn from_handle(handle: &[u8]) -> Result<Self, KafkaError> {

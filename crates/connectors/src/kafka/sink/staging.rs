@@ -33,6 +33,7 @@ struct Staging {
     clock: SharedClock,
     routes: Routes,
     topics: Topics<Topic>,
+    /// Also those of places that have had a record since the last barrier, and are empty.
     filling: BTreeMap<(Arc<str>, i32), BatchBuilder>,
     epoch: Epoch,
 }
@@ -111,7 +112,11 @@ impl Batches for Staging {
 impl Staging {
     /// Puts a batch into the epoch.
     fn finish(&mut self, place: &(Arc<str>, i32)) -> Result<(), KafkaError> {
-        let Some(mut batch) = self.filling.remove(place) else {
+        let Some(batch) = self
+            .filling
+            .get_mut(place)
+            .filter(|batch| !batch.is_empty())
+        else {
             return Ok(());
         };
         let records = batch.count();
@@ -188,6 +193,8 @@ impl<T: Row, S: RowSerializer<T>> SinkWriter<T> for StagingWriter<T, S> {
 
     fn stage(&mut self, _barrier: &Barrier) -> Result<Option<Vec<u8>>, BoxError> {
         let batches = &mut self.batches;
+        // Most likely nothing is written there any more.
+        batches.filling.retain(|_, batch| !batch.is_empty());
         let open: Vec<_> = batches.filling.keys().cloned().collect();
         for place in &open {
             batches.finish(place)?;

@@ -46,7 +46,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("state.backend.rocksdb.ttl.compaction.filter.enabled", &[], Bool, "true", Honoured),
     opt("state.backend.rocksdb.use-bloom-filter", &[], Bool, "false", Honoured).ours("true"),
     opt("state.backend.rocksdb.use-ingest-db-restore-mode", &[], Bool, "false", NoMeaning(ROCKS_RANGES)),
-    opt("state.backend.rocksdb.write-batch-size", &[], MemorySize, "2 mb", Honoured),
+    opt("state.backend.rocksdb.write-batch-size", &[], MemorySize, "2 mb", Honoured).ours("128 kb"),
     opt("state.backend.rocksdb.writebuffer.count", &["state.backend.rocksdb.write-buffer-count"], Int, "2", Honoured),
     opt("state.backend.rocksdb.writebuffer.number-to-merge", &[], Int, "1", Honoured),
     opt("state.backend.rocksdb.writebuffer.size", &["state.backend.rocksdb.write-buffer-size"], MemorySize, "64 mb", Honoured),
