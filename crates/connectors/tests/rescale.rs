@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use rheos::cluster::embedded::RescaleRefused;
@@ -318,8 +318,15 @@ fn how_long_the_tasks_stand_still() {
     }
 }
 
+/// Rows are passed on;
+const GOES: u8 = 0;
+/// a map is to stand still;
+const TOLD: u8 = 1;
+/// and one does.
+const STANDS: u8 = 2;
+
 /// A map that passes rows on, and stands still while it is told to.
-fn slow(env: &StreamEnv, stands: Arc<AtomicBool>) {
+fn slow(env: &StreamEnv, stands: Arc<AtomicU8>) {
     let source = DataGeneratorSource::new(|k| k, 100_000_000).strided();
     env.from_source_with_rate(
         source,
@@ -329,7 +336,9 @@ fn slow(env: &StreamEnv, stands: Arc<AtomicBool>) {
     )
     .rebalance()
     .map(move |k: u64| {
-        while stands.load(Ordering::Relaxed) {
+        while stands.load(Ordering::Relaxed) != GOES {
+            let (told, untold) = (Ordering::Relaxed, Ordering::Relaxed);
+            let _seen = stands.compare_exchange(TOLD, STANDS, told, untold);
             std::thread::sleep(Duration::from_millis(5));
         }
         k
@@ -338,21 +347,31 @@ fn slow(env: &StreamEnv, stands: Arc<AtomicBool>) {
     .sink_to(BlackholeSink);
 }
 
+/// Lets a map stand still, and waits until one does.
+fn stand_still(stands: &AtomicU8) {
+    stands.store(TOLD, Ordering::Relaxed);
+    let begun = Instant::now();
+    while stands.load(Ordering::Relaxed) != STANDS {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 #[test]
 fn a_checkpoint_that_fails_leaves_the_job_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let stands = Arc::new(AtomicBool::new(false));
+    let stands = Arc::new(AtomicU8::new(GOES));
     let more = [
         ("execution.checkpointing.interval", "1 h"),
         ("execution.checkpointing.timeout", "300 ms"),
     ];
     let job = start(folder.path(), &more, |env| slow(env, stands.clone()));
-    stands.store(true, Ordering::Relaxed);
+    stand_still(&stands);
     let id = job.handle.rescale(wide(&job, 3)).unwrap();
     let busy = job.handle.rescale(wide(&job, 4)).unwrap_err();
     assert_eq!(busy, RescaleRefused::UnderWay(id.clone()));
     let rescale = ended(&job, &id);
-    stands.store(false, Ordering::Relaxed);
+    stands.store(GOES, Ordering::Relaxed);
     match &rescale.end {
         Some(RescaleEnd::Failed(cause)) => assert!(cause.contains("slow"), "{cause}"),
         other => panic!("{other:?}"),
@@ -369,9 +388,30 @@ fn a_checkpoint_that_fails_leaves_the_job_as_it_was() {
 }
 
 #[test]
+fn a_job_that_is_to_stop_is_not_rescaled() {
+    let folder = tempfile::tempdir().unwrap();
+    let stands = Arc::new(AtomicU8::new(GOES));
+    let more = [("execution.checkpointing.interval", "1 h")];
+    let job = start(folder.path(), &more, |env| slow(env, stands.clone()));
+    stand_still(&stands);
+    let id = job.handle.rescale(wide(&job, 3)).unwrap();
+    job.handle.control().stop(false);
+    let late = job.handle.rescale(wide(&job, 4)).unwrap_err();
+    assert_eq!(late, RescaleRefused::UnderWay(id.clone()));
+    stands.store(GOES, Ordering::Relaxed);
+    job.wait().unwrap();
+    match ended(&job, &id).end {
+        Some(RescaleEnd::Failed(cause)) => assert_eq!(cause, "the job is stopping"),
+        Some(RescaleEnd::JobEnded(how)) => assert_eq!(how, "JOB_FINISHED"),
+        other => panic!("{other:?}"),
+    }
+    assert!(job.handle.graph().parallelism().iter().all(|p| *p == 2));
+}
+
+#[test]
 fn what_can_t_be_done_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let stands = Arc::new(AtomicBool::new(false));
+    let stands = Arc::new(AtomicU8::new(GOES));
     let more = [("pipeline.max-parallelism", "8")];
     let job = start(folder.path(), &more, |env| slow(env, stands.clone()));
     let many = job.handle.rescale(wide(&job, 9)).unwrap_err().to_string();
@@ -402,7 +442,7 @@ fn what_can_t_be_done_is_refused_by_name() {
 #[test]
 fn slots_that_are_not_there_are_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let stands = Arc::new(AtomicBool::new(false));
+    let stands = Arc::new(AtomicU8::new(GOES));
     let more = [("taskmanager.numberOfTaskSlots", "4")];
     let job = start(folder.path(), &more, |env| slow(env, stands));
     let id = job.handle.rescale(wide(&job, 6)).unwrap();

@@ -192,6 +192,10 @@ impl JobMaster {
             Ok(checkpoint) => checkpoint,
             Err(cause) => return self.rescale_failed(&cause),
         };
+        if self.lifecycle.stop_asked().is_some() {
+            // Its last checkpoint, or savepoint, is on its way.
+            return self.rescale_failed("the job is stopping");
+        }
         let now = self.now();
         let Some(under_way) = &mut self.scaling.under_way else {
             return;
