@@ -62,7 +62,7 @@ impl outbox::Epoch for Epoch {
     }
 
     fn to_handle(&self) -> Vec<u8> {
-        handle::to_handle(VERSION, self)
+        handle::to_handle(VERSION, self, 0)
     }
 }
 
