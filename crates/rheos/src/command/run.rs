@@ -29,6 +29,9 @@ pub struct Finished {
     pub signal: Option<i32>,
     /// Whether it was stopped with a checkpoint to go on from: what is open is in that.
     pub goes_on: bool,
+    /// Whether its tasks ran in TaskManagers of their own: those have reported rows in and out, and not what
+    /// user code counts.
+    pub apart: bool,
 }
 
 /// The configuration that a command line asks for, each key of it answered in the log.
@@ -135,7 +138,8 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         None => start,
     };
     let configuration = env.configuration();
-    let among_several = options.jobmanager && ha_of(&configuration)?;
+    let apart = options.jobmanager;
+    let among_several = apart && ha_of(&configuration)?;
     let job = start_with(&program, configuration, start)?;
     let checkpointed = job.handle.control().takes_checkpoints();
     if let Some(handler) = &handler {
@@ -163,6 +167,7 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         report: result?,
         signal,
         goes_on: checkpointed && signal.is_some(),
+        apart,
     })
 }
 
