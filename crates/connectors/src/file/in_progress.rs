@@ -2,7 +2,11 @@
 //!
 //! Life: `.name.inprogress` → written → flushed to the disk, *staged* → renamed to `name`, which is
 //! when it appears, whole. If it is dropped before, it is removed; what a killed process leaves behind is
-//! hidden, and is written over by whoever writes that name next.
+//! hidden, and is removed when that name appears.
+//!
+//! Invariant: a hidden file has one writer. A task that was thought dead and goes on writes the name that
+//! its successor writes too, and removes what it has written when it is told: so who finds a hidden file
+//! there takes `.name.1.inprogress`, and so on, and what is staged says which it is.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -63,6 +67,8 @@ impl Output {
 pub(super) struct InProgressFile {
     /// Where it will be.
     target: PathBuf,
+    name: String,
+    number: u32,
     /// Where it is.
     hidden: PathBuf,
     output: Option<Output>,
@@ -79,12 +85,28 @@ impl InProgressFile {
         name: &str,
         compression: Compression,
     ) -> Result<Self, ConnectorError> {
-        let hidden = hidden(folder, name);
-        let output = File::create(&hidden)
+        let mut number = 0;
+        let (hidden, file) = loop {
+            let hidden = hidden(folder, name, number);
+            match File::create_new(&hidden) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Where somebody has put a device in its place, that is what they want written to.
+                    if !fs::symlink_metadata(&hidden).is_ok_and(|found| found.is_file()) {
+                        let opened = File::create(&hidden);
+                        break (hidden, opened);
+                    }
+                    number += 1;
+                }
+                made => break (hidden, made),
+            }
+        };
+        let output = file
             .and_then(|file| Output::new(file, compression))
             .map_err(|error| ConnectorError::file("making the file", &hidden, error))?;
         Ok(Self {
             target: folder.join(name),
+            name: name.to_owned(),
+            number,
             hidden,
             output: Some(output),
             written: 0,
@@ -117,19 +139,26 @@ impl InProgressFile {
     /// If the system refuses; the file is removed then.
     pub fn finish(self) -> Result<(), ConnectorError> {
         let (hidden, target) = (self.hidden.clone(), self.target.clone());
+        let (name, number) = (self.name.clone(), self.number);
         self.stage()?;
         show(&hidden, &target).inspect_err(|_| remove(&hidden))?;
+        remove_others(&target, &name, number);
         sync_folder(&target);
         Ok(())
     }
 
-    /// Makes it durable, and leaves it hidden: [`commit`] makes it visible.
+    /// Makes it durable, and leaves it hidden: [`commit`] makes it visible, when it is given what this
+    /// answers.
     ///
     /// # Errors
     /// If the system refuses; the file is removed then.
-    pub fn stage(mut self) -> Result<(), ConnectorError> {
+    pub fn stage(mut self) -> Result<String, ConnectorError> {
+        let staged = match self.number {
+            0 => self.name.clone(),
+            number => hidden_name(&self.name, number),
+        };
         let Some(output) = self.output.take() else {
-            return Ok(());
+            return Ok(staged);
         };
         let written = self.written;
         output
@@ -141,13 +170,40 @@ impl InProgressFile {
                 remove(&self.hidden);
                 error
             })?;
-        Ok(())
+        Ok(staged)
+    }
+}
+
+fn hidden_name(name: &str, number: u32) -> String {
+    match number {
+        0 => format!(".{name}.inprogress"),
+        _ => format!(".{name}.{number}.inprogress"),
     }
 }
 
 /// Where a file is until it shows.
-pub(super) fn hidden(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!(".{name}.inprogress"))
+fn hidden(folder: &Path, name: &str, number: u32) -> PathBuf {
+    folder.join(hidden_name(name, number))
+}
+
+/// The name and number of what [`InProgressFile::stage`] has answered.
+fn of_staged(staged: &str) -> (&str, u32) {
+    let numbered = || {
+        let inner = staged.strip_prefix('.')?.strip_suffix(".inprogress")?;
+        let (name, number) = inner.rsplit_once('.')?;
+        Some((name, number.parse().ok()?))
+    };
+    numbered().unwrap_or((staged, 0))
+}
+
+/// A name shows: what others have left behind who wrote it before is of no use to anybody.
+fn remove_others(target: &Path, name: &str, number: u32) {
+    for other in 0..number {
+        let hidden = target.with_file_name(hidden_name(name, other));
+        if hidden.exists() {
+            remove(&hidden);
+        }
+    }
 }
 
 fn show(hidden: &Path, target: &Path) -> Result<(), ConnectorError> {
@@ -168,10 +224,11 @@ fn sync_folder(target: &Path) {
 ///
 /// # Errors
 /// If the system refuses, or a file is neither there hidden nor visible.
-pub(super) fn commit(folder: &Path, names: &[String]) -> Result<(), ConnectorError> {
+pub(super) fn commit(folder: &Path, staged: &[String]) -> Result<(), ConnectorError> {
     let mut last = None;
-    for name in names {
-        let (hidden, target) = (hidden(folder, name), folder.join(name));
+    for staged in staged {
+        let (name, number) = of_staged(staged);
+        let (hidden, target) = (hidden(folder, name, number), folder.join(name));
         match fs::rename(&hidden, &target) {
             Ok(()) => {}
             // Done before, by who then had no time to say so.
@@ -180,6 +237,7 @@ pub(super) fn commit(folder: &Path, names: &[String]) -> Result<(), ConnectorErr
                 return Err(ConnectorError::file("completing the file", &hidden, error));
             }
         }
+        remove_others(&target, name, number);
         last = Some(target);
     }
     if let Some(target) = last {
@@ -189,8 +247,11 @@ pub(super) fn commit(folder: &Path, names: &[String]) -> Result<(), ConnectorErr
 }
 
 /// Removes a hidden file.
-pub(super) fn remove(hidden: &Path) {
-    if let Err(error) = fs::remove_file(hidden) {
+fn remove(hidden: &Path) {
+    if let Err(error) = fs::remove_file(hidden)
+        // Its successor has shown the name, and cleared up behind it.
+        && error.kind() != io::ErrorKind::NotFound
+    {
         tracing::warn!(path = %hidden.display(), "an unfinished file stays behind: {error}");
     }
 }
@@ -200,5 +261,46 @@ impl Drop for InProgressFile {
         if self.output.is_some() {
             remove(&self.hidden);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(folder: &Path, text: &str) -> InProgressFile {
+        let mut file = InProgressFile::create(folder, "part-4", Compression::None).unwrap();
+        file.write(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn one_that_was_thought_dead_takes_nothing_from_its_successor() {
+        for zombie_comes in ["before it is staged", "before it shows", "after it shows"] {
+            let folder = tempfile::tempdir().unwrap();
+            let zombie = written(folder.path(), "old");
+            let heir = written(folder.path(), "new");
+            let mut zombie = Some(zombie);
+            let mut wakes = |at: &str| drop(zombie.take_if(|_| at == zombie_comes));
+            wakes("before it is staged");
+            let staged = heir.stage().unwrap();
+            wakes("before it shows");
+            // Twice: a committer may die before it says so.
+            commit(folder.path(), std::slice::from_ref(&staged)).unwrap();
+            commit(folder.path(), &[staged]).unwrap();
+            wakes("after it shows");
+            let shown = fs::read_to_string(folder.path().join("part-4")).unwrap();
+            assert_eq!(shown, "new", "{zombie_comes}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_staged_says_which_file_it_is() {
+        assert_eq!(of_staged("part-0-0.txt"), ("part-0-0.txt", 0));
+        assert_eq!(
+            of_staged(".part-0-0.txt.12.inprogress"),
+            ("part-0-0.txt", 12)
+        );
     }
 }

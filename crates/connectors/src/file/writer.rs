@@ -17,7 +17,7 @@ use rheos_runtime::BoxError;
 use rheos_runtime::sink::committer::{Committer, StagedEpoch};
 use rheos_runtime::sink::writer::SinkWriter;
 
-use super::in_progress::{InProgressFile, commit, hidden, remove};
+use super::in_progress::{InProgressFile, commit};
 use super::sink::{FileName, WriteOptions};
 use crate::bad_records::BadRecordHandler;
 use crate::error::ConnectorError;
@@ -41,7 +41,7 @@ struct Current<E> {
 pub(super) struct FileCommitter;
 
 /// The files of an epoch: their folder, which may not be the one that the sink writes to by now, and
-/// their names.
+/// which they are.
 type Staged = (String, Vec<String>);
 
 impl Committer for FileCommitter {
@@ -187,10 +187,7 @@ impl<F, E> FileWriter<F, E> {
             match &mut self.staged {
                 _ if current.rows == 0 => {}
                 None => current.file.finish()?,
-                Some(staged) => {
-                    staged.push((self.options.name)(&self.name));
-                    current.file.stage()?;
-                }
+                Some(staged) => staged.push(current.file.stage()?),
             }
             self.name.epoch += 1;
         }
@@ -271,16 +268,7 @@ where
             let next = u64::decode(&mut Reader::new(&snapshot))?;
             self.name.epoch = self.name.epoch.max(next);
         }
-        // What was staged behind the checkpoint will be written again.
-        let mut name = self.name.clone();
-        loop {
-            let behind = hidden(&self.options.folder, &(self.options.name)(&name));
-            if !behind.exists() {
-                return Ok(());
-            }
-            remove(&behind);
-            name.epoch += 1;
-        }
+        Ok(())
     }
 
     fn close(&mut self) {
