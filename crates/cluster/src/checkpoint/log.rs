@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::CheckpointError;
+use super::numbered::Numbered;
 use super::storage::CheckpointStorage;
 
 /// How a generation ended.
@@ -116,16 +117,11 @@ pub struct JobLog {
     records: Vec<(u64, Record)>,
 }
 
-const FOLDER: &str = "log";
-
-fn name_of(number: u64) -> String {
-    format!("{FOLDER}/{number:012}.json")
-}
-
-fn number_of(name: &str) -> Option<u64> {
-    let name = name.strip_prefix(FOLDER)?.strip_prefix('/')?;
-    name.strip_suffix(".json")?.parse().ok()
-}
+const RECORDS: Numbered = Numbered {
+    folder: "log",
+    what: "a log",
+    remedy: "",
+};
 
 impl JobLog {
     /// Reads the log.
@@ -137,10 +133,7 @@ impl JobLog {
             storage,
             records: Vec::new(),
         };
-        for name in log.storage.list(FOLDER)? {
-            let Some(number) = number_of(&name) else {
-                continue;
-            };
+        for number in RECORDS.numbers(&*log.storage)? {
             // One that has gone meanwhile was that of an old checkpoint.
             if let Some(record) = log.get(number)? {
                 log.records.push((number, record));
@@ -150,17 +143,7 @@ impl JobLog {
     }
 
     fn get(&self, number: u64) -> Result<Option<Record>, CheckpointError> {
-        let name = name_of(number);
-        let Some(bytes) = self.storage.get(&name)? else {
-            return Ok(None);
-        };
-        let record = serde_json::from_slice(&bytes);
-        record.map(Some).map_err(|error| CheckpointError::Damaged {
-            checkpoint: self.storage.location(),
-            file: name,
-            problem: format!("is no record of a log: {error}"),
-            older: None,
-        })
+        RECORDS.get(&*self.storage, number)
     }
 
     /// The greatest generation.
@@ -244,7 +227,7 @@ impl JobLog {
         })?;
         loop {
             let number = self.last().map_or(1, |number| number + 1);
-            let unanswered = match self.storage.put_if_absent(&name_of(number), &text) {
+            let unanswered = match self.storage.put_if_absent(&RECORDS.name_of(number), &text) {
                 Ok(true) => {
                     self.records.push((number, record));
                     return Ok(());
@@ -287,12 +270,8 @@ impl JobLog {
             self.append(record.clone())?;
             alone &= self.records.len() == known + 1;
             let own = self.last().unwrap_or(0);
-            let names = self.storage.list(FOLDER)?;
-            if !names
-                .iter()
-                .filter_map(|name| number_of(name))
-                .any(|n| n > own)
-            {
+            let numbers = RECORDS.numbers(&*self.storage)?;
+            if !numbers.iter().any(|number| *number > own) {
                 return Ok(alone);
             }
             alone = false;
@@ -331,7 +310,7 @@ impl JobLog {
         };
         while let Some(at) = self.records.iter().position(|(n, r)| goes(*n, r)) {
             if let Some((number, _)) = self.records.get(at) {
-                self.storage.delete(&name_of(*number))?;
+                self.storage.delete(&RECORDS.name_of(*number))?;
             }
             self.records.remove(at);
         }

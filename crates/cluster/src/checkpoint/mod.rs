@@ -35,6 +35,7 @@ pub mod location;
 pub mod log;
 pub mod manifest;
 pub mod memory;
+pub(crate) mod numbered;
 pub mod progress;
 mod restore_folder;
 pub mod s3;

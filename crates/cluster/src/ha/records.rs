@@ -4,21 +4,17 @@ use std::sync::Arc;
 
 use super::record::LeaseRecord;
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::numbered::Numbered;
 use crate::checkpoint::storage::CheckpointStorage;
 
-const FOLDER: &str = "lease";
+const RECORDS: Numbered = Numbered {
+    folder: "lease",
+    what: "a lease",
+    remedy: "; if no JobManager of the job runs, delete it",
+};
 
 /// So many stay behind the newest: who reads on by number finds the next one.
 const KEPT: u64 = 16;
-
-fn name_of(number: u64) -> String {
-    format!("{FOLDER}/{number:012}.json")
-}
-
-fn number_of(name: &str) -> Option<u64> {
-    let name = name.strip_prefix(FOLDER)?.strip_prefix('/')?;
-    name.strip_suffix(".json")?.parse().ok()
-}
 
 /// See the [module](self). Clones are the same.
 #[derive(Clone)]
@@ -34,7 +30,7 @@ impl LeaseRecords {
 
     /// Where they are, for messages.
     pub fn location(&self) -> String {
-        format!("{}/{FOLDER}", self.storage.location())
+        format!("{}/{}", self.storage.location(), RECORDS.folder)
     }
 
     /// Finds out whether of several who create a record one does.
@@ -46,24 +42,11 @@ impl LeaseRecords {
     }
 
     fn get(&self, number: u64) -> Result<Option<LeaseRecord>, CheckpointError> {
-        let name = name_of(number);
-        let Some(bytes) = self.storage.get(&name)? else {
-            return Ok(None);
-        };
-        let record = serde_json::from_slice(&bytes);
-        record.map(Some).map_err(|error| CheckpointError::Damaged {
-            checkpoint: self.storage.location(),
-            file: name,
-            problem: format!(
-                "is no record of a lease: {error}; if no JobManager of the job runs, delete it"
-            ),
-            older: None,
-        })
+        RECORDS.get(&*self.storage, number)
     }
 
     fn numbers(&self) -> Result<Vec<u64>, CheckpointError> {
-        let names = self.storage.list(FOLDER)?;
-        Ok(names.iter().filter_map(|name| number_of(name)).collect())
+        RECORDS.numbers(&*self.storage)
     }
 
     /// The greatest number; 0 if there is none.
@@ -109,7 +92,9 @@ impl LeaseRecords {
         let text = serde_json::to_vec_pretty(record).map_err(|error| {
             CheckpointError::Setting(format!("a record can't be written: {error}"))
         })?;
-        let written = self.storage.put_if_absent(&name_of(number), &text)?;
+        let written = self
+            .storage
+            .put_if_absent(&RECORDS.name_of(number), &text)?;
         Ok(match written {
             true => Created::Written,
             false => Created::Taken(self.get(number)?),
@@ -119,7 +104,7 @@ impl LeaseRecords {
     /// Removes the record that is so many behind this one.
     pub(super) fn forget_one(&self, newest: u64) -> Result<(), CheckpointError> {
         match newest.checked_sub(KEPT) {
-            Some(old @ 1..) => self.storage.delete(&name_of(old)),
+            Some(old @ 1..) => self.storage.delete(&RECORDS.name_of(old)),
             _ => Ok(()),
         }
     }
@@ -128,7 +113,7 @@ impl LeaseRecords {
     pub(super) fn forget(&self, newest: u64) -> Result<(), CheckpointError> {
         for number in self.numbers()? {
             if number + KEPT <= newest {
-                self.storage.delete(&name_of(number))?;
+                self.storage.delete(&RECORDS.name_of(number))?;
             }
         }
         Ok(())

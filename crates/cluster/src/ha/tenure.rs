@@ -276,14 +276,13 @@ impl Keeper {
     }
 
     fn say(&self, word: LastWord) {
-        let number = self.holding.number() + 1;
         let (hold, told) = match word {
             LastWord::Released => (Hold::Released, "lets go of the lease: another may lead"),
             LastWord::Over(how) => (Hold::Over { how }, "the lease ends with the job"),
         };
         let begun = self.shared.lock().begun;
         let record = self.candidate.record(hold, begun, self.clock.wall_millis());
-        let mut number = number;
+        let mut number = self.holding.number() + 1;
         loop {
             match self.records.create(number, &record) {
                 Ok(Created::Written) => {

@@ -65,9 +65,9 @@ impl Output {
 
 /// The file of a writer.
 pub(super) struct InProgressFile {
-    /// Where it will be.
-    target: PathBuf,
+    /// Its name when it shows,
     name: String,
+    /// and which of those that were to have it this is.
     number: u32,
     /// Where it is.
     hidden: PathBuf,
@@ -104,7 +104,6 @@ impl InProgressFile {
             .and_then(|file| Output::new(file, compression))
             .map_err(|error| ConnectorError::file("making the file", &hidden, error))?;
         Ok(Self {
-            target: folder.join(name),
             name: name.to_owned(),
             number,
             hidden,
@@ -138,8 +137,8 @@ impl InProgressFile {
     /// # Errors
     /// If the system refuses; the file is removed then.
     pub fn finish(self) -> Result<(), ConnectorError> {
-        let (hidden, target) = (self.hidden.clone(), self.target.clone());
-        let (name, number) = (self.name.clone(), self.number);
+        let (hidden, name, number) = (self.hidden.clone(), self.name.clone(), self.number);
+        let target = hidden.with_file_name(&name);
         self.stage()?;
         show(&hidden, &target).inspect_err(|_| remove(&hidden))?;
         remove_others(&target, &name, number);
@@ -199,10 +198,7 @@ fn of_staged(staged: &str) -> (&str, u32) {
 /// A name shows: what others have left behind who wrote it before is of no use to anybody.
 fn remove_others(target: &Path, name: &str, number: u32) {
     for other in 0..number {
-        let hidden = target.with_file_name(hidden_name(name, other));
-        if hidden.exists() {
-            remove(&hidden);
-        }
+        remove(&target.with_file_name(hidden_name(name, other)));
     }
 }
 
