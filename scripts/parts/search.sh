@@ -16,6 +16,7 @@ search_needs() {
     java_install
     command -v javac >/dev/null || apt_install default-jdk-headless
     needs curl curl
+    search_launcher
 }
 
 search_install() {
@@ -52,15 +53,16 @@ opensearch_fetch() {
         org.apache.logging.log4j:log4j-core:2.25.4
 }
 
-# What starts a node; made again where it is older than its source.
+# What starts a node; made again where it is older than its source. Parts are installed one after
+# another but start side by side, so it is made here, once, and not where a node starts.
 search_launcher() {
     local classes=$home/search-server jar=$home/search-server.jar
     if [ "$jar" -nt "$here/parts/SearchServer.java" ]; then return; fi
     mkdir -p "$classes"
     # It names no class of a server at compile time: a compiler older than the servers' classes will do.
     javac -nowarn --release 17 -d "$classes" "$here/parts/SearchServer.java"
-    (cd "$classes" && "$(dirname "$(readlink -f "$(command -v javac)")")/jar" cf "$jar.$$" ./*.class)
-    mv "$jar.$$" "$jar"
+    (cd "$classes" && "$(dirname "$(readlink -f "$(command -v javac)")")/jar" cf "$jar.new" ./*.class)
+    mv "$jar.new" "$jar"
 }
 
 # search_node DAEMON INSTALLED PORT; the next port is the transport's.
@@ -68,7 +70,6 @@ search_node() {
     local name=$1 folder=$run/$1 installed=$home/$2 port=$3 options setting settings=()
     mapfile -t options < <(java_options "$name")
     free "$name" "$port" $((port + 1))
-    search_launcher
     mkdir -p "$folder/config" "$folder/plugins"
     if [ -d "$installed/home/modules" ]; then ln -sfn "$installed/home/modules" "$folder/modules"; fi
     for setting in node.name=n1 cluster.name=rheos discovery.type=single-node network.host=127.0.0.1 \
