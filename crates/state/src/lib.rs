@@ -48,6 +48,7 @@ pub mod image_writer;
 pub mod key_context;
 pub mod key_directory;
 pub mod list;
+pub mod local_folder;
 pub mod map;
 mod map_cell;
 mod namespace_cell;

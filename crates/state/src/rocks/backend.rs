@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rocksdb::{Cache, WriteBufferManager};
 
 use super::database::RocksStore;
+use super::import;
 use super::options::RocksOptions;
-use super::{failed, folder, import};
 use crate::error::StateError;
+use crate::local_folder::LocalFolders;
 use crate::store::{Family, StateStore, StoreBackend, StoreOrigin, StoreOwner};
 
 /// The share of the tables in the memory for state; the rest is RocksDB's block cache, which the write
@@ -24,15 +25,14 @@ pub struct RocksBackend {
     /// Bytes that all tables may use.
     tables: usize,
     open: Arc<AtomicUsize>,
-    opened: AtomicUsize,
+    folders: LocalFolders,
 }
 
 impl RocksBackend {
     /// The databases of one process.
     pub fn new(options: RocksOptions) -> Self {
-        for root in &options.folders {
-            folder::sweep(root);
-        }
+        let folders = LocalFolders::below(options.folders.clone());
+        folders.sweep();
         let all = options.shared_memory.unwrap_or(0);
         let tables = (all as f64 * TABLES) as usize;
         let shared = options.shared_memory.map(|all| {
@@ -51,7 +51,7 @@ impl RocksBackend {
             shared,
             tables,
             open: Arc::default(),
-            opened: AtomicUsize::new(0),
+            folders,
         }
     }
 }
@@ -72,16 +72,13 @@ impl StoreBackend for RocksBackend {
         families: &[Family],
         origins: &[StoreOrigin],
     ) -> Result<Arc<dyn StateStore>, StateError> {
-        let number = self.opened.fetch_add(1, Ordering::Relaxed);
-        let root = self
-            .options
-            .folders
-            .get(number % self.options.folders.len().max(1))
-            .cloned()
-            .unwrap_or_else(std::env::temp_dir);
         let name = format!("{}-{}", owner.operator, owner.subtask);
-        let folder = folder::LocalFolder::make(&root, &name)
-            .map_err(|error| failed(&root, "making a folder for state", error))?;
+        let folder = self.folders.make(&name);
+        let folder = folder.map_err(|error| StateError::Store {
+            location: "a folder of this machine".to_owned(),
+            what: "making it",
+            reason: error.to_string(),
+        })?;
         self.open.fetch_add(1, Ordering::Relaxed);
         let count = OpenCount(self.open.clone());
         let (cache, manager) = match &self.shared {

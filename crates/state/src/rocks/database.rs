@@ -15,8 +15,8 @@ use rocksdb::{ColumnFamily, DB, ReadOptions, WriteBatch, WriteOptions};
 
 use super::backend::OpenCount;
 use super::failed;
-use super::folder::LocalFolder;
 use crate::error::StateError;
+use crate::local_folder::LocalFolder;
 use crate::store::{Keys, Sealed, StateStore, StoreFile, Writes};
 
 /// The name of a state's column family: RocksDB keeps `default` for itself.

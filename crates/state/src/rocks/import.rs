@@ -20,10 +20,10 @@ use rocksdb::{
 use super::backend::OpenCount;
 use super::database::{RocksStore, family_name, group_start};
 use super::failed;
-use super::folder::LocalFolder;
 use super::options::RocksOptions;
 use super::ttl_filter::TtlFilterFactory;
 use crate::error::StateError;
+use crate::local_folder::LocalFolder;
 use crate::store::{Family, OriginFile, StoreOrigin};
 
 /// The name of the folder with the database, within its local folder.

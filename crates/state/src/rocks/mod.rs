@@ -10,12 +10,10 @@
 //! | [`backend`] | what the databases of a process share: memory, folders |
 //! | [`database`] | a database as a [`StateStore`](crate::store::StateStore) |
 //! | [`import`] | a database from the files of former subtasks |
-//! | [`folder`] | the local folder of a database |
 //! | [`ttl_filter`] | expired records go when files are compacted |
 
 pub mod backend;
 pub mod database;
-pub mod folder;
 mod import;
 pub mod options;
 mod ttl_filter;

@@ -10,6 +10,8 @@ use rocksdb::{
     Options,
 };
 
+use crate::local_folder::roots_of;
+
 const MB: usize = 1 << 20;
 /// How many keys of an operator's subtask may be in its tables, instead of as many as memory has room
 /// for: tests and simulations set it.
@@ -18,7 +20,7 @@ const RESIDENT_KEYS: &str = "rheos.state.resident-keys";
 /// The settings of the databases of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RocksOptions {
-    /// Folders between which databases are dealt out.
+    /// Folders between which databases are dealt out; the system's for temporary files without any.
     pub folders: Vec<PathBuf>,
     /// Bytes of memory that all of them share with the tables in front of them; none if each has its
     /// own.
@@ -57,25 +59,6 @@ enum Style {
     Level,
     Universal,
     None,
-}
-
-fn folders_of(conf: &Configuration) -> Result<Vec<PathBuf>, ConfigError> {
-    let set = conf.get_set(&keys::ROCKSDB_LOCAL_DIR)?;
-    let set = match set {
-        Some(set) => Some(set),
-        None => conf.get_set(&keys::IO_TMP_DIRS)?,
-    };
-    let folders: Vec<PathBuf> = set
-        .iter()
-        .flat_map(|set| set.split([',', ':', ';']))
-        .map(str::trim)
-        .filter(|folder| !folder.is_empty())
-        .map(PathBuf::from)
-        .collect();
-    Ok(match folders.is_empty() {
-        true => vec![std::env::temp_dir()],
-        false => folders,
-    })
 }
 
 fn compression_of(
@@ -159,7 +142,7 @@ impl RocksOptions {
             None => vec![DBCompressionType::Snappy],
         };
         Ok(Self {
-            folders: folders_of(conf)?,
+            folders: roots_of(conf)?,
             shared_memory,
             resident_keys: match conf.raw(RESIDENT_KEYS) {
                 Some(text) => {
