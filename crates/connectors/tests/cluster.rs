@@ -32,6 +32,9 @@ struct Arguments {
     /// Makes the graph another one.
     #[arg(long)]
     other: bool,
+    /// Rows of as many keys first, whose state is kept: the job that has stores.
+    #[arg(long)]
+    keys: Option<u64>,
 }
 
 #[derive(Row, Clone, Debug, PartialEq)]
@@ -75,6 +78,10 @@ const RATE: u64 = 10_000;
 /// Windows of a second over a row a millisecond.
 fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
     env.name("sums");
+    if let Some(keys) = arguments.keys {
+        stores::describe(env, &arguments, keys);
+        return Ok(());
+    }
     let source = DataGeneratorSource::with_timestamps(|k| (k, k as i64), arguments.count).strided();
     let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_millis(500));
     let numbers = env.from_source_with_rate(source, strategy, "numbers", arguments.rate);
@@ -107,13 +114,15 @@ fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
 
 #[path = "cluster/standby.rs"]
 mod standby;
+#[path = "cluster/stores.rs"]
+mod stores;
 
 fn main() -> ExitCode {
     if std::env::var_os("RHEOS_TEST_JOB").is_some() {
         return rheos::main_with(describe);
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 8] = [
+    let tests: [Test; 12] = [
         (
             "a_task_manager_that_is_killed_costs_nothing",
             a_task_manager_that_is_killed_costs_nothing,
@@ -146,7 +155,24 @@ fn main() -> ExitCode {
             "a_leader_that_is_told_to_end_hands_over",
             standby::a_leader_that_is_told_to_end_hands_over,
         ),
+        (
+            "stores_outlive_a_task_manager_that_is_killed",
+            stores::outlive_a_task_manager_that_is_killed,
+        ),
+        (
+            "stores_are_rescaled_while_the_job_runs",
+            stores::are_rescaled_while_the_job_runs,
+        ),
+        ("stores_outlive_the_leader", stores::outlive_the_leader),
+        (
+            "stores_go_with_the_slots_of_a_reactive_job",
+            stores::go_with_the_slots_of_a_reactive_job,
+        ),
     ];
+    if std::env::args().any(|argument| argument == "how_long_a_cluster_stands_still") {
+        stores::how_long_a_cluster_stands_still();
+        return ExitCode::SUCCESS;
+    }
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))
@@ -184,21 +210,32 @@ impl Process {
     }
 
     fn start_of(name: &'static str, folder: &Path, count: u64, arguments: &[&str]) -> Self {
+        Self::start_with(name, folder, (count, RATE, 4), arguments)
+    }
+
+    /// With so many rows, so many of them a second, at this parallelism.
+    fn start_with(
+        name: &'static str,
+        folder: &Path,
+        (count, rate, parallelism): (u64, u64, u32),
+        arguments: &[&str],
+    ) -> Self {
         let (out, checkpoints) = (folder.join("out"), folder.join("checkpoints"));
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(arguments)
+            .args(&arguments[..1])
             .arg("--out")
             .arg(out)
             .arg("--checkpoints")
             .arg(checkpoints)
             .args(["--count", &count.to_string()])
-            .args(["--rate", &RATE.to_string()])
-            .args(["--parallelism", "4"])
+            .args(["--rate", &rate.to_string()])
+            .args(["--parallelism", &parallelism.to_string()])
             .args(["-D", "execution.checkpointing.interval=300ms"])
             .args(["-D", "taskmanager.numberOfTaskSlots=2"])
             .args(["-D", "restart-strategy.type=fixed-delay"])
             .args(["-D", "restart-strategy.fixed-delay.attempts=20"])
             .args(["-D", "restart-strategy.fixed-delay.delay=100ms"])
+            .args(&arguments[1..])
             .env("RHEOS_TEST_JOB", "1")
             .env_remove("RUST_LOG")
             .stdout(Stdio::null())
@@ -293,6 +330,12 @@ fn jobmanager_with(folder: &Path, more: &[&str]) -> (Process, String) {
     let keys = ports.iter().chain(more).flat_map(|key| ["-D", key]);
     let arguments: Vec<&str> = ["jobmanager"].into_iter().chain(keys).collect();
     let process = Process::start("the JobManager", folder, &arguments);
+    let port = port_of(&process);
+    (process, port)
+}
+
+/// Where a JobManager waits for TaskManagers, as a setting.
+fn port_of(process: &Process) -> String {
     let (_, line) = process.wait_for("waiting for TaskManagers at ");
     let address = line.split("waiting for TaskManagers at ").nth(1).unwrap();
     let port = address
@@ -301,7 +344,7 @@ fn jobmanager_with(folder: &Path, more: &[&str]) -> (Process, String) {
         .unwrap()
         .rsplit(':')
         .next();
-    (process, format!("jobmanager.rpc.port={}", port.unwrap()))
+    format!("jobmanager.rpc.port={}", port.unwrap())
 }
 
 fn taskmanager(name: &'static str, folder: &Path, port: &str) -> Process {
@@ -379,8 +422,8 @@ fn widths(jobmanager: &Process) -> Vec<u64> {
         .collect()
 }
 
-/// Waits for the rescale of this number, and prints what it cost.
-fn wait_for_rescale(jobmanager: &Process, number: usize) {
+/// Waits for the rescale of this number, and prints what it cost; that line.
+fn wait_for_rescale(jobmanager: &Process, number: usize) -> String {
     const RESCALED: &str = "the job is rescaled: all tasks run";
     jobmanager.wait_for_times(RESCALED, number);
     let told = jobmanager.told();
@@ -390,6 +433,7 @@ fn wait_for_rescale(jobmanager: &Process, number: usize) {
         .nth(number - 1);
     let line = line.unwrap();
     println!("{}", &line[line.find(RESCALED).unwrap()..]);
+    line.to_owned()
 }
 
 /// Asks for a savepoint over REST, and waits until it is there; where.

@@ -220,7 +220,7 @@ pub fn start_with(
     };
     // How to begin is said of the first beginning: who takes over goes on.
     let resume = (!goes_on).then_some(start.resume);
-    let store = open_store(program, &probe, resume, clock);
+    let store = open_store(program, &probe, resume, remote.is_some());
     if let (Err(ApiError::Finished { .. }), Some(tenure)) = (&store, &tenure) {
         tenure.end(LastWord::Over("it had finished before".to_owned()));
     }
@@ -430,7 +430,7 @@ fn open_store(
     program: &Program,
     probe: &TaskEnvironment,
     resume: Option<Resume>,
-    clock: SharedClock,
+    tasks_run_elsewhere: bool,
 ) -> Result<Option<(JobStore, Begun)>, ApiError> {
     let configuration = probe.configuration.as_ref();
     let checkpoints = |error| ApiError::from(JobError::Checkpoint(error));
@@ -455,7 +455,11 @@ fn open_store(
         (resume, _) => resume.unwrap_or_default(),
     };
     let name = &program.graph.name;
+    let clock = probe.clock.clone();
     let mut store = JobStore::open(name, settings, clock).map_err(checkpoints)?;
+    if tasks_run_elsewhere {
+        store.leave_keys_to_tasks();
+    }
     let failed = RefCell::new(None);
     let check = |restored: &RestoredJob| {
         let keyed = |index: usize| {

@@ -199,6 +199,7 @@ impl World {
             savepoints: None,
             history: 10,
             ignore_unclaimed: false,
+            local: Vec::new(),
         }
     }
 

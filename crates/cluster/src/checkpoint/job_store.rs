@@ -17,7 +17,7 @@ use super::copies::{self, Copier, CopySettings};
 use super::error::CheckpointError;
 use super::location::Location;
 use super::log::{CheckpointRecord, Ending, JobLog, Record, SavepointRecord};
-use super::manifest::{Checkpoint, MANIFEST, Manifest};
+use super::manifest::{Checkpoint, Keyed, MANIFEST, Manifest, Reading};
 use super::memory::MemoryStorage;
 use super::savepoint::{SavepointTarget, UNFINISHED};
 use super::settings::CheckpointSettings;
@@ -124,6 +124,8 @@ pub struct JobStore {
     doubtful: BTreeSet<u64>,
     /// The files of stores.
     store_files: StoreFiles,
+    /// Whether the tasks run in other processes, which read what they need themselves.
+    tasks_elsewhere: bool,
     /// The job's folder in the second place.
     second: Option<CopySettings>,
     /// Copies checkpoints there, once it has been started.
@@ -142,6 +144,17 @@ pub fn folder_of(job: &str) -> String {
     match name.trim_matches('.') {
         "" => "job".to_owned(),
         name => name.to_owned(),
+    }
+}
+
+/// The files of a job's folder.
+fn storage_of(
+    job: &str,
+    settings: &CheckpointSettings,
+) -> Result<Arc<dyn CheckpointStorage>, CheckpointError> {
+    match &settings.location {
+        Some(location) => location.below(&folder_of(job)).open(&settings.s3),
+        None => Ok(Arc::new(MemoryStorage::default())),
     }
 }
 
@@ -166,10 +179,7 @@ impl JobStore {
         settings: CheckpointSettings,
         clock: SharedClock,
     ) -> Result<Self, CheckpointError> {
-        let storage: Arc<dyn CheckpointStorage> = match &settings.location {
-            Some(location) => location.below(&folder_of(job)).open(&settings.s3)?,
-            None => Arc::new(MemoryStorage::default()),
-        };
+        let storage = storage_of(job, &settings)?;
         storage.check_exclusive()?;
         let second = settings.copies.clone().map(|copies| CopySettings {
             location: copies.location.below(&folder_of(job)),
@@ -209,8 +219,17 @@ impl JobStore {
         clock: SharedClock,
     ) -> Result<Self, CheckpointError> {
         let log = JobLog::read(storage.clone())?;
-        let highest = log.highest();
-        Ok(Self {
+        Ok(Self::new(storage, log, settings, clock))
+    }
+
+    fn new(
+        storage: Arc<dyn CheckpointStorage>,
+        log: JobLog,
+        settings: CheckpointSettings,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            highest: log.highest(),
             storage,
             log,
             settings,
@@ -219,13 +238,13 @@ impl JobStore {
             lineage: String::new(),
             origin: None,
             latest: None,
-            highest,
             owner: random(),
             doubtful: BTreeSet::new(),
             store_files: StoreFiles::default(),
+            tasks_elsewhere: false,
             second: None,
             copier: None,
-        })
+        }
     }
 
     /// When checkpoints are taken.
@@ -372,9 +391,8 @@ impl JobStore {
         let chosen = self.choose(resume)?;
         if let Some(((storage, folder, from), number)) = &chosen {
             let older = self.older(*number);
-            let mut checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
-            checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
-            let restored = checkpoint.load(graph, self.settings.ignore_unclaimed, older)?;
+            let checkpoint = Checkpoint::open(storage.clone(), folder, older)?;
+            let restored = checkpoint.load(graph, self.reading(storage, older))?;
             check(&restored)?;
             let Manifest {
                 lineage,
@@ -415,7 +433,7 @@ impl JobStore {
     fn has_begun(&mut self, begun: &Begun) {
         self.generation = begun.generation;
         self.doubtful.clear();
-        self.store_files.begin(begun.generation);
+        self.store_files.begin(begun.generation, None);
         self.lineage.clone_from(&begun.lineage);
     }
 
@@ -432,10 +450,9 @@ impl JobStore {
         let source = self.latest.clone().or_else(|| self.origin.clone());
         if let Some((storage, folder, from)) = &source {
             begun.from = Some(from.clone());
-            let mut checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
-            checkpoint.same_job = Arc::ptr_eq(storage, &self.storage);
+            let checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
             let older = self.older(checkpoint.manifest.checkpoint);
-            begun.restored = Some(checkpoint.load(graph, self.settings.ignore_unclaimed, older)?);
+            begun.restored = Some(checkpoint.load(graph, self.reading(storage, older))?);
             begun.from_savepoint = checkpoint.manifest.savepoint;
             begun.run_millis = checkpoint.manifest.run_millis;
             begun.triggered_at = checkpoint.manifest.triggered_at;
@@ -446,14 +463,28 @@ impl JobStore {
         Ok(begun)
     }
 
-    /// Takes part in a generation that another process has begun: writes parts of its checkpoints, and
-    /// completes none.
-    pub fn follow(&mut self, generation: u64) {
-        self.generation = generation;
-        self.store_files.begin(generation);
+    /// Takes part in a generation that another process has begun, as the member of this number: writes parts
+    /// of its checkpoints, and completes none.
+    ///
+    /// # Errors
+    /// If the folder can't be used.
+    pub fn follow(
+        job: &str,
+        settings: CheckpointSettings,
+        clock: SharedClock,
+        (generation, member): (u64, u32),
+    ) -> Result<Self, CheckpointError> {
+        let storage = storage_of(job, &settings)?;
+        // Who begins a generation has found out whether the log is to be had, and reads it.
+        let log = JobLog::unread(storage.clone());
+        let mut followed = Self::new(storage, log, settings, clock);
+        followed.generation = generation;
+        followed.store_files.begin(generation, Some(member));
+        Ok(followed)
     }
 
-    /// Reads the checkpoint that a generation goes on from, for a process that follows it.
+    /// Reads the checkpoint that a generation goes on from, for a process that follows it and runs the tasks
+    /// with these keys.
     ///
     /// # Errors
     /// If it is damaged, or does not fit the job. What the storage says.
@@ -461,14 +492,37 @@ impl JobStore {
         &self,
         from: &RestoreFrom,
         graph: &JobGraph,
+        keyed: Keyed,
     ) -> Result<RestoredJob, CheckpointError> {
         let (storage, folder): (Arc<dyn CheckpointStorage>, &str) = match from {
             RestoreFrom::Own(folder) => (self.storage.clone(), folder),
             RestoreFrom::Foreign(path) => (path.open(&self.settings.s3)?, ""),
         };
-        let mut checkpoint = Checkpoint::open(storage, folder, None)?;
-        checkpoint.same_job = matches!(from, RestoreFrom::Own(_));
-        checkpoint.load(graph, self.settings.ignore_unclaimed, None)
+        let checkpoint = Checkpoint::open(storage.clone(), folder, None)?;
+        let reading = Reading {
+            keyed,
+            ..self.reading(&storage, None)
+        };
+        checkpoint.load(graph, reading)
+    }
+
+    /// How a checkpoint in this storage is read.
+    fn reading(&self, storage: &Arc<dyn CheckpointStorage>, older: Option<u64>) -> Reading {
+        Reading {
+            ignore_unclaimed: self.settings.ignore_unclaimed,
+            older,
+            same_job: Arc::ptr_eq(storage, &self.storage),
+            keyed: match self.tasks_elsewhere {
+                true => Keyed::None,
+                false => Keyed::All,
+            },
+            local: self.settings.local.clone(),
+        }
+    }
+
+    /// The tasks run in other processes: state of keys does not pass through this one.
+    pub fn leave_keys_to_tasks(&mut self) {
+        self.tasks_elsewhere = true;
     }
 
     /// The folder of a checkpoint of this generation.

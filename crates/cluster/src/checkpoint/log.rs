@@ -142,6 +142,14 @@ impl JobLog {
         Ok(log)
     }
 
+    /// The log, of which nothing has been read: for whoever writes no records.
+    pub fn unread(storage: Arc<dyn CheckpointStorage>) -> Self {
+        Self {
+            storage,
+            records: Vec::new(),
+        }
+    }
+
     fn get(&self, number: u64) -> Result<Option<Record>, CheckpointError> {
         RECORDS.get(&*self.storage, number)
     }

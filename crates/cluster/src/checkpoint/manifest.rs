@@ -1,19 +1,20 @@
 //! What a checkpoint consists of, as a file that a person can read; and reading it back.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rheos_core::id::{CheckpointId, OperatorId};
 use rheos_core::job_graph::JobGraph;
-use rheos_core::key_group::hash_bytes;
+use rheos_core::key_group::{hash_bytes, range_of};
 use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator, RestoredStore};
 use rheos_runtime::checkpoint::snapshot::OperatorSnapshot;
-use rheos_state::store::OriginFile;
 use serde::{Deserialize, Serialize};
 
 use super::error::CheckpointError;
-use super::restore_folder::RestoreFolder;
+use super::files::{Files, Place};
+use super::kept_store::KeptStore;
 use super::storage::CheckpointStorage;
 use super::store_files::{StoreManifest, StoredFile};
 use crate::schedule::kept_width::KeptWidth;
@@ -143,12 +144,58 @@ pub struct Manifest {
 
 /// A manifest, and where it lies.
 pub struct Checkpoint {
-    storage: Arc<dyn CheckpointStorage>,
-    folder: String,
-    /// Whether the job that goes on from it may name its files in checkpoints of its own.
-    pub same_job: bool,
+    place: Place,
     /// What it says.
     pub manifest: Manifest,
+}
+
+/// Of which subtasks the state of keys is read: most of a checkpoint.
+#[derive(Debug, Clone, Default)]
+pub enum Keyed {
+    /// Of all, the files of their stores too.
+    #[default]
+    All,
+    /// Of none: the tasks run elsewhere.
+    None,
+    /// Of those with key groups of tasks that run here, by operator; the files of stores are left to the
+    /// tasks.
+    Of(BTreeMap<OperatorId, Vec<Range<u32>>>),
+}
+
+impl Keyed {
+    /// Whether the files of stores are left to the tasks that want them; else they are read and checked
+    /// with all else.
+    pub fn stores_later(&self) -> bool {
+        !matches!(self, Self::All)
+    }
+
+    /// Whether that of a subtask is, of so many.
+    fn wants(&self, operator: OperatorId, subtask: usize, of: usize) -> bool {
+        let here = match self {
+            Self::All => return true,
+            Self::None => return false,
+            Self::Of(here) => here.get(&operator),
+        };
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let held = range_of(number(subtask), number(of));
+        let mut here = here.into_iter().flatten();
+        here.any(|wanted| wanted.start < held.end && held.start < wanted.end)
+    }
+}
+
+/// How a checkpoint is read by a job that goes on from it.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Whether state that no operator claims is dropped, and not refused.
+    pub ignore_unclaimed: bool,
+    /// The next older checkpoint, for errors.
+    pub older: Option<u64>,
+    /// Whether the job may name its files in checkpoints of its own.
+    pub same_job: bool,
+    /// Whose state of keys.
+    pub keyed: Keyed,
+    /// Folders of this machine for what can't be used where it lies.
+    pub local: Vec<PathBuf>,
 }
 
 impl Checkpoint {
@@ -161,13 +208,17 @@ impl Checkpoint {
         folder: &str,
         older: Option<u64>,
     ) -> Result<Self, CheckpointError> {
-        let damaged = |problem: String| CheckpointError::Damaged {
-            checkpoint: place_of(storage.as_ref(), folder),
-            file: MANIFEST.to_owned(),
-            problem,
-            older,
+        let place = Place {
+            storage,
+            folder: folder.to_owned(),
+            reading: Arc::new(Reading {
+                older,
+                ..Reading::default()
+            }),
         };
-        let bytes = storage
+        let damaged = |problem: String| place.damaged(MANIFEST, problem);
+        let bytes = place
+            .storage
             .get(&join(folder, MANIFEST))?
             .ok_or_else(|| damaged("is missing".to_owned()))?;
         let manifest: Manifest = serde_json::from_slice(&bytes)
@@ -178,32 +229,22 @@ impl Checkpoint {
                 manifest.format
             )));
         }
-        Ok(Self {
-            storage,
-            folder: folder.to_owned(),
-            same_job: false,
-            manifest,
-        })
+        Ok(Self { place, manifest })
     }
 
     /// The files of stores that other checkpoints of the job may name too.
     pub fn shared_files(&self) -> impl Iterator<Item = &StoredFile> {
         let operators = self.manifest.operators.iter();
         let stores = operators.flat_map(|operator| operator.stores.iter().flatten());
-        let files = stores.flat_map(|store| &store.files);
-        files.filter(|file| file.shared)
+        stores.flat_map(StoreManifest::shared)
     }
 
-    /// What the job remembered, for a job of this graph; every byte is checked.
+    /// What the job remembered, for a job of this graph; every byte that is read is checked.
     ///
     /// # Errors
     /// If a file is missing or not what was written, or there is state that no operator claims.
-    pub fn load(
-        &self,
-        graph: &JobGraph,
-        ignore_unclaimed: bool,
-        older: Option<u64>,
-    ) -> Result<RestoredJob, CheckpointError> {
+    pub fn load(&self, graph: &JobGraph, reading: Reading) -> Result<RestoredJob, CheckpointError> {
+        let ignore_unclaimed = reading.ignore_unclaimed;
         let manifest = &self.manifest;
         let claimed = |operator: &OperatorManifest| {
             let mut operators = graph.operators.iter();
@@ -221,41 +262,42 @@ impl Checkpoint {
                 operators: unclaimed.join(", "),
             });
         }
-        let mut files = Files {
-            checkpoint: self,
-            older,
-            read: BTreeMap::new(),
-            same_job: self.same_job,
-            folder: None,
+        let place = Place {
+            reading: Arc::new(reading),
+            ..self.place.clone()
         };
+        let mut files = Files::of(place.clone());
         let mut operators = BTreeMap::new();
         for operator in manifest
             .operators
             .iter()
             .filter(|operator| claimed(operator))
         {
+            let id = u64::from_str_radix(&operator.id, 16).map(OperatorId);
+            let id = id.map_err(|_| {
+                place.damaged(MANIFEST, format!("'{}' is no operator's id", operator.id))
+            })?;
             let mut restored = RestoredOperator::default();
             if let Some(part) = &operator.enumerator {
                 restored.enumerator = Some(Arc::new(files.part(part)?.to_vec()));
             }
-            for subtask in &operator.subtasks {
+            let of = operator.subtasks.len();
+            for (number, subtask) in operator.subtasks.iter().enumerate() {
+                let keyed = place.reading.keyed.wants(id, number, of);
                 let part = match subtask {
-                    Some(subtask) => Some(Arc::new(files.snapshot(subtask)?)),
+                    Some(subtask) => Some(Arc::new(files.snapshot(subtask, keyed)?)),
                     None => None,
                 };
                 restored.parts.push(part);
             }
             for store in &operator.stores {
-                let store = match store {
-                    Some(store) => Some(files.store(store)?),
-                    None => None,
-                };
+                let store = store.as_ref().map(|store| KeptStore::open(&place, store));
+                let store = store
+                    .transpose()?
+                    .map(|store| RestoredStore(Arc::new(store)));
                 restored.stores.push(store);
             }
-            let id = u64::from_str_radix(&operator.id, 16).map_err(|_| {
-                files.damaged(MANIFEST, format!("'{}' is no operator's id", operator.id))
-            })?;
-            operators.insert(OperatorId(id), Arc::new(restored));
+            operators.insert(id, Arc::new(restored));
         }
         Ok(RestoredJob {
             checkpoint: CheckpointId(manifest.checkpoint),
@@ -274,17 +316,11 @@ impl Checkpoint {
         &self,
         operator: &OperatorManifest,
     ) -> Result<Vec<Option<OperatorSnapshot>>, CheckpointError> {
-        let mut files = Files {
-            checkpoint: self,
-            older: None,
-            read: BTreeMap::new(),
-            same_job: false,
-            folder: None,
-        };
+        let mut files = Files::of(self.place.clone());
         let subtasks = operator.subtasks.iter();
         subtasks
             .map(|subtask| match subtask {
-                Some(subtask) => files.snapshot(subtask).map(Some),
+                Some(subtask) => files.snapshot(subtask, true).map(Some),
                 None => Ok(None),
             })
             .collect()
@@ -299,149 +335,28 @@ pub(super) fn join(folder: &str, name: &str) -> String {
     }
 }
 
-fn place_of(storage: &dyn CheckpointStorage, folder: &str) -> String {
-    join(&storage.location(), folder)
-        .trim_end_matches('/')
-        .to_owned()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Files of a checkpoint, each read once.
-struct Files<'a> {
-    checkpoint: &'a Checkpoint,
-    older: Option<u64>,
-    read: BTreeMap<String, Vec<u8>>,
-    /// Whether the job's own checkpoints may name the files too.
-    same_job: bool,
-    /// For files that can't be used where they lie.
-    folder: Option<Arc<RestoreFolder>>,
-}
-
-impl Files<'_> {
-    fn damaged(&self, file: &str, problem: String) -> CheckpointError {
-        let Checkpoint {
-            storage, folder, ..
-        } = self.checkpoint;
-        CheckpointError::Damaged {
-            checkpoint: place_of(storage.as_ref(), folder),
-            file: file.to_owned(),
-            problem,
-            older: self.older,
-        }
-    }
-
-    fn part(&mut self, part: &Part) -> Result<&[u8], CheckpointError> {
-        if !self.read.contains_key(&part.file) {
-            let name = join(&self.checkpoint.folder, &part.file);
-            let bytes = self
-                .checkpoint
-                .storage
-                .get(&name)?
-                .ok_or_else(|| self.damaged(&part.file, "is missing".to_owned()))?;
-            self.read.insert(part.file.clone(), bytes);
-        }
-        let from = usize::try_from(part.offset).unwrap_or(usize::MAX);
-        let to = from.saturating_add(usize::try_from(part.length).unwrap_or(usize::MAX));
-        let Some(bytes) = self
-            .read
-            .get(&part.file)
-            .and_then(|file| file.get(from..to))
-        else {
-            let length = self.read.get(&part.file).map_or(0, Vec::len);
-            return Err(self.damaged(
-                &part.file,
-                format!("is truncated: it has {length} bytes, and the manifest speaks of {to}"),
-            ));
+    #[test]
+    fn a_process_reads_the_keys_of_its_own_tasks() {
+        let operator = OperatorId(7);
+        let wants = |here: &[u32], of: u32, old: usize| -> Vec<bool> {
+            let groups = here.iter().map(|subtask| range_of(*subtask, of)).collect();
+            let keyed = Keyed::Of(BTreeMap::from([(operator, groups)]));
+            let subtasks = 0..old;
+            subtasks
+                .map(|subtask| keyed.wants(operator, subtask, old))
+                .collect()
         };
-        let found = format!("{:016x}", hash_bytes(bytes));
-        if found != part.xxh3 {
-            return Err(self.damaged(
-                &part.file,
-                format!(
-                    "is not what was written: bytes {from} to {to} have the checksum {found}, and \
-                     the manifest says {}",
-                    part.xxh3
-                ),
-            ));
-        }
-        Ok(bytes)
-    }
-
-    /// The files of a store, each checked.
-    fn store(&mut self, manifest: &StoreManifest) -> Result<RestoredStore, CheckpointError> {
-        let mut files = Vec::new();
-        for file in &manifest.files {
-            files.push(OriginFile {
-                path: self.stored_file(file)?,
-                kept: (self.same_job && file.shared)
-                    .then(|| serde_json::to_string(&file.part).ok())
-                    .flatten()
-                    .map(Arc::from),
-                name: file.name.clone(),
-            });
-        }
-        Ok(RestoredStore {
-            files,
-            keep: Arc::new(self.folder.clone()),
-        })
-    }
-
-    /// A file of a store on this machine.
-    fn stored_file(&mut self, file: &StoredFile) -> Result<PathBuf, CheckpointError> {
-        let storage = self.checkpoint.storage.clone();
-        if !file.shared {
-            let bytes = self.part(&file.part)?.to_vec();
-            return self.put_aside(&file.name, &bytes);
-        }
-        let shared = &file.part.file;
-        let root = match self.checkpoint.folder.as_str() {
-            // Named by its own folder, a checkpoint is two below the job's.
-            "" => "../..",
-            _ => "",
-        };
-        let name = join(root, shared);
-        let bytes = storage
-            .get(&name)?
-            .ok_or_else(|| self.damaged(shared, "is missing".to_owned()))?;
-        if !file.part.is(&bytes) {
-            let found = format!("{:016x}", hash_bytes(&bytes));
-            return Err(self.damaged(
-                shared,
-                format!(
-                    "is not what was written: its {} bytes have the checksum {found}, and the \
-                     manifest speaks of {} with {}",
-                    bytes.len(),
-                    file.part.length,
-                    file.part.xxh3
-                ),
-            ));
-        }
-        match storage.local_path(&name) {
-            Some(path) => Ok(path),
-            None => self.put_aside(&file.name, &bytes),
-        }
-    }
-
-    /// Writes a file to where a store can use it.
-    fn put_aside(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, CheckpointError> {
-        let folder = match &self.folder {
-            Some(folder) => folder.clone(),
-            None => {
-                let folder = Arc::new(RestoreFolder::make()?);
-                self.folder = Some(folder.clone());
-                folder
-            }
-        };
-        folder.put(name, bytes)
-    }
-
-    fn snapshot(&mut self, subtask: &SubtaskManifest) -> Result<OperatorSnapshot, CheckpointError> {
-        let part = &subtask.part;
-        let read = OperatorSnapshot::from_bytes(self.part(part)?);
-        let mut snapshot =
-            read.map_err(|error| self.damaged(&part.file, format!("can't be read: {error}")))?;
-        for piece in &subtask.keyed {
-            snapshot.add_keyed(self.part(piece)?);
-        }
-        Ok(snapshot)
+        assert_eq!(wants(&[0], 2, 2), [true, false]);
+        assert_eq!(wants(&[0], 3, 2), [true, false]);
+        assert_eq!(wants(&[1], 3, 2), [true, true]);
+        assert_eq!(wants(&[0, 3], 4, 4), [true, false, false, true]);
+        assert_eq!(wants(&[], 4, 2), [false, false]);
+        let others = Keyed::Of(BTreeMap::from([(operator, vec![range_of(0, 1)])]));
+        assert!(!others.wants(OperatorId(8), 0, 1));
+        assert!(Keyed::All.wants(operator, 1, 2) && !Keyed::None.wants(operator, 1, 2));
     }
 }

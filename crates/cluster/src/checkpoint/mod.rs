@@ -16,7 +16,8 @@
 //! | [`log`] | the only truth about a job: its generations and complete checkpoints |
 //! | [`store_files`] | files of stores, which checkpoints share |
 //! | [`fitting`] | whether a job can read what a checkpoint holds |
-//! | [`manifest`] | what a checkpoint consists of, and reading it back |
+//! | [`manifest`] | what a checkpoint consists of |
+//! | `files`, `kept_store`, `restore_folder` | reading it back; the files of a store on this machine |
 //! | [`job_store`] | a job's folder: whose it is, what to resume from |
 //! | [`savepoint`] | pictures that a person asks for |
 //! | [`copies`] | copies in a second place |
@@ -27,10 +28,12 @@
 pub mod coordinator;
 pub mod copies;
 pub mod error;
+mod files;
 pub mod fitting;
 pub mod folder;
 pub mod history;
 pub mod job_store;
+mod kept_store;
 pub mod location;
 pub mod log;
 pub mod manifest;

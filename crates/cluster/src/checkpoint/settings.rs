@@ -1,5 +1,6 @@
 //! What a configuration says of checkpoints.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rheos_core::barrier::Alignment;
@@ -11,6 +12,7 @@ use rheos_core::config::options::{
     CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED, COPIES_DIR,
     RECOVERY_IGNORE_UNCLAIMED_STATE, WEB_CHECKPOINTS_HISTORY,
 };
+use rheos_state::local_folder::roots_of;
 
 use super::copies::CopySettings;
 use super::error::CheckpointError;
@@ -80,6 +82,8 @@ pub struct CheckpointSettings {
     pub history: usize,
     /// Whether state of operators that the job doesn't have is dropped.
     pub ignore_unclaimed: bool,
+    /// Folders of this machine, for files that are restored.
+    pub local: Vec<PathBuf>,
 }
 
 impl CheckpointSettings {
@@ -101,6 +105,7 @@ impl CheckpointSettings {
             savepoints: None,
             history: 10,
             ignore_unclaimed: false,
+            local: Vec::new(),
         }
     }
 
@@ -204,6 +209,7 @@ impl CheckpointSettings {
             ignore_unclaimed: conf
                 .get(&RECOVERY_IGNORE_UNCLAIMED_STATE)
                 .map_err(setting)?,
+            local: roots_of(conf).map_err(setting)?,
         }))
     }
 

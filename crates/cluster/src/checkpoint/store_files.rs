@@ -2,7 +2,10 @@
 //! `shared/`, and every checkpoint that holds it names it; small ones and those that change are packed
 //! into one file of the checkpoint.
 //!
-//! A shared file goes when no checkpoint that is kept names it and none that is under way may.
+//! A shared file goes when no checkpoint that is kept names it and none that is under way may. Files of a
+//! store come and go in the order of its checkpoints: one that was named, and is not named by a complete
+//! checkpoint that is newer, is named by none that follows. Who completes checkpoints need not be who
+//! writes their parts: a file of the generation at hand that has not been named yet is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -39,10 +42,12 @@ pub struct StoreManifest {
     pub files: Vec<StoredFile>,
 }
 
-/// Where files of stores have been written by this process.
+/// Where files of stores have been written by this process, and which are named by whom.
 #[derive(Debug, Default)]
 pub struct StoreFiles {
     generation: u64,
+    /// This process among those that write in the generation; none if it is the only one.
+    member: Option<u32>,
     written: u64,
     /// By the store's folder and the file's name.
     kept: BTreeMap<(PathBuf, String), Part>,
@@ -60,9 +65,11 @@ pub struct WrittenStores {
 }
 
 impl StoreFiles {
-    /// A generation begins; its files have names of their own.
-    pub fn begin(&mut self, generation: u64) {
+    /// A generation begins; its files have names of their own, and so have those of each of several
+    /// processes that write in it.
+    pub fn begin(&mut self, generation: u64, member: Option<u32>) {
         self.generation = generation;
+        self.member = member;
         self.written = 0;
         self.kept.clear();
     }
@@ -144,27 +151,44 @@ impl StoreFiles {
         bytes: &[u8],
         storage: &dyn CheckpointStorage,
     ) -> Result<Part, CheckpointError> {
-        let name = format!("{SHARED}/g{}-{:06}", self.generation, self.written);
+        let member = self.member.map(|member| format!("m{member}-"));
+        let (generation, member) = (self.generation, member.unwrap_or_default());
+        let name = format!("{SHARED}/g{generation}-{member}{:06}", self.written);
         self.written += 1;
         storage.put(&name, bytes)?;
         Ok(Part::of(&name, 0, bytes))
     }
 
-    /// Deletes shared files that none of `live` is, and that no checkpoint after `completed` has named.
+    /// A checkpoint, which is complete or may be yet, names these shared files, which another process has
+    /// written.
+    pub fn name(&mut self, checkpoint: u64, files: Vec<String>) {
+        for file in files {
+            let newest = self.named.entry(file).or_default();
+            *newest = checkpoint.max(*newest);
+        }
+    }
+
+    /// Deletes shared files that none of `live` is, and that no checkpoint after `completed` names or may
+    /// name; without that, because there will be none.
     ///
     /// # Errors
     /// What the storage says.
     pub fn sweep(
         &mut self,
         live: &BTreeSet<String>,
-        completed: u64,
+        completed: Option<u64>,
         storage: &dyn CheckpointStorage,
     ) -> Result<(), CheckpointError> {
         for name in storage.list(SHARED)? {
-            let under_way = self.named.get(&name).is_some_and(|last| *last > completed);
             // What a newer generation, in another process, has written is not ours to judge.
-            let foreign = generation_of(&name).is_none_or(|of| of > self.generation);
-            if !live.contains(&name) && !under_way && !foreign {
+            let Some(of) = generation_of(&name).filter(|of| *of <= self.generation) else {
+                continue;
+            };
+            let under_way = completed.is_some_and(|completed| match self.named.get(&name) {
+                Some(last) => *last > completed,
+                None => of == self.generation,
+            });
+            if !live.contains(&name) && !under_way {
                 storage.delete(&name)?;
                 self.named.remove(&name);
             }
@@ -173,7 +197,65 @@ impl StoreFiles {
     }
 }
 
+impl StoreManifest {
+    /// The files that other checkpoints may name too.
+    pub fn shared(&self) -> impl Iterator<Item = &StoredFile> {
+        self.files.iter().filter(|file| file.shared)
+    }
+}
+
 fn generation_of(name: &str) -> Option<u64> {
     let file = name.rsplit('/').next()?;
     file.strip_prefix('g')?.split('-').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::checkpoint::memory::MemoryStorage;
+
+    #[test]
+    fn files_that_others_write_stay_until_no_checkpoint_can_name_them() {
+        let storage = MemoryStorage::default();
+        let mut files = StoreFiles::default();
+        files.begin(2, None);
+        let shared = |name: &str| format!("{SHARED}/{name}");
+        for name in [
+            "g1-m0-000000",
+            "g1-m1-000000",
+            "g2-m0-000000",
+            "g2-m1-000000",
+        ] {
+            storage.put(&shared(name), b"1").unwrap();
+        }
+        storage.put(&shared("g3-m0-000000"), b"1").unwrap();
+        let swept = |files: &mut StoreFiles, live: &[&str], completed| {
+            let live = live.iter().map(|name| shared(name)).collect();
+            files.sweep(&live, completed, &storage).unwrap();
+            storage.list(SHARED).unwrap()
+        };
+        // One of the former generation that no checkpoint names goes; of this one they may be named yet.
+        let live = ["g1-m1-000000"];
+        let left = [
+            "g1-m1-000000",
+            "g2-m0-000000",
+            "g2-m1-000000",
+            "g3-m0-000000",
+        ]
+        .map(shared);
+        assert_eq!(swept(&mut files, &live, Some(4)), left);
+        // A checkpoint under way names it, and completes; the next one does not name it.
+        files.name(6, vec![shared("g2-m0-000000")]);
+        files.name(5, vec![shared("g2-m0-000000")]);
+        assert_eq!(swept(&mut files, &live, Some(5)), left);
+        let left = ["g1-m1-000000", "g2-m1-000000", "g3-m0-000000"].map(shared);
+        assert_eq!(swept(&mut files, &live, Some(7)), left);
+        // The next generation begins: what was never named of this one never will be.
+        files.begin(3, None);
+        let left = ["g1-m1-000000", "g3-m0-000000"].map(shared);
+        assert_eq!(swept(&mut files, &live, Some(8)), left);
+        // The job ends, and keeps nothing.
+        assert!(swept(&mut files, &[], None).is_empty());
+    }
 }

@@ -74,6 +74,8 @@ pub enum Order {
         /// What it remembers.
         snapshot: TaskSnapshot,
     },
+    /// A checkpoint names these shared files of stores, which another process has written.
+    Named(u64, Vec<String>),
     /// The manifest, of a checkpoint of which all else is written, and what the enumerators of these
     /// operators of the manifest remember.
     Close(Box<Manifest>, Vec<(usize, Vec<u8>)>),
@@ -286,6 +288,9 @@ impl Writing {
                     }
                     Err(error) => Written::Failed(checkpoint, error),
                 });
+            }
+            Order::Named(checkpoint, files) => {
+                locked(&self.store).store_files().name(checkpoint, files);
             }
             Order::Settle => (self.tell)(Written::Settled),
             Order::Prepare(asked) => {

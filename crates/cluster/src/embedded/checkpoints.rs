@@ -20,6 +20,7 @@ use crate::checkpoint::log::Ending;
 use crate::checkpoint::manifest::{FORMAT, Manifest};
 use crate::checkpoint::progress::Piece;
 use crate::checkpoint::savepoint::{Asked, SavepointTarget, Savepoints};
+use crate::checkpoint::store_files::StoreManifest;
 use crate::checkpoint::writer::{CheckpointWriter, Order, Tell, Written};
 use crate::checkpoint::{CheckpointError, CheckpointSettings};
 use crate::deploy::JobMetrics;
@@ -461,6 +462,12 @@ impl Checkpoints {
                 // Of another process, by the clock of this one.
                 if part.written_micros == 0 {
                     part.written_micros = self.clock.monotonic_micros();
+                    let stores = part.operators.iter().filter_map(|of| of.store.as_ref());
+                    let shared = stores.flat_map(StoreManifest::shared);
+                    let shared: Vec<String> = shared.map(|file| file.part.file.clone()).collect();
+                    if !shared.is_empty() {
+                        self.writer.order(Order::Named(checkpoint, shared));
+                    }
                 }
                 if let Some(triggered) = self.coordinator.triggered_micros(checkpoint) {
                     let millis = (part.written_micros - triggered).div_euclid(1_000);

@@ -38,10 +38,6 @@ use generation::GenerationTasks;
 /// How long to wait between two tries to attach.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Why state in RocksDB is refused.
-pub(super) const NO_STORES: &str = "state.backend.type is rocksdb, which TaskManagers can't share \
-    checkpoints of yet: keep the state on the heap, or run the job in one process";
-
 /// A TaskManager that can be run.
 pub struct TaskManager {
     /// What it is called.

@@ -10,7 +10,6 @@ use rheos_runtime::deploy::program::Program;
 use rheos_runtime::network::{JobIncarnation, JobNetwork};
 use rheos_runtime::task::signal::Signal;
 
-use super::agent::NO_STORES;
 use super::agents::{Agent, Agents, Running};
 use super::attempt::{Hosts, RemoteTask};
 use super::message::{Deploy, Member, Order, Ordered, Restore, Savepoint, Wanted};
@@ -93,9 +92,6 @@ impl RemoteCluster {
                  execution.checkpointing.dir"
                     .to_owned(),
             ));
-        }
-        if self.base.environment.stores.is_some() {
-            return Err(JobError::Configuration(NO_STORES.to_owned()));
         }
         self.wait_for_slots(program, store.as_ref().map(|(_, begun)| begun))?;
         let launcher = RemoteLauncher {

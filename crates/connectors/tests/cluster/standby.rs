@@ -7,7 +7,7 @@ use super::*;
 /// For some seconds more than what is done to it takes.
 const LONG: u64 = 200_000;
 
-const LEADS: &str = "leads the job from now on";
+pub(super) const LEADS: &str = "leads the job from now on";
 
 fn start(name: &'static str, folder: &Path, arguments: &[&str]) -> Process {
     let ha = [

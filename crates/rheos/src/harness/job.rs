@@ -13,7 +13,9 @@ use rheos_core::config::Configuration;
 use rheos_core::id::{CheckpointId, Generation, OperatorId, Place};
 use rheos_core::time::Millis;
 use rheos_runtime::TaskError;
-use rheos_runtime::checkpoint::restore::{RestoredJob, RestoredOperator, RestoredStore};
+use rheos_runtime::checkpoint::restore::{
+    FilesHere, GetFiles, RestoredJob, RestoredOperator, RestoredStore,
+};
 use rheos_runtime::checkpoint::snapshot::TaskSnapshot;
 use rheos_runtime::deploy::task_deployment::TaskEnvironment;
 use rheos_runtime::exchange::debloat::WindowLimits;
@@ -23,9 +25,9 @@ use rheos_runtime::task::signal::Signal;
 use rheos_runtime::task::task::{Step, Task, TaskListener};
 use rheos_runtime::task::worker::{guard, guarded_step, install_panic_hook};
 use rheos_runtime::time::WatermarkStrategy;
-use rheos_state::PendingSeal;
 use rheos_state::store::OriginFile;
 use rheos_state::store::settings::store_backend;
+use rheos_state::{PendingSeal, StateError};
 
 use super::input::TestInput;
 use super::output::TestOutput;
@@ -68,10 +70,18 @@ fn sealed(seal: &Arc<PendingSeal>) -> Result<RestoredStore, HarnessError> {
         path: file.path.clone(),
         kept: None,
     });
-    Ok(RestoredStore {
+    Ok(RestoredStore(Arc::new(SealedFiles(FilesHere {
         files: files.collect(),
         keep: Arc::new((sealed.clone(), seal.clone())),
-    })
+    }))))
+}
+
+struct SealedFiles(FilesHere);
+
+impl GetFiles for SealedFiles {
+    fn files(&self) -> Result<FilesHere, StateError> {
+        Ok(self.0.clone())
+    }
 }
 
 /// Describes a job for a test.

@@ -35,20 +35,33 @@ pub struct RestoredOperator {
     pub enumerator: Option<Arc<Vec<u8>>>,
 }
 
-/// The files of a subtask's store, as they lie now.
+/// The files of a store, where this process can use them.
 #[derive(Clone)]
-pub struct RestoredStore {
+pub struct FilesHere {
     /// They.
     pub files: Vec<OriginFile>,
     /// What keeps them where they lie.
     pub keep: Arc<dyn Any + Send + Sync>,
 }
 
+/// Gets the files of a subtask's store. Implemented by checkpoints and by the harness of tests; called on the
+/// thread of each task that takes something of the store, when the task is opened, and perhaps by several
+/// at one time. Each call gives all files, whole and as they were written.
+pub trait GetFiles: Send + Sync {
+    /// Gets them.
+    ///
+    /// # Errors
+    /// If a file is missing or not what was written, by its name; what the system says.
+    fn files(&self) -> Result<FilesHere, StateError>;
+}
+
+/// The store of a former subtask.
+#[derive(Clone)]
+pub struct RestoredStore(pub Arc<dyn GetFiles>);
+
 impl fmt::Debug for RestoredStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RestoredStore")
-            .field("files", &self.files.len())
-            .finish_non_exhaustive()
+        f.write_str("RestoredStore")
     }
 }
 
@@ -80,6 +93,13 @@ impl RestoredJob {
             ignore_unclaimed: self.ignore_unclaimed,
         })
     }
+}
+
+/// The stores that a subtask goes on from, which stay where they are as long as this.
+#[derive(Default)]
+struct Origins {
+    stores: Vec<StoreOrigin>,
+    keep: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 /// The share of one new subtask.
@@ -119,22 +139,25 @@ impl OperatorRestore {
             })
     }
 
-    /// The stores of former subtasks with key groups that are the new one's.
-    fn origins(&self) -> Vec<StoreOrigin> {
+    /// Gets the stores of former subtasks with key groups that are the new one's, and no others.
+    fn origins(&self) -> Result<Origins, StateError> {
         let (own, old) = (self.groups(), self.old_parallelism());
-        let stores = (0u32..).zip(&self.operator.stores);
-        stores
-            .filter_map(|(subtask, store)| {
-                let held = range_of(subtask, old);
-                let both = held.start.max(own.start)..held.end.min(own.end);
-                let store = store.as_ref().filter(|_| !both.is_empty())?;
-                Some(StoreOrigin {
-                    files: store.files.clone(),
-                    held,
-                    wanted: both,
-                })
-            })
-            .collect()
+        let mut origins = Origins::default();
+        for (subtask, store) in (0u32..).zip(&self.operator.stores) {
+            let held = range_of(subtask, old);
+            let both = held.start.max(own.start)..held.end.min(own.end);
+            let Some(RestoredStore(store)) = store.as_ref().filter(|_| !both.is_empty()) else {
+                continue;
+            };
+            let FilesHere { files, keep } = store.files()?;
+            origins.stores.push(StoreOrigin {
+                files,
+                held,
+                wanted: both,
+            });
+            origins.keep.push(keep);
+        }
+        Ok(origins)
     }
 
     /// Former subtasks that this one is the heir of.
@@ -320,11 +343,11 @@ impl OperatorRestore {
         mut show: impl FnMut(OwnEntry<'_>) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         backend.drop_undeclared(self.ignore_unclaimed);
-        let origins = self.origins();
-        backend.restore_store(&origins)?;
+        let origins = self.origins()?;
+        backend.restore_store(&origins.stores)?;
         let image = self.operator.parts.iter().flatten();
         let image = image.filter_map(|part| part.keyed.as_ref()).next();
-        if let Some(image) = image.filter(|_| !origins.is_empty()) {
+        if let Some(image) = image.filter(|_| !origins.stores.is_empty()) {
             backend.convert_store(image)?;
         }
         for (groups, part) in self.by_groups() {

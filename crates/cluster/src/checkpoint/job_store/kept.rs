@@ -41,7 +41,7 @@ impl JobStore {
             let kept = Checkpoint::open(self.storage.clone(), &record.path, None)?;
             live.extend(kept.shared_files().map(|file| file.part.file.clone()));
         }
-        let (storage, completed) = (self.storage.clone(), self.highest);
+        let (storage, completed) = (self.storage.clone(), Some(self.highest));
         self.store_files.sweep(&live, completed, storage.as_ref())
     }
 
@@ -133,7 +133,6 @@ impl JobStore {
             }
         }
         let none = BTreeSet::new();
-        self.store_files
-            .sweep(&none, u64::MAX, self.storage.as_ref())
+        self.store_files.sweep(&none, None, self.storage.as_ref())
     }
 }

@@ -1,10 +1,13 @@
 //! The tasks of one generation in a TaskManager.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use rheos_core::id::OperatorId;
+use rheos_core::job_graph::JobGraph;
+use rheos_core::key_group::range_of;
 use rheos_runtime::checkpoint::Checkpointing;
 use rheos_runtime::metrics::handle::{JobIdentity, TaskHandle};
 use rheos_runtime::metrics::registry::Registration;
@@ -19,6 +22,7 @@ use super::{TaskManager, command};
 use crate::checkpoint::CheckpointSettings;
 use crate::checkpoint::Location;
 use crate::checkpoint::job_store::{JobStore, RestoreFrom};
+use crate::checkpoint::manifest::Keyed;
 use crate::checkpoint::progress::Progress;
 use crate::checkpoint::s3::S3Settings;
 use crate::checkpoint::writer::CheckpointWriter;
@@ -36,6 +40,25 @@ pub(super) struct GenerationTasks {
     registration: Registration,
 }
 
+/// The key groups of the tasks that run here.
+fn keys_here(graph: &JobGraph, order: &Deploy) -> Keyed {
+    let mut here: BTreeMap<OperatorId, Vec<Range<u32>>> = BTreeMap::new();
+    let tasks = graph.vertices.iter().flat_map(|vertex| {
+        let subtasks = 0..vertex.parallelism;
+        subtasks.map(move |subtask| (vertex, range_of(subtask, vertex.parallelism)))
+    });
+    for ((vertex, groups), runs_in) in tasks.zip(&order.runs_in) {
+        if *runs_in != order.own {
+            continue;
+        }
+        let nodes = vertex.operators.iter();
+        for node in nodes.filter_map(|node| graph.operators.get(*node)) {
+            here.entry(node.id()).or_default().push(groups.clone());
+        }
+    }
+    Keyed::Of(here)
+}
+
 impl GenerationTasks {
     /// Makes the tasks and starts their threads.
     pub(super) fn start(
@@ -48,9 +71,6 @@ impl GenerationTasks {
         let program = &manager.program.with_parallelism(&order.parallelism);
         let graph = &program.graph;
         let clock = manager.environment.clock.clone();
-        if manager.environment.stores.is_some() {
-            return Err(JobError::Configuration(super::NO_STORES.to_owned()));
-        }
         let mut store = None;
         let mut s3 = S3Settings::default();
         let mut restored = None;
@@ -66,15 +86,15 @@ impl GenerationTasks {
                 )
             })?;
             s3 = settings.s3.clone();
-            let mut followed = JobStore::open(&graph.name, settings, clock.clone())?;
-            followed.follow(incarnation.generation);
+            let member = (incarnation.generation, order.own);
+            let followed = JobStore::follow(&graph.name, settings, clock.clone(), member)?;
             if let Some(from) = &order.restore {
                 let folder = from.folder.clone();
                 let from = match from.foreign {
                     true => RestoreFrom::Foreign(Location::parse(&folder)?),
                     false => RestoreFrom::Own(folder),
                 };
-                restored = Some(followed.load(&from, graph)?);
+                restored = Some(followed.load(&from, graph, keys_here(graph, order))?);
             }
             store = Some(followed);
         }
