@@ -9,10 +9,10 @@ kafka_daemons() { for node in $(kafka_nodes); do echo "kafka-$node"; done; }
 
 kafka_env() {
     local list=
-    for node in $(kafka_nodes); do list+=,127.0.0.1:$(kafka_port "$node"); done
+    for node in $(kafka_nodes); do list+=,$address:$(kafka_port "$node"); done
     echo "export RHEOS_KAFKA=${list:1}"
-    echo "export RHEOS_KAFKA_SASL=127.0.0.1:$((first + 6))"
-    echo "export RHEOS_KAFKA_TLS=127.0.0.1:$((first + 7))"
+    echo "export RHEOS_KAFKA_SASL=$address:$((first + 6))"
+    echo "export RHEOS_KAFKA_TLS=$address:$((first + 7))"
     echo "export RHEOS_KAFKA_CA=$run/kafka-1/tls/ca.pem"
 }
 
@@ -41,13 +41,13 @@ kafka_configure() {
     local listeners names='PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT' advertised
     [ -f "$folder/data/meta.properties" ] && return
     if [ "$nodes" -ge 3 ]; then copies=3 in_sync=2; fi
-    for other in $(kafka_nodes); do voters+=,$other@127.0.0.1:$(($(kafka_port "$other") + 1)); done
-    advertised=PLAINTEXT://127.0.0.1:$(kafka_port "$node")
+    for other in $(kafka_nodes); do voters+=,$other@$address:$(($(kafka_port "$other") + 1)); done
+    advertised=PLAINTEXT://$address:$(kafka_port "$node")
     if [ "$node" = 1 ]; then
-        advertised+=,SASL://127.0.0.1:$((first + 6)),TLS://127.0.0.1:$((first + 7))
+        advertised+=,SASL://$address:$((first + 6)),TLS://$address:$((first + 7))
         names+=,SASL:SASL_PLAINTEXT,TLS:SASL_SSL
     fi
-    listeners=$advertised,CONTROLLER://127.0.0.1:$(($(kafka_port "$node") + 1))
+    listeners=$advertised,CONTROLLER://$address:$(($(kafka_port "$node") + 1))
     rm -rf "$folder"
     mkdir -p "$folder/data"
     cat >"$folder/server.properties" <<END
@@ -124,7 +124,7 @@ kafka_start() {
 kafka_tool() {
     local class=$1 log=$run/kafka-1/tools.properties nodes= node
     shift
-    for node in $(kafka_nodes); do nodes+=,127.0.0.1:$(kafka_port "$node"); done
+    for node in $(kafka_nodes); do nodes+=,$address:$(kafka_port "$node"); done
     # What they print is on stdout: their log must not be.
     printf '%s\n' status=error appender.err.type=Console appender.err.name=err appender.err.target=SYSTEM_ERR \
         appender.err.layout.type=PatternLayout rootLogger.level=WARN rootLogger.appenderRef.err.ref=err >"$log"

@@ -4,8 +4,8 @@
 
 postgres_daemons() { echo postgres; }
 postgres_env() {
-    echo "export RHEOS_POSTGRES=postgres://postgres@127.0.0.1:$((first + 20))/postgres"
-    echo "export RHEOS_POSTGRES_TLS=postgres://rheos:rheos@127.0.0.1:$((first + 20))/postgres?sslmode=require"
+    echo "export RHEOS_POSTGRES=postgres://postgres@$address:$((first + 20))/postgres"
+    echo "export RHEOS_POSTGRES_TLS=postgres://rheos:rheos@$address:$((first + 20))/postgres?sslmode=require"
     echo "export RHEOS_POSTGRES_CA=$run/postgres/tls/ca.pem"
 }
 
@@ -29,7 +29,7 @@ postgres_install() {
 postgres_as() { if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi; }
 
 postgres_start() {
-    local folder=$run/postgres options ask=(psql -h 127.0.0.1 -p $((first + 20)) -U postgres -qAt -c)
+    local folder=$run/postgres options ask=(psql -h "$address" -p $((first + 20)) -U postgres -qAt -c)
     free postgres $((first + 20))
     mkdir -p "$folder"
     if [ "$(id -u)" = 0 ]; then
@@ -42,7 +42,7 @@ postgres_start() {
         postgres_as "$(postgres_program initdb)" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
         postgres_as tee -a "$folder/data/postgresql.conf" >/dev/null <<END
 port=$((first + 20))
-listen_addresses='127.0.0.1'
+listen_addresses='$address'
 unix_socket_directories='$folder'
 wal_level=logical
 max_prepared_transactions=100
@@ -54,11 +54,11 @@ END
     fi
     certificates "$folder/tls"
     cat >"$folder/hba.conf" <<END
-hostssl all rheos 127.0.0.1/32 scram-sha-256
-host all rheos 127.0.0.1/32 reject
+hostssl all rheos samenet scram-sha-256
+host all rheos samenet reject
 local all all trust
-host all all 127.0.0.1/32 trust
-host replication all 127.0.0.1/32 trust
+host all all samenet trust
+host replication all samenet trust
 END
     # A server that was killed keeps its number until it is reaped; meanwhile another refuses to start.
     local old tries=100

@@ -1,7 +1,7 @@
 # Prometheus of the system, scraping what it is told to once a second.
 
 prometheus_daemons() { echo prometheus; }
-prometheus_env() { echo "export RHEOS_PROMETHEUS=http://127.0.0.1:$((first + 70))"; }
+prometheus_env() { echo "export RHEOS_PROMETHEUS=http://$address:$((first + 70))"; }
 prometheus_install() {
     command -v prometheus >/dev/null || apt_install prometheus
     needs curl curl
@@ -22,6 +22,6 @@ scrape_configs:
     file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]
 END
     daemon prometheus prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.enable-lifecycle \
-        --web.listen-address="127.0.0.1:$((first + 70))" --log.level=warn
-    wait_for prometheus 30 curl -fsS -m 2 "http://127.0.0.1:$((first + 70))/-/ready"
+        --web.listen-address="$address:$((first + 70))" --log.level=warn
+    wait_for prometheus 30 curl -fsS -m 2 "http://$address:$((first + 70))/-/ready"
 }

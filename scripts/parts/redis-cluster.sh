@@ -10,7 +10,7 @@ redis_cluster_install() { redis_install; }
 
 redis_cluster_env() {
     local list=
-    for port in $(redis_cluster_ports); do list+=,127.0.0.1:$port; done
+    for port in $(redis_cluster_ports); do list+=,$address:$port; done
     echo "export RHEOS_REDIS_CLUSTER=redis-cluster://${list:1}"
     echo "export RHEOS_REDIS_CLUSTER_CA=$run/redis-cluster/tls/ca.pem"
 }
@@ -18,8 +18,8 @@ redis_cluster_env() {
 redis_cluster_settled() {
     local port replicas=0
     for port in $(redis_cluster_ports); do
-        redis-cli -h 127.0.0.1 -p "$port" cluster info | grep -q cluster_state:ok || return 1
-        replicas=$((replicas + $(redis-cli -h 127.0.0.1 -p "$port" info replication | grep -c master_link_status:up || true)))
+        redis-cli -h "$address" -p "$port" cluster info | grep -q cluster_state:ok || return 1
+        replicas=$((replicas + $(redis-cli -h "$address" -p "$port" info replication | grep -c master_link_status:up || true)))
     done
     [ $replicas -ge $((3 * $(redis_cluster_replicas))) ]
 }
@@ -33,12 +33,12 @@ redis_cluster_start() {
     ports=$(redis_cluster_ports) replicas=$(redis_cluster_replicas)
     certificates "$run/redis-cluster/tls"
     for port in $ports; do
-        nodes+=("127.0.0.1:$((port + offset))")
+        nodes+=("$address:$((port + offset))")
         # A replica that has not yet synchronised can't be promoted: no delay before it does.
         redis_node "redis-cluster-$port" "$port" $((port + 40)) "$run/redis-cluster/tls" "${secure[@]}" \
             --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 2000 --repl-diskless-sync-delay 0
     done
-    if redis-cli -h 127.0.0.1 -p $((first + 40)) cluster info | grep -q cluster_slots_assigned:0; then
+    if redis-cli -h "$address" -p $((first + 40)) cluster info | grep -q cluster_slots_assigned:0; then
         "${ask[@]}" --cluster create "${nodes[@]}" --cluster-replicas "$replicas" --cluster-yes >/dev/null
     fi
     wait_for "redis-cluster-$((first + 40))" 30 redis_cluster_settled

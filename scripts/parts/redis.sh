@@ -3,8 +3,8 @@
 
 redis_daemons() { echo redis; }
 redis_env() {
-    echo "export RHEOS_REDIS=redis://127.0.0.1:$((first + 30))"
-    echo "export RHEOS_REDIS_TLS=rediss://rheos:rheos@127.0.0.1:$((first + 31))"
+    echo "export RHEOS_REDIS=redis://$address:$((first + 30))"
+    echo "export RHEOS_REDIS_TLS=rediss://rheos:rheos@$address:$((first + 31))"
     echo "export RHEOS_REDIS_CA=$run/redis/tls/ca.pem"
 }
 
@@ -21,11 +21,11 @@ redis_node() {
     daemon_pid "$name" >/dev/null && return
     free "$name" "$port" "$tls_port"
     mkdir -p "$run/$name"
-    daemon "$name" redis-server --bind 127.0.0.1 --port "$port" --dir "$run/$name" --daemonize no \
+    daemon "$name" redis-server --bind "$address" --protected-mode no --port "$port" --dir "$run/$name" --daemonize no \
         --appendonly yes --save '' --tls-port "$tls_port" --tls-cert-file "$tls/server.crt" \
         --tls-key-file "$tls/server.key" --tls-ca-cert-file "$tls/ca.pem" --tls-auth-clients no \
         --user rheos on '>rheos' '~*' '&*' +@all "$@"
-    wait_for "$name" 30 sh -c "redis-cli -h 127.0.0.1 -p $port ping | grep -q PONG"
+    wait_for "$name" 30 sh -c "redis-cli -h $address -p $port ping | grep -q PONG"
 }
 
 redis_start() {

@@ -2,7 +2,7 @@
 
 registry_version=3.3.3
 registry_daemons() { echo registry; }
-registry_url() { echo "http://127.0.0.1:$((first + 10))/apis/ccompat/v7"; }
+registry_url() { echo "http://$address:$((first + 10))/apis/ccompat/v7"; }
 registry_env() { echo "export RHEOS_REGISTRY=$(registry_url)"; }
 
 registry_install() {
@@ -26,8 +26,8 @@ registry_start() {
     mkdir -p "$run/registry"
     # Its jar is found by its own folder's libraries, so the log alone is kept in the run's folder.
     daemon registry "$(java_find)" -Xms64m -Xmx256m -XX:TieredStopAtLevel=1 "${options[@]}" \
-        -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port=$((first + 10)) \
-        -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port=$((first + 11)) \
+        -Dquarkus.http.host="$address" -Dquarkus.http.port=$((first + 10)) \
+        -Dquarkus.management.host="$address" -Dquarkus.management.port=$((first + 11)) \
         -Dquarkus.http.access-log.enabled=false \
         -Dapicurio.datasource.jdbc.initial-size=2 -Dapicurio.datasource.jdbc.min-size=2 -Dapicurio.datasource.jdbc.max-size=10 \
         "-Dapicurio.datasource.url=jdbc:h2:file:$run/registry/h2;WRITE_DELAY=0" \

@@ -4,7 +4,7 @@ s3_version=v1.8.0
 s3_daemons() { echo s3; }
 
 s3_env() {
-    echo "export RHEOS_S3=http://127.0.0.1:$((first + 60))"
+    echo "export RHEOS_S3=http://$address:$((first + 60))"
     echo 'export RHEOS_S3_BUCKET=rheos RHEOS_S3_ACCESS_KEY=rheos RHEOS_S3_SECRET_KEY=rheos-secret'
 }
 
@@ -24,6 +24,6 @@ s3_start() {
     free s3 $((first + 60))
     mkdir -p "$run/s3/data/rheos"
     ROOT_ACCESS_KEY=rheos ROOT_SECRET_KEY=rheos-secret daemon s3 "$home/versitygw-$s3_version/versitygw" \
-        --port "127.0.0.1:$((first + 60))" --quiet posix "$run/s3/data"
+        --port "$address:$((first + 60))" --quiet posix "$run/s3/data"
     wait_for s3 30 answers $((first + 60))
 }

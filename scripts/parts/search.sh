@@ -4,12 +4,12 @@
 
 search_version=9.5.3
 search_daemons() { echo search; }
-search_env() { echo "export RHEOS_SEARCH=http://127.0.0.1:$((first + 50))"; }
+search_env() { echo "export RHEOS_SEARCH=http://$address:$((first + 50))"; }
 search_start() { search_node search elasticsearch-$search_version $((first + 50)); }
 
 opensearch_version=3.8.0
 opensearch_daemons() { echo opensearch; }
-opensearch_env() { echo "export RHEOS_OPENSEARCH=http://127.0.0.1:$((first + 54))"; }
+opensearch_env() { echo "export RHEOS_OPENSEARCH=http://$address:$((first + 54))"; }
 opensearch_start() { search_node opensearch opensearch-$opensearch_version $((first + 54)); }
 
 search_needs() {
@@ -72,11 +72,11 @@ search_node() {
     free "$name" "$port" $((port + 1))
     mkdir -p "$folder/config" "$folder/plugins"
     if [ -d "$installed/home/modules" ]; then ln -sfn "$installed/home/modules" "$folder/modules"; fi
-    for setting in node.name=n1 cluster.name=rheos discovery.type=single-node network.host=127.0.0.1 \
+    for setting in node.name=n1 cluster.name=rheos discovery.type=single-node network.host="$address" \
         http.port="$port" transport.port=$((port + 1)) cluster.routing.allocation.disk.threshold_enabled=false \
         ${RHEOS_SEARCH_SETTINGS:-}; do settings+=("$setting"); done
     daemon "$name" "$(java_find)" -Xms512m -Xmx512m -XX:TieredStopAtLevel=1 "${options[@]}" \
         --enable-native-access=ALL-UNNAMED -cp "$home/search-server.jar:$installed/lib/*" SearchServer \
         "${2%-*}" "$folder" "${settings[@]}"
-    wait_for "$name" 120 curl -fsS -m 2 "http://127.0.0.1:$port/_cluster/health?wait_for_status=yellow&timeout=1s"
+    wait_for "$name" 120 curl -fsS -m 2 "http://$address:$port/_cluster/health?wait_for_status=yellow&timeout=1s"
 }
