@@ -149,7 +149,7 @@ impl Broker {
         compression: Compression,
         commit: bool,
     ) {
-        let id = super::unique("txn");
+        let id = super::common::unique("txn");
         let timeout = Duration::from_secs(60);
         let mut transactions = self.open(&id, timeout);
         let finished: Vec<_> = batches

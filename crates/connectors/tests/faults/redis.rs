@@ -1,4 +1,4 @@
-//! Redis killed and hanging. Its cluster failing over is in `tests/redis.rs`.
+//! Redis killed and hanging. Its cluster failing over is in `tests/servers/redis.rs`.
 
 use std::process::Command;
 use std::time::Duration;

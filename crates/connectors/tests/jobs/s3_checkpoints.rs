@@ -7,7 +7,7 @@
     reason = "a test, on real time"
 )]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -7,7 +7,7 @@
     reason = "a test"
 )]
 
-mod common;
+use crate::common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -5,11 +5,9 @@
     clippy::disallowed_methods
 )]
 
-mod common;
-#[path = "common/kafka.rs"]
-mod kafka;
-#[path = "common/registry.rs"]
-mod registry;
+use crate::common;
+use crate::kafka;
+use crate::registry;
 
 use std::thread::JoinHandle;
 

@@ -7,9 +7,8 @@
     reason = "a test"
 )]
 
-mod common;
-#[path = "common/kafka.rs"]
-mod kafka;
+use crate::common;
+use crate::kafka;
 
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;

@@ -7,7 +7,7 @@
     reason = "a test"
 )]
 
-mod common;
+use crate::common;
 
 use std::str::FromStr;
 use std::sync::Arc;

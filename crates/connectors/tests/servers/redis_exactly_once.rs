@@ -8,9 +8,8 @@
     reason = "a test"
 )]
 
-mod common;
-#[path = "common/staged.rs"]
-mod staged;
+use crate::common;
+use crate::staged;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

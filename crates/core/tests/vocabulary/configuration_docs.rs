@@ -1,6 +1,6 @@
 //! `docs/configuration.md` holds the table that the code holds.
 //!
-//! `UPDATE_DOCS=1 cargo test -p rheos-core --test configuration_docs` writes it anew.
+//! `UPDATE_DOCS=1 cargo test -p rheos-core --test vocabulary configuration_docs` writes it anew.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ fn the_table_of_keys_is_up_to_date() {
         assert!(
             table == fresh,
             "docs/configuration.md is out of date: run \
-             `UPDATE_DOCS=1 cargo test -p rheos-core --test configuration_docs`"
+             `UPDATE_DOCS=1 cargo test -p rheos-core --test vocabulary configuration_docs`"
         );
     }
 }

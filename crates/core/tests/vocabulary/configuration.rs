@@ -11,7 +11,7 @@ use rheos_core::config::options::{
 };
 use rheos_core::config::{ConfigError, Configuration, Level, MemoryBudget, MemorySize};
 
-const PRODUCTION: &str = include_str!("fixtures/flink-conf.yaml");
+const PRODUCTION: &str = include_str!("../fixtures/flink-conf.yaml");
 
 fn yaml(text: &str) -> Configuration {
     Configuration::parse("config.yaml", text).unwrap()

@@ -5,9 +5,8 @@
     clippy::disallowed_methods
 )]
 
-mod common;
-#[path = "common/kafka.rs"]
-mod kafka;
+use crate::common;
+use crate::kafka;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
 //! Passwords and TLS against real servers: who may write writes, and who is not trusted, or does not
-//! trust, is told so at once. Kafka's are in `tests/kafka_source.rs`.
+//! trust, is told so at once. Kafka's are in `tests/kafka/source.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,7 +7,7 @@
     reason = "a test"
 )]
 
-mod common;
+use crate::common;
 
 use std::process::Command;
 use std::str::FromStr;

@@ -5,11 +5,9 @@
     clippy::disallowed_methods
 )]
 
-mod common;
-#[path = "common/kafka.rs"]
-mod kafka;
-#[path = "common/registry.rs"]
-mod registry;
+use crate::common;
+use crate::kafka;
+use crate::registry;
 
 use std::collections::BTreeMap;
 
@@ -29,8 +27,8 @@ use rheos_connectors::kafka::{
 use rheos_connectors::{BadRecords, CollectSink, FileSource};
 use serde_json::Value as Json;
 
-const SAMPLES: &str = include_str!("fixtures/debezium/samples.jsonl");
-const SCHEMAS: &str = include_str!("fixtures/debezium/avro-schemas.jsonl");
+const SAMPLES: &str = include_str!("../fixtures/debezium/samples.jsonl");
+const SCHEMAS: &str = include_str!("../fixtures/debezium/avro-schemas.jsonl");
 
 /// A row of the tables `customers` and `accounts`.
 #[derive(Row, Clone, Debug, PartialEq)]

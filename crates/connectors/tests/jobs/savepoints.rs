@@ -8,7 +8,7 @@
     reason = "a test, on real time"
 )]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -7,9 +7,8 @@
     reason = "a test"
 )]
 
-mod common;
-#[path = "common/staged.rs"]
-mod staged;
+use crate::common;
+use crate::staged;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -7,11 +7,9 @@
     reason = "a test"
 )]
 
-mod common;
-#[path = "common/kafka.rs"]
-mod kafka;
-#[path = "common/staged.rs"]
-mod staged;
+use crate::common;
+use crate::kafka;
+use crate::staged;
 
 use std::time::Duration;
 

@@ -6,9 +6,8 @@
     clippy::manual_is_multiple_of
 )]
 
-mod common;
-#[path = "common/kafka.rs"]
-mod kafka;
+use crate::common;
+use crate::kafka;
 
 use common::{part, unique};
 use kafka::Broker;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use rheos_core::Row;
 use rheos_core::row::{Reader, Resolution, Schema, Str, Writer};
 
-const FIXTURE: &str = include_str!("fixtures/row_avro.txt");
+const FIXTURE: &str = include_str!("../fixtures/row_avro.txt");
 
 #[derive(Row, Clone, Debug, PartialEq)]
 #[row(name = "com.acme.Order")]

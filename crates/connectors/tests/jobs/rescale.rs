@@ -265,7 +265,7 @@ impl KeyedProcessFunction<u64, u64, u64> for Remembering {
     }
 }
 
-/// `cargo test --release -p rheos-connectors --features rheos/rocksdb --test rescale -- --ignored
+/// `cargo test --release -p rheos-connectors --features rheos/rocksdb --test jobs -- --ignored
 /// --nocapture`
 #[test]
 #[ignore = "a measurement"]
