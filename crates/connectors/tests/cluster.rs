@@ -116,13 +116,15 @@ fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
 mod standby;
 #[path = "cluster/stores.rs"]
 mod stores;
+#[path = "cluster/tls.rs"]
+mod tls;
 
 fn main() -> ExitCode {
     if std::env::var_os("RHEOS_TEST_JOB").is_some() {
         return rheos::main_with(describe);
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 12] = [
+    let tests: [Test; 13] = [
         (
             "a_task_manager_that_is_killed_costs_nothing",
             a_task_manager_that_is_killed_costs_nothing,
@@ -167,6 +169,10 @@ fn main() -> ExitCode {
         (
             "stores_go_with_the_slots_of_a_reactive_job",
             stores::go_with_the_slots_of_a_reactive_job,
+        ),
+        (
+            "only_who_belongs_to_the_cluster_takes_part",
+            tls::only_who_belongs_to_the_cluster_takes_part,
         ),
     ];
     if std::env::args().any(|argument| argument == "how_long_a_cluster_stands_still") {

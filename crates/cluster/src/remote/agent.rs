@@ -18,6 +18,7 @@ use rheos_runtime::network::control::barrier_of;
 use rheos_runtime::network::{DataEndpoint, JobIncarnation};
 use rheos_runtime::task::worker;
 
+use super::link::Connector;
 use super::message::{
     self, Deploy, Deployed, Heartbeat, Order, Ordered, Register, Report, Reported, Tell, Told,
 };
@@ -178,7 +179,8 @@ impl TaskManager {
         let address = address.ok_or_else(|| {
             JobError::Configuration(format!("taskmanager.host: '{}' has no address", host.0))
         })?;
-        DataEndpoint::bind(address, io, self.environment.clock.clone())
+        let security = self.settings.security.clone();
+        DataEndpoint::bind(address, io, security, self.environment.clock.clone())
             .map_err(|error| JobError::Network(Box::new(error)))
     }
 
@@ -208,8 +210,7 @@ impl TaskManager {
             format!("http://{jobmanager}"),
             outbox.clone(),
             inbox.clone(),
-            self.settings.heartbeat,
-            self.settings.timeout,
+            self.settings.clone(),
         ));
         let mut session = Session {
             manager: self,
@@ -236,26 +237,25 @@ async fn talk(
     address: String,
     outbox: Outbox<Report>,
     inbox: Arc<Inbox>,
-    heartbeat: Duration,
-    silence: Duration,
+    settings: RemoteSettings,
 ) {
+    let silence = settings.timeout;
     let lost = |reason: String| inbox.put(News::Lost(reason));
-    let channel = match tonic::transport::Endpoint::from_shared(address) {
-        Ok(endpoint) => {
-            endpoint
-                .tcp_nodelay(true)
-                .connect_timeout(silence)
-                .connect()
-                .await
-        }
+    let endpoint = match tonic::transport::Endpoint::from_shared(address) {
+        Ok(endpoint) => endpoint,
         Err(error) => return lost(error.to_string()),
     };
-    let channel = match channel {
-        Ok(channel) => channel,
-        Err(error) => {
+    let connector = Connector {
+        security: settings.security,
+    };
+    let connecting = endpoint.connect_with_connector(connector);
+    let channel = match tokio::time::timeout(silence, connecting).await {
+        Ok(Ok(channel)) => channel,
+        Ok(Err(error)) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             return lost(cause.unwrap_or_else(|| error.to_string()));
         }
+        Err(_) => return lost(format!("no answer within {} s", silence.as_secs_f32())),
     };
     // One that is stopped takes the connection and never answers.
     let attached = tokio::time::timeout(silence, attach(channel, outbox.clone())).await;
@@ -264,7 +264,7 @@ async fn talk(
         Ok(Err(status)) => return lost(status.message().to_owned()),
         Err(_) => return lost(format!("no answer within {} s", silence.as_secs_f32())),
     };
-    let mut ticks = tokio::time::interval(heartbeat);
+    let mut ticks = tokio::time::interval(settings.heartbeat);
     let mut deadline = tokio::time::Instant::now() + silence;
     loop {
         tokio::select! {

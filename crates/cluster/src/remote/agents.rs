@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tonic::Streaming;
 
+use super::link::incoming;
 use super::message::{
     self, Ended, Heartbeat, Leave, Order, Ordered, Register, Report, Reported, Splits, StandsBy,
     Welcome,
@@ -184,11 +185,9 @@ impl Agents {
             graph: graph.fingerprint(),
         });
         let server = ClusterServer::new(Arc::new(Taker(shared.clone())));
+        let incoming = incoming(listener, settings.security.clone(), io);
         let serving = io.spawn(async move {
-            let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-            let server = tonic::transport::Server::builder()
-                .tcp_nodelay(true)
-                .add_service(server);
+            let server = tonic::transport::Server::builder().add_service(server);
             if let Err(error) = server.serve_with_incoming(incoming).await {
                 tracing::error!("no TaskManager is taken in any more: {error}");
             }

@@ -8,12 +8,13 @@
 //! Every message about a job carries the generation; what is of another one is ignored. A TaskManager
 //! is lost when its stream ends, or when it has not been heard of for the heartbeat's time-out; its
 //! tasks have failed then, and the job goes on as after every failure. A TaskManager that has lost the
-//! JobManager ends its tasks and attaches anew.
+//! JobManager ends its tasks and attaches anew. All of it may go over TLS ([`link`]).
 
 pub mod agent;
 pub mod agents;
 mod attempt;
 mod launch;
+mod link;
 pub mod message;
 mod outbox;
 mod service;

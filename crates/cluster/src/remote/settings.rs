@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use rheos_core::config::{ConfigError, Configuration, options};
+use rheos_core::config::{ConfigError, ConfigOption, Configuration, options};
+use rheos_runtime::network::{Compression, Security};
 
 /// See the [module](self).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RemoteSettings {
     /// Where the JobManager is, or listens.
     pub jobmanager: String,
@@ -23,6 +24,10 @@ pub struct RemoteSettings {
     pub timeout: Duration,
     /// How long a TaskManager looks for its JobManager.
     pub registration_timeout: Duration,
+    /// How connections between the processes are made safe.
+    pub security: Security,
+    /// Whether rows are compressed on their way to another TaskManager.
+    pub compression: Compression,
 }
 
 fn loopback(host: Option<String>) -> String {
@@ -45,6 +50,82 @@ impl RemoteSettings {
             heartbeat: configuration.get(&options::HEARTBEAT_INTERVAL)?,
             timeout: configuration.get(&options::HEARTBEAT_TIMEOUT)?,
             registration_timeout: configuration.get(&options::TASKMANAGER_REGISTRATION_TIMEOUT)?,
+            security: security(configuration)?,
+            compression: compression(configuration)?,
         })
     }
+}
+
+fn compression(configuration: &Configuration) -> Result<Compression, ConfigError> {
+    if !configuration.get(&options::NETWORK_COMPRESSION_ENABLED)? {
+        return Ok(Compression::None);
+    }
+    let codec = &options::NETWORK_COMPRESSION_CODEC;
+    let value = configuration.get(codec)?;
+    match value.eq_ignore_ascii_case("LZ4") {
+        true => Ok(Compression::Lz4),
+        false => Err(ConfigError::Unusable {
+            key: codec.key,
+            value,
+            reason: "rows are compressed by LZ4 only".to_owned(),
+        }),
+    }
+}
+
+/// How connections between processes are made safe: see `docs/cluster.md`.
+fn security(configuration: &Configuration) -> Result<Security, ConfigError> {
+    if !configuration.get(&options::SSL_INTERNAL_ENABLED)? {
+        return Ok(Security::default());
+    }
+    for key in [
+        &options::SSL_INTERNAL_KEYSTORE_TYPE,
+        &options::SSL_INTERNAL_TRUSTSTORE_TYPE,
+    ] {
+        let kind = configuration.get_set(key)?;
+        if let Some(value) = kind.filter(|kind| !kind.eq_ignore_ascii_case("PEM")) {
+            return Err(ConfigError::Unusable {
+                key: key.key,
+                value,
+                reason: "stores are PEM files here: `keytool -importkeystore -deststoretype PKCS12` \
+                         and `openssl pkcs12 -nodes -in STORE -out STORE.pem` make one of a Java one"
+                    .to_owned(),
+            });
+        }
+    }
+    let path = |own: &ConfigOption<String>, general| {
+        let general = match configuration.get_set(own)? {
+            None => configuration.get_set(general)?,
+            set => set,
+        };
+        general.ok_or(ConfigError::Missing { key: own.key })
+    };
+    let keystore = path(&options::SSL_INTERNAL_KEYSTORE, &options::SSL_KEYSTORE)?;
+    let truststore = path(&options::SSL_INTERNAL_TRUSTSTORE, &options::SSL_TRUSTSTORE)?;
+    tls(&keystore, &truststore)
+}
+
+#[cfg(feature = "tls")]
+fn tls(keystore: &str, truststore: &str) -> Result<Security, ConfigError> {
+    use rheos_runtime::network::SecurityError;
+    Security::tls(keystore.as_ref(), truststore.as_ref()).map_err(|error| match error {
+        SecurityError::File { key, path, reason } => ConfigError::Unusable {
+            key,
+            value: path,
+            reason,
+        },
+        other => ConfigError::Unusable {
+            key: options::SSL_INTERNAL_ENABLED.key,
+            value: "true".to_owned(),
+            reason: other.to_string(),
+        },
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(_keystore: &str, _truststore: &str) -> Result<Security, ConfigError> {
+    Err(ConfigError::Unusable {
+        key: options::SSL_INTERNAL_ENABLED.key,
+        value: "true".to_owned(),
+        reason: "the program was built without the feature `tls` of rheos".to_owned(),
+    })
 }

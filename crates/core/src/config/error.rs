@@ -36,6 +36,16 @@ pub enum ConfigError {
         /// What the key takes, for instance "a duration such as `10 s`".
         expected: String,
     },
+    /// Mend what the value names, or take another: it is well-formed, and of no use.
+    #[error("`{key}: {value}` can't be used: {reason}")]
+    Unusable {
+        /// The key.
+        key: &'static str,
+        /// The value; never a secret's.
+        value: String,
+        /// What is wrong with it, and what would do.
+        reason: String,
+    },
     /// Mend one of several values: each is fine alone, together they are not.
     #[error("the configuration contradicts itself: {detail}")]
     Conflict {

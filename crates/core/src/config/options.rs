@@ -158,6 +158,60 @@ pub const JOBMANAGER_RPC_ADDRESS: ConfigOption<String> = ConfigOption::new(
 pub const JOBMANAGER_RPC_PORT: ConfigOption<u16> =
     ConfigOption::new("jobmanager.rpc.port", "The JobManager's port.").default("6123");
 
+/// Whether rows are compressed on their way to another TaskManager.
+pub const NETWORK_COMPRESSION_ENABLED: ConfigOption<bool> = ConfigOption::new(
+    "taskmanager.network.compression.enabled",
+    "Whether rows are compressed on their way to another TaskManager.",
+)
+.default("false");
+
+/// How: by LZ4.
+pub const NETWORK_COMPRESSION_CODEC: ConfigOption<String> =
+    ConfigOption::new("taskmanager.network.compression.codec", "How: by LZ4.").default("LZ4");
+
+/// Whether the processes of a job talk over TLS, with certificates on both sides.
+pub const SSL_INTERNAL_ENABLED: ConfigOption<bool> = ConfigOption::new(
+    "security.ssl.internal.enabled",
+    "Whether the processes of a job talk over TLS, with certificates on both sides.",
+)
+.default("false");
+
+/// The PEM file with a process's certificate, those that vouch for it, and its key.
+pub const SSL_INTERNAL_KEYSTORE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.internal.keystore",
+    "The PEM file with a process's certificate, those that vouch for it, and its key.",
+);
+
+/// The same, for all that TLS is used for.
+pub const SSL_KEYSTORE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.keystore",
+    "The same, for all that TLS is used for.",
+);
+
+/// The PEM file with the authorities that vouch for the processes of the cluster.
+pub const SSL_INTERNAL_TRUSTSTORE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.internal.truststore",
+    "The PEM file with the authorities that vouch for the processes of the cluster.",
+);
+
+/// The same, for all that TLS is used for.
+pub const SSL_TRUSTSTORE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.truststore",
+    "The same, for all that TLS is used for.",
+);
+
+/// What the keystore is: PEM.
+pub const SSL_INTERNAL_KEYSTORE_TYPE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.internal.keystore-type",
+    "What the keystore is: PEM.",
+);
+
+/// What the truststore is: PEM.
+pub const SSL_INTERNAL_TRUSTSTORE_TYPE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.internal.truststore-type",
+    "What the truststore is: PEM.",
+);
+
 /// The address at which a TaskManager takes data connections, and is known.
 pub const TASKMANAGER_HOST: ConfigOption<String> = ConfigOption::new(
     "taskmanager.host",

@@ -11,6 +11,7 @@ use super::error::NetworkError;
 use super::frame::{self, Frame};
 use super::outbound::{Found, Outbound};
 use super::peer::{Lanes, Peer};
+use super::security;
 
 /// Bytes read at once.
 const READ: usize = 128 << 10;
@@ -72,7 +73,7 @@ pub async fn read_frame<R: AsyncRead + Unpin>(
                 ));
             }
             Ok(_) => {}
-            Err(error) => return Err(NetworkError::Refused(error.to_string())),
+            Err(error) => return Err(NetworkError::Refused(security::said(&error))),
         }
     }
 }

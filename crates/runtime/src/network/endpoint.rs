@@ -21,6 +21,7 @@ use super::error::NetworkError;
 use super::frame::{Kind, frame};
 use super::hello::{Hello, Judgement, judge};
 use super::job_network::Members;
+use super::security::{Security, SecurityError, Wire};
 
 /// How long a connection may take to be made, on either side.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +34,7 @@ pub struct DataEndpoint {
     address: SocketAddr,
     current: watch::Sender<Option<Arc<Members>>>,
     io: Handle,
+    security: Security,
     accepting: AbortHandle,
 }
 
@@ -44,6 +46,7 @@ impl DataEndpoint {
     pub fn bind(
         address: SocketAddr,
         io: &Handle,
+        security: Security,
         clock: SharedClock,
     ) -> Result<Self, NetworkError> {
         let refused = |error: std::io::Error| NetworkError::System {
@@ -58,11 +61,12 @@ impl DataEndpoint {
         let listener = TcpListener::from_std(listener).map_err(refused)?;
         let (current, _) = watch::channel(None);
         let told = current.subscribe();
-        let accepting = io.spawn(accept(listener, told, io.clone(), clock));
+        let accepting = io.spawn(accept(listener, told, io.clone(), security.clone(), clock));
         Ok(Self {
             address: bound,
             current,
             io: io.clone(),
+            security,
             accepting: accepting.abort_handle(),
         })
     }
@@ -77,6 +81,11 @@ impl DataEndpoint {
         &self.io
     }
 
+    /// How its connections, and those to others, are made safe.
+    pub(super) fn security(&self) -> &Security {
+        &self.security
+    }
+
     /// From now on this process takes part in this generation.
     pub(super) fn enter(&self, members: Arc<Members>) {
         self.current.send_replace(Some(members));
@@ -89,7 +98,8 @@ impl Drop for DataEndpoint {
     }
 }
 
-async fn pause() {
+/// Waits a moment, before the system is asked again.
+pub async fn pause() {
     let _ = timeout(PAUSE, std::future::pending::<()>()).await;
 }
 
@@ -97,17 +107,23 @@ async fn accept(
     listener: TcpListener,
     told: watch::Receiver<Option<Arc<Members>>>,
     io: Handle,
+    security: Security,
     clock: SharedClock,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 let (told, clock) = (told.clone(), clock.clone());
+                let security = security.clone();
                 io.spawn(async move {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!("a connection from {from}: {error}");
                     }
-                    if let Err(error) = greet(stream, told, clock).await {
+                    let greeted = match admit(stream, &security).await {
+                        Ok(wire) => greet(wire, told, clock).await,
+                        Err(error) => Err(NetworkError::Refused(error.to_string())),
+                    };
+                    if let Err(error) = greeted {
                         tracing::warn!("a data connection from {from}: {error}");
                     }
                 });
@@ -118,6 +134,20 @@ async fn accept(
             }
         }
     }
+}
+
+/// Makes a connection safe that another process has made, in a bounded time.
+///
+/// # Errors
+/// Why it is not.
+pub async fn admit(stream: TcpStream, security: &Security) -> Result<Wire, SecurityError> {
+    let admitted = timeout(CONNECT_TIMEOUT, security.accept(stream)).await;
+    admitted.unwrap_or_else(|_| {
+        let waited = CONNECT_TIMEOUT.as_secs();
+        Err(SecurityError::Handshake(format!(
+            "it has not shown who it is within {waited} s"
+        )))
+    })
 }
 
 /// Takes in who connects, or refuses it.
@@ -192,7 +222,11 @@ async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, reason: &str) {
 }
 
 /// Connects to a peer and says hello.
-pub(super) async fn dial(address: &str, hello: &Hello) -> Result<(TcpStream, ReadAhead), String> {
+pub(super) async fn dial(
+    address: &str,
+    hello: &Hello,
+    security: &Security,
+) -> Result<(Wire, ReadAhead), String> {
     let connected = timeout(CONNECT_TIMEOUT, async {
         loop {
             match TcpStream::connect(address).await {
@@ -208,11 +242,14 @@ pub(super) async fn dial(address: &str, hello: &Hello) -> Result<(TcpStream, Rea
             }
         }
     });
-    let mut stream = connected
-        .await
-        .map_err(|_| format!("nobody answered within {} s", CONNECT_TIMEOUT.as_secs()))??;
+    let late = |_| format!("nobody answered within {} s", CONNECT_TIMEOUT.as_secs());
+    let stream = connected.await.map_err(late)??;
     stream
         .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let mut stream = timeout(CONNECT_TIMEOUT, security.connect(stream))
+        .await
+        .map_err(late)?
         .map_err(|error| error.to_string())?;
     stream
         .write_all(&hello.to_frame())

@@ -113,10 +113,7 @@ impl Header {
             l3,
         ] = *bytes;
         if version != VERSION {
-            return Err(NetworkError::Version {
-                theirs: version,
-                ours: VERSION,
-            });
+            return Err(other_version(version));
         }
         let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
         let Some(kind) = kind.filter(|_| (r0, r1) == (0, 0)) else {
@@ -137,6 +134,21 @@ impl Header {
     }
 }
 
+/// What stands where our version should. Records of TLS begin with 20 to 23 (RFC 8446, 5.1).
+fn other_version(theirs: u8) -> NetworkError {
+    match theirs {
+        20..=23 => NetworkError::Refused(
+            "the other side speaks TLS, and this one does not: set security.ssl.internal.enabled in \
+             every process"
+                .to_owned(),
+        ),
+        _ => NetworkError::Version {
+            theirs,
+            ours: VERSION,
+        },
+    }
+}
+
 /// A frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -154,10 +166,7 @@ pub fn take(read: &mut BytesMut) -> Result<Option<Frame>, NetworkError> {
     let Some(first) = read.first_chunk::<HEADER>() else {
         // Who speaks another protocol is found out by its first byte.
         return match read.first() {
-            Some(version) if *version != VERSION => Err(NetworkError::Version {
-                theirs: *version,
-                ours: VERSION,
-            }),
+            Some(version) if *version != VERSION => Err(other_version(*version)),
             _ => Ok(None),
         };
     };

@@ -22,6 +22,7 @@ use super::hello::JobIncarnation;
 use super::peer::Peer;
 use super::remote_receiver::CreditReturn;
 use super::remote_sender::RemoteSender;
+use super::rows::Compression;
 use crate::exchange::channel::{ChannelReceiver, ChannelSender, arriving};
 use crate::exchange::credit::Credit;
 use crate::task::mailbox::MailSender;
@@ -45,6 +46,7 @@ pub(super) struct Members {
 /// See the [module](self).
 pub struct JobNetwork {
     members: Arc<Members>,
+    compression: Compression,
     clock: SharedClock,
 }
 
@@ -82,8 +84,16 @@ impl JobNetwork {
                 own,
                 peers: peers.collect(),
             }),
+            compression: Compression::None,
             clock,
         }
+    }
+
+    /// The same, with rows compressed on their way. Each process says so of what it sends.
+    #[must_use]
+    pub fn compressed(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
     }
 
     fn peer(&self, index: u32) -> Result<&Arc<Peer>, NetworkError> {
@@ -103,7 +113,7 @@ impl JobNetwork {
         Ok(ChannelSender::remote(RemoteSender::new(
             end.channel,
             credit,
-            peer.outbound.clone(),
+            (peer.outbound.clone(), self.compression),
             self.clock.clone(),
             end.mail.clone(),
         )))
@@ -150,8 +160,9 @@ impl JobNetwork {
                 });
                 continue;
             }
+            let security = endpoint.security().clone();
             endpoint.io().spawn(async move {
-                match dial(&peer.address, &hello).await {
+                match dial(&peer.address, &hello, &security).await {
                     Ok((stream, ahead)) => {
                         if let Some(lanes) = peer.attach() {
                             drive(stream, ahead, &peer, lanes, clock).await;

@@ -17,7 +17,8 @@
 //!
 //! A connection that breaks is the failure of every task that has a channel on it, by name
 //! ([`peer`]); never of the process. Who is no peer of this job, generation and version is refused
-//! ([`hello`], [`endpoint`]). Formats and reasons: `rfcs/0009-network.md`.
+//! ([`hello`], [`endpoint`]), and who shows no certificate of the cluster where one is asked for
+//! ([`security`]). Formats and reasons: `rfcs/0009-network.md`.
 
 // Sockets are left out where loom replaces what threads meet at: tokio has none then.
 #[cfg(not(loom))]
@@ -34,6 +35,8 @@ pub mod peer;
 pub mod remote_receiver;
 pub mod remote_sender;
 pub mod rows;
+#[cfg(not(loom))]
+pub mod security;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
@@ -43,6 +46,9 @@ pub use endpoint::DataEndpoint;
 pub use error::NetworkError;
 pub use hello::JobIncarnation;
 pub use job_network::{JobNetwork, PeerAddress};
+pub use rows::Compression;
+#[cfg(not(loom))]
+pub use security::{Security, SecurityError, Wire};
 
 /// Reads bytes as a connection does, whatever they are: for the fuzzer, and the tests of garbage.
 #[doc(hidden)]

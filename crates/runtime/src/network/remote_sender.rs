@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::control;
 use super::frame::{Kind, frame};
 use super::outbound::Outbound;
-use super::rows;
+use super::rows::{self, Compression};
 use crate::exchange::credit::Credit;
 use crate::task::mailbox::{Mail, MailSender};
 
@@ -20,6 +20,7 @@ pub struct RemoteSender<T> {
     channel: u32,
     credit: Arc<Credit>,
     outbound: Arc<Outbound>,
+    compression: Compression,
     clock: SharedClock,
     /// The task's own, for a row that can't be sent.
     task: MailSender,
@@ -33,7 +34,7 @@ impl<T> RemoteSender<T> {
     pub fn new(
         channel: u32,
         credit: Arc<Credit>,
-        outbound: Arc<Outbound>,
+        (outbound, compression): (Arc<Outbound>, Compression),
         clock: SharedClock,
         task: MailSender,
     ) -> Self {
@@ -41,6 +42,7 @@ impl<T> RemoteSender<T> {
             channel,
             credit,
             outbound,
+            compression,
             clock,
             task,
             sequence: AtomicU32::new(0),
@@ -70,6 +72,7 @@ impl<T: Row> RemoteSender<T> {
             &batch,
             bytes,
             (self.channel, &mut sequence),
+            self.compression,
             &mut || self.outbound.memory(),
             &mut |frame, charge| {
                 self.credit.charge(charge);

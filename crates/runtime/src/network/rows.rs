@@ -1,10 +1,10 @@
 //! Rows in a frame: how they are cut into frames, and read back.
 //!
 //! ```text
-//! charge u32 │ rows u32 │ hashed u8 │ per row: timestamp − the one before (zig-zag), hash u64, row
+//! charge u32 │ rows u32 │ flags u8 │ per row: timestamp − the one before (zig-zag), hash u64, row
 //! ```
 //!
-//! The charge is what the rows weigh as credit, by the sender's reckoning; rows are in their binary
+//! Flags: 1, rows have hashes; 2, what follows is their length (u32) and an LZ4 block of them. The charge is what the rows weigh as credit, by the sender's reckoning; rows are in their binary
 //! form (`rfcs/0001-rows.md`). Both ends were built from one JobGraph, so no schema is sent.
 
 use bytes::Bytes;
@@ -17,6 +17,22 @@ use super::frame::{FULL, HEADER, Header, Kind, MAX_PAYLOAD};
 
 /// Bytes of a payload before its first row.
 const HEAD: usize = 9;
+
+/// Of the flags: rows have hashes.
+const HASHED: u8 = 1;
+
+/// Of the flags: rows are an LZ4 block behind their length.
+const LZ4: u8 = 2;
+
+/// Whether rows are compressed on their way to another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// They go as they are.
+    #[default]
+    None,
+    /// By LZ4, frame by frame, where that makes them smaller.
+    Lz4,
+}
 
 /// A frame that is being filled.
 struct Open {
@@ -51,9 +67,12 @@ impl Open {
         self.out.len() - HEADER
     }
 
-    fn close(self, (channel, sequence): (u32, u32), charge: usize, hashed: bool) -> Vec<u8> {
-        let len = self.payload();
+    fn close(self, (channel, sequence): (u32, u32), charge: usize, mut flags: u8) -> Vec<u8> {
         let mut bytes = self.out.into_vec();
+        if flags & LZ4 != 0 && !compress(&mut bytes) {
+            flags &= !LZ4;
+        }
+        let len = bytes.len() - HEADER;
         let header = Header {
             kind: Kind::Rows,
             channel,
@@ -69,13 +88,28 @@ impl Open {
                 if let Some((head, rest)) = rest.split_first_chunk_mut::<4>() {
                     *head = rows.to_le_bytes();
                     if let Some(first) = rest.first_mut() {
-                        *first = u8::from(hashed);
+                        *first = flags;
                     }
                 }
             }
         }
         bytes
     }
+}
+
+/// Replaces what stands behind the head by its length and its LZ4 block, if that is shorter.
+fn compress(frame: &mut Vec<u8>) -> bool {
+    const START: usize = HEADER + HEAD;
+    let rows = frame.get(START..).unwrap_or_default();
+    let block = lz4_flex::block::compress(rows);
+    let length = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    if block.len() + 4 >= rows.len() {
+        return false;
+    }
+    frame.truncate(START);
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(&block);
+    true
 }
 
 /// Cuts a batch that weighs `bytes` into frames of a channel, each with its share of the weight, which
@@ -88,10 +122,15 @@ pub fn encode<T: Row>(
     batch: &Batch<T>,
     bytes: usize,
     (channel, sequence): (u32, &mut u32),
+    compression: Compression,
     memory: &mut dyn FnMut() -> Vec<u8>,
     give: &mut dyn FnMut(Vec<u8>, usize),
 ) -> Result<(), NetworkError> {
     let hashed = !batch.hashes.is_empty();
+    let flags = match compression {
+        Compression::None => 0,
+        Compression::Lz4 => LZ4,
+    } | if hashed { HASHED } else { 0 };
     let total = batch.len().max(1);
     let unwritable = |error| NetworkError::Row {
         row: std::any::type_name::<T>(),
@@ -100,7 +139,7 @@ pub fn encode<T: Row>(
     let mut close = |open: Open| {
         let share = bytes.saturating_mul(open.rows) / total;
         let share = share.clamp(1, u32::MAX as usize);
-        let frame = open.close((channel, *sequence), share, hashed);
+        let frame = open.close((channel, *sequence), share, flags);
         *sequence = sequence.wrapping_add(1);
         give(frame, share);
     };
@@ -152,6 +191,8 @@ pub fn encode<T: Row>(
 pub struct EncodedBatch {
     rows: usize,
     hashed: bool,
+    /// Their length, if they are compressed.
+    unpacked: Option<usize>,
     bytes: Bytes,
 }
 
@@ -162,32 +203,40 @@ impl EncodedBatch {
     /// If it has no head, or announces more rows than it can hold.
     pub fn parse(mut payload: Bytes) -> Result<(Self, usize), NetworkError> {
         let head = payload.first_chunk::<HEAD>().copied();
-        let Some([c0, c1, c2, c3, r0, r1, r2, r3, hashed]) = head else {
+        let Some([c0, c1, c2, c3, r0, r1, r2, r3, flags]) = head else {
             return Err(NetworkError::corrupt("a frame of rows without its head"));
         };
         let charge = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
         let rows = u32::from_le_bytes([r0, r1, r2, r3]) as usize;
-        let hashed = match hashed {
-            0 => false,
-            1 => true,
-            other => {
-                return Err(NetworkError::corrupt(format!(
-                    "rows are hashed (1) or not (0), not {other}"
-                )));
+        if flags & !(HASHED | LZ4) != 0 {
+            let what = format!("rows with the flags {flags}, of which some are unknown");
+            return Err(NetworkError::corrupt(what));
+        }
+        let hashed = flags & HASHED != 0;
+        let mut bytes = payload.split_off(HEAD);
+        let mut unpacked = None;
+        if flags & LZ4 != 0 {
+            let length = bytes.first_chunk::<4>().copied();
+            let length = length.map_or(usize::MAX, |length| u32::from_le_bytes(length) as usize);
+            if length > MAX_PAYLOAD {
+                let what = format!("compressed rows of {length} bytes; the most is {MAX_PAYLOAD}");
+                return Err(NetworkError::corrupt(what));
             }
-        };
-        let bytes = payload.split_off(HEAD);
+            bytes = bytes.split_off(4);
+            unpacked = Some(length);
+        }
+        let length = unpacked.unwrap_or(bytes.len());
         // The least that a row takes: its timestamp, and its hash.
         let least = if hashed { 9 } else { 1 };
-        if rows.saturating_mul(least) > bytes.len() {
+        if rows.saturating_mul(least) > length {
             return Err(NetworkError::corrupt(format!(
-                "{rows} rows in {} bytes",
-                bytes.len()
+                "{rows} rows in {length} bytes"
             )));
         }
         let batch = Self {
             rows,
             hashed,
+            unpacked,
             bytes,
         };
         Ok((batch, charge))
@@ -203,7 +252,7 @@ impl EncodedBatch {
         self.rows == 0
     }
 
-    /// Bytes of the rows' encoding.
+    /// Bytes of the rows' encoding, as they came.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -213,11 +262,22 @@ impl EncodedBatch {
     /// # Errors
     /// If the bytes are not rows of the type.
     pub fn decode_into<T: Row>(&self, batch: &mut Batch<T>) -> Result<(), RowError> {
+        match self.unpacked {
+            None => self.decode(&self.bytes, batch),
+            Some(length) => {
+                let rows = lz4_flex::block::decompress(&self.bytes, length);
+                let rows = rows.map_err(|error| RowError::corrupt(error.to_string()))?;
+                self.decode(&rows, batch)
+            }
+        }
+    }
+
+    fn decode<T: Row>(&self, rows: &[u8], batch: &mut Batch<T>) -> Result<(), RowError> {
         batch.reserve(self.rows);
         if self.hashed {
             batch.hashes.reserve(self.rows);
         }
-        let mut reader = Reader::new(&self.bytes);
+        let mut reader = Reader::new(rows);
         let mut timestamp = 0i64;
         for _ in 0..self.rows {
             timestamp = timestamp.wrapping_add(reader.long()?);

@@ -16,13 +16,17 @@ use tokio::runtime::Runtime;
 use super::frame::{self, FULL, Kind, VERSION};
 use super::hello::{Hello, JobIncarnation, Judgement, judge};
 use super::job_network::RemoteEnd;
-use super::rows::{self, EncodedBatch};
+use super::rows::{self, Compression, EncodedBatch};
+use super::security::Security;
 use super::{DataEndpoint, JobNetwork, PeerAddress, control};
 use crate::exchange::channel::{ChannelReceiver, ChannelSender};
 use crate::exchange::in_flight::{InFlight, InFlightRows, Item};
 use crate::exchange::tests::{Joins, Row2, op, run_local, run_world, shape};
 use crate::task::mailbox::{Mail, MailSender, Mailbox, mailbox};
 use crate::task::signal::Signal;
+
+#[cfg(feature = "tls")]
+mod tls;
 
 fn io() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -53,9 +57,19 @@ struct Pair {
 
 impl Pair {
     fn new(io: &Runtime, of: [JobIncarnation; 2]) -> Self {
+        Self::with(io, of, Default::default(), Compression::None)
+    }
+
+    fn with(
+        io: &Runtime,
+        of: [JobIncarnation; 2],
+        security: [Security; 2],
+        compression: Compression,
+    ) -> Self {
         let clock = SystemClock::shared();
-        let endpoint = || DataEndpoint::bind(loopback(), io.handle(), clock.clone()).unwrap();
-        let endpoints = [endpoint(), endpoint()];
+        let endpoints = security.map(|security| {
+            DataEndpoint::bind(loopback(), io.handle(), security, clock.clone()).unwrap()
+        });
         let addresses: Vec<PeerAddress> = endpoints
             .iter()
             .zip(["tm-a", "tm-b"])
@@ -64,7 +78,10 @@ impl Pair {
                 address: endpoint.address().to_string(),
             })
             .collect();
-        let network = |own| JobNetwork::new(of[own as usize], own, &addresses, clock.clone());
+        let network = |own| {
+            let network = JobNetwork::new(of[own as usize], own, &addresses, clock.clone());
+            network.compressed(compression)
+        };
         let networks = [network(0), network(1)];
         let signal = Arc::new(Signal::new());
         signal.attach();
@@ -140,9 +157,11 @@ proptest! {
         shape in shape(),
         ops in prop::collection::vec(op(), 0..150),
         eager in any::<bool>(),
+        packed in any::<bool>(),
     ) {
         let io = io();
-        let mut pair = Pair::new(&io, [incarnation(3); 2]);
+        let compression = if packed { Compression::Lz4 } else { Compression::None };
+        let mut pair = Pair::with(&io, [incarnation(3); 2], Default::default(), compression);
         let wanted = shape.senders * shape.receivers;
         let mut joined = Joined { pair: &mut pair, wanted };
         let seen = run_world(&shape, &ops, &mut joined, eager)?;
@@ -472,13 +491,14 @@ fn who_connects_is_judged() {
     }
 }
 
-fn frames(batch: &Batch<String>) -> Vec<Vec<u8>> {
+fn frames(batch: &Batch<String>, compression: Compression) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let mut sequence = u32::MAX;
     rows::encode(
         batch,
         1_000,
         (5, &mut sequence),
+        compression,
         &mut Vec::new,
         &mut |frame, _| {
             frames.push(frame);
@@ -497,13 +517,15 @@ proptest! {
         lengths in prop::collection::vec(prop_oneof![8 => 0..200usize, 1 => 20_000..70_000usize], 1..80),
         pieces in prop::collection::vec(1..9_000usize, 1..40),
         hashed in any::<bool>(),
+        packed in any::<bool>(),
     ) {
+        let compression = if packed { Compression::Lz4 } else { Compression::None };
         let rows: Vec<String> = lengths.iter().map(|len| "x".repeat(*len)).collect();
         let mut batch = strings(&rows);
         if !hashed {
             batch.hashes.clear();
         }
-        let frames = frames(&batch);
+        let frames = frames(&batch, compression);
         // As a socket brings them: in pieces of any size.
         let bytes: Vec<u8> = frames.concat();
         let mut read = BytesMut::new();
@@ -522,6 +544,8 @@ proptest! {
             }
         }
         prop_assert!(read.is_empty());
+        let plain: usize = lengths.iter().sum();
+        prop_assert!(!packed || plain < 2_000 || bytes.len() < plain / 2, "{} of {plain}", bytes.len());
         prop_assert_eq!(&back.rows, &batch.rows);
         prop_assert_eq!(&back.timestamps, &batch.timestamps);
         prop_assert_eq!(&back.hashes, &batch.hashes);
@@ -531,10 +555,13 @@ proptest! {
     fn garbage_is_refused_without_a_panic(
         mut bytes in prop::collection::vec(any::<u8>(), 0..400),
         whole in any::<bool>(),
+        packed in any::<bool>(),
         flips in prop::collection::vec((0..4_000usize, any::<u8>()), 0..4),
     ) {
         if whole {
-            bytes = frames(&strings(&["some".to_owned(), "rows".to_owned()])).concat();
+            let compression = if packed { Compression::Lz4 } else { Compression::None };
+            let rows = ["some".to_owned(), "rows".repeat(40)];
+            bytes = frames(&strings(&rows), compression).concat();
             for (at, byte) in flips {
                 let at = at % bytes.len();
                 bytes[at] = byte;

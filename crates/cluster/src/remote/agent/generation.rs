@@ -106,7 +106,8 @@ impl GenerationTasks {
                 address: member.data_address.clone(),
             })
             .collect();
-        let network = JobNetwork::new(incarnation, order.own, &peers, clock.clone());
+        let network = JobNetwork::new(incarnation, order.own, &peers, clock.clone())
+            .compressed(manager.settings.compression);
         let names = graph.vertices.iter().flat_map(|vertex| {
             let (name, parallelism) = (&vertex.name, vertex.parallelism);
             (0..parallelism).map(move |subtask| format!("{name} ({}/{parallelism})", subtask + 1))

@@ -9,8 +9,8 @@ use super::{KnownOption, opt};
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[KnownOption] = &[
     opt("taskmanager.network.bind-policy", &[], Enum(&["ip", "name"]), "ip", Later(Cluster)),
-    opt("taskmanager.network.compression.codec", &[], Str, "LZ4", Later(Cluster)),
-    opt("taskmanager.network.compression.enabled", &[], Bool, "false", Later(Cluster)),
+    opt("taskmanager.network.compression.codec", &[], Str, "LZ4", Honoured),
+    opt("taskmanager.network.compression.enabled", &[], Bool, "false", Honoured),
     opt("taskmanager.network.credit-model", &[], Bool, "true", Later(Cluster)),
     opt("taskmanager.network.detailed-metrics", &[], Bool, "false", Later(Cluster)),
     opt("taskmanager.network.memory.buffer-debloat.enabled", &[], Bool, "false", Honoured).ours("true"),

@@ -54,6 +54,12 @@ pub(super) const EVERY_SLOT: &str =
 pub(super) const RESCALE_CHECKPOINT: &str = "a job that is to be wider takes a checkpoint at once: it waits for none, and for no failed one";
 pub(super) const SLOTS_SPREAD: &str =
     "slots are spread evenly over all TaskManagers, so that each has its share of the work";
+pub(super) const PEM: &str =
+    "keys and certificates are PEM files without a password: the file's permissions guard them";
+pub(super) const TLS_BY_LIBRARY: &str =
+    "TLS 1.3 and 1.2 are offered, with the cipher suites that rustls has: none of them is weak";
+pub(super) const TLS_TIMES: &str =
+    "a handshake has 10 s, as making any connection has; no session is kept for a next one";
 pub(super) const ROCKS_CLOCK: &str = "the compaction filter reads the task's clock once a file, without a call into another language";
 pub(super) const ROCKS_FILTERS: &str = "RocksDB has full filters only, since version 7";
 pub(super) const ROCKS_PRIO: &str =

@@ -2,8 +2,8 @@
 
 use super::Area::Security;
 use super::Kind::{Bool, Duration, Float, Int, List, Str};
-use super::Verdict::{Later, NoMeaning};
-use super::reason::{NO_JVM, NO_KERBEROS};
+use super::Verdict::{Honoured, Later, NoMeaning};
+use super::reason::{NO_JVM, NO_KERBEROS, PEM, TLS_BY_LIBRARY, TLS_TIMES};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -21,25 +21,25 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("security.kerberos.login.use-ticket-cache", &[], Bool, "true", NoMeaning(NO_KERBEROS)),
     opt("security.kerberos.relogin.period", &[], Duration, "1 min", NoMeaning(NO_KERBEROS)),
     opt("security.module.factory.classes", &[], List, "", NoMeaning(NO_KERBEROS)),
-    opt("security.ssl.algorithms", &[], Str, "TLS_RSA_WITH_AES_128_CBC_SHA", Later(Security)),
+    opt("security.ssl.algorithms", &[], Str, "TLS_RSA_WITH_AES_128_CBC_SHA", NoMeaning(TLS_BY_LIBRARY)),
     opt("security.ssl.enabled", &[], Bool, "false", Later(Security)),
     opt("security.ssl.internal.cert.fingerprint", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.close-notify-flush-timeout", &[], Int, "-1", Later(Security)),
-    opt("security.ssl.internal.enabled", &[], Bool, "false", Later(Security)),
-    opt("security.ssl.internal.handshake-timeout", &[], Int, "-1", Later(Security)),
-    opt("security.ssl.internal.key-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.keystore", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.keystore-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.keystore-type", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.session-cache-size", &[], Int, "-1", Later(Security)),
-    opt("security.ssl.internal.session-timeout", &[], Int, "-1", Later(Security)),
-    opt("security.ssl.internal.truststore", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.truststore-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.internal.truststore-type", &[], Str, "", Later(Security)),
-    opt("security.ssl.key-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.keystore", &[], Str, "", Later(Security)),
-    opt("security.ssl.keystore-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.protocol", &[], Str, "TLSv1.2", Later(Security)),
+    opt("security.ssl.internal.close-notify-flush-timeout", &[], Int, "-1", NoMeaning(TLS_TIMES)),
+    opt("security.ssl.internal.enabled", &[], Bool, "false", Honoured),
+    opt("security.ssl.internal.handshake-timeout", &[], Int, "-1", NoMeaning(TLS_TIMES)),
+    opt("security.ssl.internal.key-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.internal.keystore", &[], Str, "", Honoured),
+    opt("security.ssl.internal.keystore-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.internal.keystore-type", &[], Str, "", Honoured),
+    opt("security.ssl.internal.session-cache-size", &[], Int, "-1", NoMeaning(TLS_TIMES)),
+    opt("security.ssl.internal.session-timeout", &[], Int, "-1", NoMeaning(TLS_TIMES)),
+    opt("security.ssl.internal.truststore", &[], Str, "", Honoured),
+    opt("security.ssl.internal.truststore-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.internal.truststore-type", &[], Str, "", Honoured),
+    opt("security.ssl.key-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.keystore", &[], Str, "", Honoured),
+    opt("security.ssl.keystore-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.protocol", &[], Str, "TLSv1.2", NoMeaning(TLS_BY_LIBRARY)),
     opt("security.ssl.provider", &[], Str, "JDK", NoMeaning(NO_JVM)),
     opt("security.ssl.reload", &[], Bool, "false", Later(Security)),
     opt("security.ssl.rest.authentication-enabled", &[], Bool, "false", Later(Security)),
@@ -52,7 +52,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("security.ssl.rest.truststore", &[], Str, "", Later(Security)),
     opt("security.ssl.rest.truststore-password", &[], Str, "", Later(Security)),
     opt("security.ssl.rest.truststore-type", &[], Str, "", Later(Security)),
-    opt("security.ssl.truststore", &[], Str, "", Later(Security)),
-    opt("security.ssl.truststore-password", &[], Str, "", Later(Security)),
+    opt("security.ssl.truststore", &[], Str, "", Honoured),
+    opt("security.ssl.truststore-password", &[], Str, "", NoMeaning(PEM)),
     opt("security.ssl.verify-hostname", &[], Bool, "true", Later(Security)),
 ];
