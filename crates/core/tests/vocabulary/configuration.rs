@@ -350,3 +350,32 @@ fn memory_without_a_configured_whole_is_what_there_is() {
     let small = MemoryBudget::divide(&Configuration::new(), 32 << 20).unwrap();
     assert!(small.managed + small.network <= small.total);
 }
+
+/// What `deploy/kubernetes/` configures is all in effect: nothing of it is for later, or unknown.
+#[test]
+fn what_a_deployment_configures_is_honoured() {
+    let manifest = include_str!("../../../../deploy/kubernetes/application.yaml");
+    let (_, rest) = manifest.split_once("  config.yaml: |\n").unwrap();
+    let (file, rest) = rest.split_once("\n---").unwrap();
+    let file: String = file
+        .lines()
+        .map(|line| line.trim().to_owned() + "\n")
+        .collect();
+    let mut conf = yaml(&file);
+    for line in rest.lines() {
+        if let Some((key, value)) = line
+            .trim()
+            .strip_prefix("- -D")
+            .and_then(|d| d.split_once('='))
+        {
+            conf.set(key, value);
+        }
+    }
+    let review = conf.check().unwrap();
+    assert!(review.later.is_empty(), "{review}");
+    assert!(review.no_meaning.is_empty(), "{review}");
+    assert!(review.warnings.is_empty(), "{review}");
+    // Keys of our own are not Flink's.
+    let ours = |key: &String| key.starts_with("rheos.");
+    assert!(review.foreign.iter().all(ours), "{review}");
+}
