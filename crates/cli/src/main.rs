@@ -11,7 +11,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Stream processing with Flink's semantics. A job is a program of its own: `my-job run`.
 #[derive(Parser)]
@@ -23,6 +23,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Prints a script by which a shell completes this command: `source <(rheos completion bash)`.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Reads configurations.
     #[command(subcommand)]
     Config(config::Command),
@@ -38,6 +43,11 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Completion { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "rheos", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Command::Config(command) => command.run(),
         Command::DeadLetters(command) => command.run(),
         Command::Job(command) => command.run(),

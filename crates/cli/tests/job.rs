@@ -199,3 +199,17 @@ fn a_job_is_cancelled_and_only_by_who_may() {
     let err = shell.ill(&["list"]);
     assert!(err.contains("--rest"), "{err}");
 }
+
+#[test]
+fn a_shell_completes_commands() {
+    let script = "source <(\"$0\" completion bash); complete -p rheos; \
+                  COMP_WORDS=(rheos sav) COMP_CWORD=1; \
+                  $(complete -p rheos | sed 's/.*-F \\([^ ]*\\) .*/\\1/') rheos sav rheos; \
+                  echo \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_rheos")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.lines().any(|line| line == "savepoint"), "{said}");
+}
