@@ -193,6 +193,7 @@ impl World {
             tolerable_failures: scenario.tolerable,
             retained: scenario.retained,
             retention: Default::default(),
+            inline_threshold: 0,
             location: None,
             s3: S3Settings::default(),
             copies: None,

@@ -230,6 +230,7 @@ impl JobStore {
     ) -> Self {
         Self {
             highest: log.highest(),
+            store_files: StoreFiles::new(settings.inline_threshold),
             storage,
             log,
             settings,
@@ -240,7 +241,6 @@ impl JobStore {
             latest: None,
             owner: random(),
             doubtful: BTreeSet::new(),
-            store_files: StoreFiles::default(),
             tasks_elsewhere: false,
             second: None,
             copier: None,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use rheos_core::barrier::Alignment;
 use rheos_core::config::Configuration;
 use rheos_core::config::options::{
-    CHECKPOINTING_ALIGNED_TIMEOUT, CHECKPOINTING_DIR, CHECKPOINTING_INTERVAL,
-    CHECKPOINTING_MAX_CONCURRENT, CHECKPOINTING_MIN_PAUSE, CHECKPOINTING_NUM_RETAINED,
-    CHECKPOINTING_RETENTION, CHECKPOINTING_SAVEPOINT_DIR, CHECKPOINTING_STORAGE,
-    CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES, CHECKPOINTING_UNALIGNED, COPIES_DIR,
-    RECOVERY_IGNORE_UNCLAIMED_STATE, WEB_CHECKPOINTS_HISTORY,
+    CHECKPOINTING_ALIGNED_TIMEOUT, CHECKPOINTING_DIR, CHECKPOINTING_INLINE_THRESHOLD,
+    CHECKPOINTING_INTERVAL, CHECKPOINTING_MAX_CONCURRENT, CHECKPOINTING_MIN_PAUSE,
+    CHECKPOINTING_NUM_RETAINED, CHECKPOINTING_RETENTION, CHECKPOINTING_SAVEPOINT_DIR,
+    CHECKPOINTING_STORAGE, CHECKPOINTING_TIMEOUT, CHECKPOINTING_TOLERABLE_FAILURES,
+    CHECKPOINTING_UNALIGNED, COPIES_DIR, RECOVERY_IGNORE_UNCLAIMED_STATE, WEB_CHECKPOINTS_HISTORY,
 };
 use rheos_state::local_folder::roots_of;
 
@@ -70,6 +70,8 @@ pub struct CheckpointSettings {
     pub retained: usize,
     /// What becomes of those at the job's end.
     pub retention: Retention,
+    /// Files of stores with fewer bytes are packed.
+    pub inline_threshold: u64,
     /// Where; in memory without one.
     pub location: Option<Location>,
     /// How object stores are reached.
@@ -99,6 +101,7 @@ impl CheckpointSettings {
             tolerable_failures: 1,
             retained: 1,
             retention: Default::default(),
+            inline_threshold: 64 << 10,
             location: None,
             s3: Default::default(),
             copies: None,
@@ -199,6 +202,10 @@ impl CheckpointSettings {
                 .map_err(setting)?,
             retained: at_least_one(&CHECKPOINTING_NUM_RETAINED)?,
             retention: Retention::of(conf)?,
+            inline_threshold: conf
+                .get(&CHECKPOINTING_INLINE_THRESHOLD)
+                .map_err(setting)?
+                .bytes(),
             location,
             s3: S3Settings::of(conf)?,
             copies,

@@ -21,8 +21,6 @@ use super::storage::CheckpointStorage;
 
 /// The folder of shared files, below the job's.
 pub const SHARED: &str = "shared";
-/// Files with fewer bytes are packed.
-const SMALL: u64 = 64 * 1024;
 
 /// A file of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +43,8 @@ pub struct StoreManifest {
 /// Where files of stores have been written by this process, and which are named by whom.
 #[derive(Debug, Default)]
 pub struct StoreFiles {
+    /// Files with fewer bytes are packed.
+    small: u64,
     generation: u64,
     /// This process among those that write in the generation; none if it is the only one.
     member: Option<u32>,
@@ -65,6 +65,14 @@ pub struct WrittenStores {
 }
 
 impl StoreFiles {
+    /// Those of a job, of which files with fewer bytes than this are packed.
+    pub fn new(small: u64) -> Self {
+        Self {
+            small,
+            ..Self::default()
+        }
+    }
+
     /// A generation begins; its files have names of their own, and so have those of each of several
     /// processes that write in it.
     pub fn begin(&mut self, generation: u64, member: Option<u32>) {
@@ -105,7 +113,7 @@ impl StoreFiles {
                         error,
                     })
                 };
-                let shared = file.immutable && file.bytes >= SMALL;
+                let shared = file.immutable && file.bytes >= self.small;
                 let part = if shared {
                     let key = (store.clone(), file.name.clone());
                     let restored = file.kept.as_ref();

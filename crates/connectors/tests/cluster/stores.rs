@@ -341,7 +341,11 @@ pub(super) fn outlive_the_leader() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let more = ["high-availability.type=storage", "jobmanager.rpc.port=0"];
+    let more = [
+        "high-availability.type=storage",
+        "jobmanager.rpc.port=0",
+        "execution.checkpointing.data-inline-threshold=1kb",
+    ];
     let cluster = Cluster {
         folder: folder.path(),
         flow: FLOW,
@@ -364,8 +368,16 @@ pub(super) fn outlive_the_leader() {
     );
     let newest = cluster.manifests().pop().unwrap().checkpoint as usize;
     wait_for_checkpoints(folder.path(), newest + 2, &next);
-    let (old, whole) = inherited(&cluster.manifests());
+    let manifests = cluster.manifests();
+    let (old, whole) = inherited(&manifests);
     assert!(old * 2 > whole, "{old} of {whole}");
+    // However small, files are written once.
+    let stores = manifests.iter().flat_map(|m| &m.operators);
+    let stores = stores.flat_map(|o| o.stores.iter().flatten());
+    for file in stores.flat_map(|store| &store.files) {
+        let once = file.name.ends_with(".sst") && file.part.length >= 1_024;
+        assert_eq!(file.shared, once, "{file:?}");
+    }
     next.end(Duration::from_secs(90));
     for taskmanager in &mut taskmanagers {
         taskmanager.end(Duration::from_secs(20));

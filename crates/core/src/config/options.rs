@@ -455,6 +455,17 @@ pub const CHECKPOINTING_NUM_RETAINED: ConfigOption<u32> = ConfigOption::new(
 .old_keys(&["state.checkpoints.num-retained"])
 .default("1");
 
+/// Files of a RocksDB that have fewer bytes are packed into one file of the checkpoint.
+pub const CHECKPOINTING_INLINE_THRESHOLD: ConfigOption<MemorySize> = ConfigOption::new(
+    "execution.checkpointing.data-inline-threshold",
+    "Files of a RocksDB that have fewer bytes are packed into one file of the checkpoint, and written with each; larger ones are written once.",
+)
+.old_keys(&[
+    "state.storage.fs.memory-threshold",
+    "state.backend.fs.memory-threshold",
+])
+.default("64 kb");
+
 /// The folder of checkpoints; unset means the process's memory.
 pub const CHECKPOINTING_DIR: ConfigOption<String> = ConfigOption::new(
     "execution.checkpointing.dir",

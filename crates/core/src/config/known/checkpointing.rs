@@ -12,7 +12,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("execution.checkpointing.checkpoints-after-tasks-finish", &["execution.checkpointing.checkpoints-after-tasks-finish.enabled"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.cleaner.parallel-mode", &["state.checkpoint.cleaner.parallel-mode"], Bool, "true", Later(Checkpoints)),
     opt("execution.checkpointing.create-subdir", &["state.checkpoints.create-subdir"], Bool, "true", Later(Checkpoints)),
-    opt("execution.checkpointing.data-inline-threshold", &["state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"], MemorySize, "20 kb", Later(Checkpoints)),
+    opt("execution.checkpointing.data-inline-threshold", &["state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"], MemorySize, "20 kb", Honoured).ours("64 kb"),
     opt("execution.checkpointing.dir", &["state.checkpoints.dir", "state.backend.fs.checkpointdir"], Str, "", Honoured),
     opt("execution.checkpointing.externalized-checkpoint-retention", &["execution.checkpointing.externalized-checkpoint"], Enum(&["DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION", "NO_EXTERNALIZED_CHECKPOINTS"]), "NO_EXTERNALIZED_CHECKPOINTS", Honoured).ours("RETAIN_ON_CANCELLATION"),
     opt("execution.checkpointing.file-merging.across-checkpoint-boundary", &[], Bool, "false", Later(Checkpoints)),
