@@ -309,6 +309,15 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         TASKMANAGER_DATA_PORT,
         TASKMANAGER_HOST,
         TASKMANAGER_REGISTRATION_TIMEOUT,
+        NETWORK_COMPRESSION_ENABLED,
+        NETWORK_COMPRESSION_CODEC,
+        SSL_INTERNAL_ENABLED,
+        SSL_INTERNAL_KEYSTORE,
+        SSL_INTERNAL_KEYSTORE_TYPE,
+        SSL_INTERNAL_TRUSTSTORE,
+        SSL_INTERNAL_TRUSTSTORE_TYPE,
+        SSL_KEYSTORE,
+        SSL_TRUSTSTORE,
     );
     for option in known::all().filter(|option| option.verdict == Verdict::Honoured) {
         assert!(
