@@ -1,4 +1,5 @@
-//! The `rheos` command: what can be done without a job, and with one that runs.
+//! The `rheos` command: what can be done without a job, and with one that runs; and the session that jobs
+//! are submitted to.
 //!
 //! Exit status: 0 when all is well, 1 when a configuration is not or can't be read, or what was asked
 //! for could not be done; 2 when the command line is wrong.
@@ -7,6 +8,7 @@ mod config;
 mod dead_letters;
 mod job;
 mod savepoint;
+mod session;
 mod table;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     DeadLetters(Box<dead_letters::Command>),
     #[command(flatten)]
     Job(job::Command),
+    #[command(flatten)]
+    Session(session::Command),
     /// Takes savepoints, looks into them, and compares one with a job.
     Savepoint(Box<savepoint::Command>),
     /// Shows the version.
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::DeadLetters(command) => command.run(),
         Command::Job(command) => command.run(),
+        Command::Session(command) => command.run(),
         Command::Savepoint(command) => command.run(),
         Command::Version => {
             println!("rheos {}", env!("CARGO_PKG_VERSION"));

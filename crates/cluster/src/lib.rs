@@ -2,7 +2,7 @@
 //! from one to the next) → [`schedule`] (its tasks and what each is at) → [`deploy`] (from a JobGraph to channels and
 //! tasks) → [`checkpoint`] (what is kept of them) → [`recover`] (what to do after a failure) → and
 //! [`embedded`], where JobManager and TaskManager are one process, or [`remote`], where tasks run in other
-//! processes; [`ha`] picks the leader of several JobManagers.
+//! processes; [`ha`] picks the leader of several JobManagers, and [`session`] runs several jobs in one cluster.
 //!
 //! [`reporter`] shows the metrics of what runs, [`rest`] answers what tools and people ask, both over
 //! [`http`]; [`memory`] ends what would have no room.
@@ -24,6 +24,7 @@ pub mod remote;
 pub mod reporter;
 pub mod rest;
 pub mod schedule;
+pub mod session;
 pub mod submit;
 
 pub use error::JobError;

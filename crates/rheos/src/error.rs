@@ -59,6 +59,14 @@ pub enum ApiError {
         /// How, and where.
         how: String,
     },
+    /// The session that the job was submitted to does not let it begin: see why.
+    #[error("job '{job}' may not begin: {why}")]
+    Refused {
+        /// The job's name.
+        job: String,
+        /// What it says.
+        why: String,
+    },
     /// One of several JobManagers was told to end, by this signal, and has not run the job to a good end.
     #[error("told to end by signal {0}: another JobManager may go on with the job")]
     Interrupted(i32),

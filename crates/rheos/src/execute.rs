@@ -20,6 +20,7 @@ use rheos_cluster::remote::{
 };
 use rheos_cluster::reporter::{Reporter, ReporterError, Settings};
 use rheos_cluster::rest::{LogTail, RestError, RestServer, RestSettings, Served};
+use rheos_cluster::session::Tether;
 use rheos_core::clock::{SharedClock, SystemClock};
 use rheos_core::config::Configuration;
 use rheos_core::config::options;
@@ -38,8 +39,10 @@ use rheos_state::store::settings::store_backend;
 
 use crate::error::ApiError;
 
+mod in_session;
 mod leading;
 
+use in_session::InSession;
 use leading::Leading;
 
 pub use leading::Interrupted;
@@ -116,6 +119,8 @@ pub struct StartOptions {
     pub jobmanager: bool,
     /// Which signal has told the process to end: one of several JobManagers lets another go on then.
     pub interrupted: Interrupted,
+    /// The session that has started this process.
+    pub tether: Option<Tether>,
 }
 
 /// What a job does before anything of it runs.
@@ -134,6 +139,7 @@ impl Default for StartOptions {
             prepare: None,
             jobmanager: false,
             interrupted: Arc::new(|| None),
+            tether: None,
         }
     }
 }
@@ -187,7 +193,9 @@ pub fn start_with(
     let threading = threading(&environment.configuration)?;
     let reporter = start_reporter(&environment, &start.metrics, io.handle())?;
     let unserved = |error: RestError| ApiError::Configuration(error.to_string());
-    let rest = RestSettings::of(&environment.configuration, start.rest).map_err(unserved)?;
+    let in_session = start.tether.map(InSession);
+    let wanted = start.rest || in_session.is_some();
+    let rest = RestSettings::of(&environment.configuration, wanted).map_err(unserved)?;
     let serve = |settings| {
         let served = Served {
             registry: start.metrics.clone(),
@@ -218,6 +226,11 @@ pub fn start_with(
         }
         _ => (None, false),
     };
+    if let (Some(session), Some((agents, settings)), Some(rest)) = (&in_session, &remote, &rest) {
+        let rpc = format!("{}:{}", settings.jobmanager, agents.address().port());
+        session.may_begin(program, &environment.configuration, (rest.address(), rpc))?;
+    }
+    let goes_on = goes_on || in_session.as_ref().is_some_and(InSession::goes_on);
     // How to begin is said of the first beginning: who takes over goes on.
     let resume = (!goes_on).then_some(start.resume);
     let store = open_store(program, &probe, resume, remote.is_some());
@@ -227,6 +240,9 @@ pub fn start_with(
     let store = store?;
     if let Some(tenure) = &tenure {
         tenure.begun();
+    }
+    if let Some(session) = &in_session {
+        session.begun();
     }
     let afresh = store
         .as_ref()
@@ -244,8 +260,9 @@ pub fn start_with(
     };
     // A job with a history is known by it, over all of its runs.
     let known = store.as_ref().map(|(_, begun)| begun.lineage.parse());
-    let id = known
-        .and_then(Result::ok)
+    let id = in_session.as_ref().and_then(InSession::job);
+    let id = id
+        .or_else(|| known.and_then(Result::ok))
         .unwrap_or_else(|| JobId::draw(&mut Rng::new(entropy())));
     let metrics_address = reporter.as_ref().map(Reporter::address);
     let handle = match remote {
@@ -259,6 +276,7 @@ pub fn start_with(
                     tenure,
                     interrupted: Box::new(move || interrupted().is_some()),
                 }),
+                supply: in_session.as_ref().map(InSession::supply),
             };
             let started = remote.start(id, program, store);
             if started.is_err() {
@@ -278,6 +296,9 @@ pub fn start_with(
     };
     if let Some(rest) = &rest {
         rest.add(handle.clone());
+        if let Some(session) = in_session {
+            session.runs(&handle, rest);
+        }
         // It answers as long as the job runs, whoever holds it.
         let held = rest.clone();
         let savepoints = handle.savepoints().clone();

@@ -12,6 +12,7 @@
 //! | [`harness`] | testing a pipeline under a virtual clock |
 //! | [`monitor`] | what a run shows while it lasts, and its summary |
 //! | [`execute`] | running a program in this process |
+//! | [`session`] | the processes of a session, in which several jobs run |
 //! | [`prelude`] | what most jobs import |
 #![deny(missing_docs)]
 
@@ -24,6 +25,7 @@ mod graph_builder;
 pub mod harness;
 pub mod monitor;
 pub mod prelude;
+pub mod session;
 pub mod stream;
 
 pub use command::{Finished, RunOptions, main, main_then, main_with, run_job};

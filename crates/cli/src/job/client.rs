@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method, StatusCode};
+use rheos::cluster::http::client::{Answered, AskError, Question, ask};
 use rheos::runtime::BoxError;
 use serde_json::Value;
 
 /// How long a connection and an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest answer that is taken.
-const LONGEST: usize = 64 << 20;
+/// How long one may take to a piece of a program, the last of which makes the server hash it all.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Where REST is.
-pub(super) struct Client {
+pub(crate) struct Client {
     /// `HOST:PORT`
     address: String,
     token: Option<String>,
@@ -25,7 +24,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client of the REST at `http://HOST:PORT`, or only `HOST:PORT`.
-    pub(super) fn new(address: &str, token: Option<String>) -> Result<Self, BoxError> {
+    pub(crate) fn new(address: &str, token: Option<String>) -> Result<Self, BoxError> {
         if address.starts_with("https://") {
             return Err(
                 "REST has no TLS: name the proxy's address without it, or use a tunnel".into(),
@@ -50,19 +49,19 @@ impl Client {
     }
 
     /// What is at a path.
-    pub(super) fn get(&self, path: &str) -> Result<Value, BoxError> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value, BoxError> {
         let text = self.ask(Method::GET, path, None)?;
         self.json(path, &text)
     }
 
     /// The text at a path.
-    pub(super) fn text(&self, path: &str) -> Result<String, BoxError> {
+    pub(crate) fn text(&self, path: &str) -> Result<String, BoxError> {
         let bytes = self.ask(Method::GET, path, None)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Tells something.
-    pub(super) fn tell(
+    pub(crate) fn tell(
         &self,
         method: Method,
         path: &str,
@@ -83,24 +82,49 @@ impl Client {
     }
 
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, BoxError> {
+        let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
+        self.send(method, path, body, TIMEOUT)
+    }
+
+    /// Sends a body of this kind; what is answered, within so long.
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+        timeout: Duration,
+    ) -> Result<Bytes, BoxError> {
         let mut address = self.address.clone();
-        let (mut status, mut bytes) = (StatusCode::TEMPORARY_REDIRECT, Bytes::new());
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.token {
+            let token = HeaderValue::from_str(&format!("Bearer {token}"));
+            headers.insert(
+                AUTHORIZATION,
+                token.map_err(|_| "the token is no text of a header")?,
+            );
+        }
+        let body = body.map(|(kind, body)| {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            body
+        });
+        let question = Question {
+            method,
+            path: path.to_owned(),
+            headers,
+            body: body.unwrap_or_default(),
+        };
+        let mut answer = self.answer(&address, &question, timeout)?;
         // A JobManager that stands by says where the one is that leads; which may change meanwhile.
-        for _ in 0..3 {
-            let asked = self.answer(&address, method.clone(), path, body);
-            let answered = async { tokio::time::timeout(TIMEOUT, asked).await };
-            let answer = self.runtime.block_on(answered).map_err(|_| {
-                let seconds = TIMEOUT.as_secs();
-                format!("http://{address} does not answer within {seconds} s")
-            })??;
-            (status, bytes) = (answer.0, answer.1);
-            match answer.2.as_deref().and_then(address_in) {
-                Some(leader) if status == StatusCode::TEMPORARY_REDIRECT => {
+        for _ in 0..2 {
+            match answer.location.as_deref().and_then(address_in) {
+                Some(leader) if answer.status == StatusCode::TEMPORARY_REDIRECT => {
                     address = leader.to_owned();
+                    answer = self.answer(&address, &question, timeout)?;
                 }
                 _ => break,
             }
         }
+        let (status, bytes) = (answer.status, answer.body);
         if status.is_success() {
             return Ok(bytes);
         }
@@ -120,58 +144,29 @@ impl Client {
         Err(format!("http://{address}{path}: {status}: {errors}{hint}").into())
     }
 
-    /// The status, the body, and where else to ask.
-    async fn answer(
+    /// Sends a piece of a file.
+    pub(crate) fn piece(&self, path: &str, bytes: Vec<u8>) -> Result<Value, BoxError> {
+        let body = Some(("application/octet-stream", Bytes::from(bytes)));
+        let text = self.send(Method::PUT, path, body, PIECE_TIMEOUT)?;
+        self.json(path, &text)
+    }
+
+    fn answer(
         &self,
         address: &str,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<(StatusCode, Bytes, Option<String>), BoxError> {
-        let stream = tokio::net::TcpStream::connect(address).await;
-        let stream = stream.map_err(|error| {
-            format!(
+        question: &Question,
+        timeout: Duration,
+    ) -> Result<Answered, BoxError> {
+        let asked = ask(address, question.clone(), timeout);
+        let answer = self.runtime.block_on(asked);
+        answer.map_err(|error| match error {
+            AskError::Connect { address, error } => format!(
                 "no REST at http://{address}: {error}; is the job running with --rest, and is this \
                  its address (--rest, rest.port)?"
             )
-        })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, address);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let body = match body {
-            Some(body) => {
-                request = request.header(CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
-            }
-            None => Bytes::new(),
-        };
-        let request = request.body(Full::new(body))?;
-        let asked = async move {
-            let answer = sender.send_request(request).await?;
-            let status = answer.status();
-            let location = answer.headers().get(LOCATION);
-            let location = location
-                .and_then(|text| text.to_str().ok())
-                .map(str::to_owned);
-            let body = Limited::new(answer.into_body(), LONGEST).collect().await?;
-            Ok::<_, BoxError>((status, body.to_bytes(), location))
-        };
-        let connected = async { connection.await.map_err(BoxError::from) };
-        tokio::pin!(asked, connected);
-        // The connection ends by itself once the answer is read, or breaks: then asking fails.
-        tokio::select! {
-            answer = &mut asked => answer,
-            broken = &mut connected => {
-                broken?;
-                asked.await
-            }
-        }
+            .into(),
+            error => error.into(),
+        })
     }
 }
 

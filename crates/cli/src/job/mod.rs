@@ -2,9 +2,9 @@
 //!
 //! A job is named by its id, the beginning of one, or its name; where only one runs it need not be named.
 
-mod client;
+pub(crate) mod client;
 mod rescale;
-mod show;
+pub(crate) mod show;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl Place {
         Self { rest, conf, define }
     }
 
-    fn client(&self) -> Result<Client, BoxError> {
+    pub(crate) fn client(&self) -> Result<Client, BoxError> {
         let conf = rheos::configuration::read(self.conf.as_deref(), &self.define)?;
         let address = match &self.rest {
             Some(address) => address.clone(),
@@ -154,10 +154,18 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Prints the end of the log.
+    /// Prints the end of the log; of a session, with a job, of that job's JobManager.
     Logs {
+        /// A job of a session.
+        job: Option<String>,
         #[command(flatten)]
         place: Place,
+        /// Another log of the job, by its name.
+        #[arg(long, value_name = "NAME", requires = "job")]
+        file: Option<String>,
+        /// Lists the job's logs instead.
+        #[arg(long, requires = "job", conflicts_with = "file")]
+        list: bool,
     },
 }
 
@@ -235,8 +243,27 @@ impl Command {
                 let exceptions = client.get(&format!("/jobs/{job}/exceptions"))?;
                 print(&exceptions, *json, show::exceptions)
             }
-            Self::Logs { place } => {
-                print!("{}", place.client()?.text("/jobmanager/log")?);
+            Self::Logs {
+                job,
+                place,
+                file,
+                list,
+            } => {
+                let client = place.client()?;
+                let Some(job) = job else {
+                    print!("{}", client.text("/jobmanager/log")?);
+                    return Ok(());
+                };
+                let job = find(&client, Some(job))?;
+                if *list {
+                    return print(
+                        &client.get(&format!("/jobs/{job}/logs"))?,
+                        false,
+                        show::logs,
+                    );
+                }
+                let file = file.as_deref().unwrap_or("jobmanager.log");
+                print!("{}", client.text(&format!("/jobs/{job}/logs/{file}"))?);
                 Ok(())
             }
         }
@@ -313,7 +340,7 @@ fn savepoint(client: &Client, job: &str, how: &str, body: &Value) -> Result<Stri
     }
 }
 
-fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     #[allow(clippy::disallowed_methods, reason = "a person waits, in real time")]
     std::thread::sleep(time);
 }

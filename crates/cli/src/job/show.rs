@@ -7,13 +7,13 @@ use serde_json::Value;
 use crate::table::{bytes, table};
 
 /// The elements of a list in an answer.
-pub(super) fn all<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+pub(crate) fn all<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     let list = answer.get(field).and_then(Value::as_array);
     list.into_iter().flatten()
 }
 
 /// A text in an answer; empty if it is not there.
-pub(super) fn text<'a>(answer: &'a Value, field: &str) -> &'a str {
+pub(crate) fn text<'a>(answer: &'a Value, field: &str) -> &'a str {
     answer.get(field).and_then(Value::as_str).unwrap_or("")
 }
 
@@ -62,6 +62,20 @@ pub(super) fn jobs(answer: &Value) -> String {
         true => "no job runs there\n".to_owned(),
         false => table(&["id", "name", "state", ">for", ">running tasks"], &rows),
     }
+}
+
+/// `/jobs/:jobid/logs`
+pub(super) fn logs(answer: &Value) -> String {
+    let rows: Vec<Vec<String>> = all(answer, "logs")
+        .map(|log| {
+            vec![
+                text(log, "name").to_owned(),
+                bytes(u64::try_from(number(log, "size")).unwrap_or(0)),
+                text(log, "rheos.taskmanager").to_owned(),
+            ]
+        })
+        .collect();
+    table(&["name", ">size", "TaskManager"], &rows)
 }
 
 fn heading(job: &Value) -> String {

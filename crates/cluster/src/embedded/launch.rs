@@ -26,6 +26,7 @@ use crate::deploy::JobMetrics;
 use crate::error::JobError;
 use crate::memory::MemoryWatch;
 use crate::recover::restart_strategy::RestartStrategy;
+use crate::remote::supply::Needs;
 use crate::schedule::scaling::{ScalingMode, ScalingSettings};
 use crate::schedule::{ExecutionGraph, ExecutionState};
 use crate::submit::failures::Failures;
@@ -106,6 +107,14 @@ pub(crate) trait Launch: Send {
 
     /// Whether there may be others later.
     fn may_get_slots(&self) -> bool;
+
+    /// The job needs so many from now on: where somebody supplies them.
+    fn ask(&self, _needs: Needs) {}
+
+    /// Whether more slots are about to be there.
+    fn are_slots_on_their_way(&self) -> bool {
+        false
+    }
 
     /// Starts an attempt.
     ///

@@ -233,6 +233,7 @@ impl JobMaster {
             if let Some(cause) = cause {
                 self.fail(cause);
             }
+            self.await_slots();
             self.go_on_rescaling();
             self.look_at_slots();
             self.check_cancellation()?;

@@ -1,13 +1,18 @@
 //! HTTP as the process speaks it: small answers from memory, on a runtime that was passed in. Used by
-//! the metrics' [reporter](crate::reporter) and by [REST](crate::rest).
+//! the metrics' [reporter](crate::reporter) and by [REST](crate::rest); and [asked](client), by who passes
+//! on what others answer.
 //!
 //! Life of a server: [`listen`] finds a port → [`Server::start`] → it answers, each request from what
 //! is so at that moment → it is dropped, and its connections end.
 
+pub mod client;
 mod server;
 
+use std::borrow::Cow;
+use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::pin::Pin;
 
 pub use hyper::header;
 pub use hyper::{HeaderMap, Method, StatusCode};
@@ -34,7 +39,7 @@ pub struct Response {
     /// What came of it.
     pub status: StatusCode,
     /// Of what kind the body is.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// Further headers.
     pub headers: Vec<(header::HeaderName, String)>,
     /// The body.
@@ -43,10 +48,14 @@ pub struct Response {
 
 impl Response {
     /// An answer without further headers.
-    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
         Self {
             status,
-            content_type,
+            content_type: content_type.into(),
             headers: Vec::new(),
             body: body.into(),
         }
@@ -60,11 +69,24 @@ impl Response {
     }
 }
 
+/// An answer that may have to be waited for.
+pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
 /// Answers requests. Implemented by what a server shows; called on the threads of its runtime, for
 /// several requests at a time; must not block for long.
 pub trait Service: Send + Sync + 'static {
     /// The answer.
-    fn answer(&self, request: &Request) -> Response;
+    fn answer(&self, request: Request) -> Answering;
+
+    /// Bytes that the body of this request may have, which is not read yet; those of all without it.
+    fn longest_body(&self, _request: &Request) -> Option<usize> {
+        None
+    }
+}
+
+/// An answer that is there.
+pub fn at_once(response: Response) -> Answering {
+    Box::pin(std::future::ready(response))
 }
 
 /// Listens on the first of these ports that is free; 0 is any.

@@ -12,12 +12,16 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Request, Response, Service, StatusCode};
 
 /// How long a client may take to ask.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the body of a request may take that may be a long one.
+const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What a server takes.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +32,14 @@ pub struct ServerLimits {
     pub body: usize,
 }
 
-/// A server that answers until it is dropped.
+/// How long answers may take that are under way when a server closes.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// A server that answers until it is dropped, or closed in good order.
 pub struct Server {
     address: SocketAddr,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
+    stop: watch::Sender<bool>,
 }
 
 impl Drop for Server {
@@ -57,11 +65,21 @@ impl Server {
             let _runtime = io.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let accepting = io.spawn(accept(listener, what, limits, service));
+        let (stop, stopped) = watch::channel(false);
+        let accepting = io.spawn(accept(listener, what, limits, service, stopped));
         Ok(Self {
             address,
-            accepting: accepting.abort_handle(),
+            accepting,
+            stop,
         })
+    }
+
+    /// Takes nothing more in, and gives the answers that are under way.
+    pub async fn close(mut self) {
+        if self.stop.send(true).is_ok() {
+            // Who reads too slowly is left.
+            let _late = tokio::time::timeout(CLOSING, &mut self.accepting).await;
+        }
     }
 
     /// Where it listens.
@@ -70,12 +88,13 @@ impl Server {
     }
 }
 
-/// Lives until it is aborted; its connections end with it.
+/// Lives until it is stopped, or aborted; its connections end with it.
 async fn accept(
     listener: tokio::net::TcpListener,
     what: &'static str,
     limits: ServerLimits,
     service: Arc<dyn Service>,
+    mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -85,17 +104,25 @@ async fn accept(
                     // Answers are small and wanted now; where that is refused they come later.
                     let _refused = stream.set_nodelay(true);
                     let service = service.clone();
+                    let mut stopped = stopped.clone();
                     connections.spawn(async move {
                         let each = service_fn(move |request| {
                             let service = service.clone();
                             async move { Ok::<_, Infallible>(answer(request, limits, &*service).await) }
                         });
                         // A client that breaks off is no concern of the job's.
-                        let _ended = hyper::server::conn::http1::Builder::new()
+                        let mut builder = hyper::server::conn::http1::Builder::new();
+                        let connection = builder
                             .timer(TokioTimer::new())
                             .header_read_timeout(HEADER_TIMEOUT)
-                            .serve_connection(TokioIo::new(stream), each)
-                            .await;
+                            .serve_connection(TokioIo::new(stream), each);
+                        tokio::pin!(connection);
+                        tokio::select! {
+                            _ended = connection.as_mut() => return,
+                            _stopped = stopped.changed() => {}
+                        }
+                        connection.as_mut().graceful_shutdown();
+                        let _ended = connection.await;
                     });
                 }
                 Ok(_) => tracing::warn!(
@@ -108,8 +135,11 @@ async fn accept(
                 }
             },
             Some(_ended) = connections.join_next() => {}
+            _stopped = stopped.changed() => break,
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
 async fn answer(
@@ -118,20 +148,27 @@ async fn answer(
     service: &dyn Service,
 ) -> hyper::Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let read = Limited::new(body, limits.body).collect();
-    let answer = match tokio::time::timeout(HEADER_TIMEOUT, read).await {
-        Ok(Ok(body)) => service.answer(&Request {
-            method: head.method,
-            path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or("").to_owned(),
-            headers: head.headers,
-            body: body.to_bytes().to_vec(),
-        }),
+    let mut request = Request {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or("").to_owned(),
+        headers: head.headers,
+        body: Vec::new(),
+    };
+    let longer = service.longest_body(&request);
+    let longest = longer.unwrap_or(limits.body);
+    let timeout = match longer {
+        Some(_) => BODY_TIMEOUT,
+        None => HEADER_TIMEOUT,
+    };
+    let read = Limited::new(body, longest).collect();
+    let answer = match tokio::time::timeout(timeout, read).await {
+        Ok(Ok(body)) => {
+            request.body = body.to_bytes().to_vec();
+            service.answer(request).await
+        }
         Ok(Err(error)) => {
-            let text = format!(
-                "the request's body: {error}; it may have {} bytes",
-                limits.body
-            );
+            let text = format!("the request's body: {error}; it may have {longest} bytes");
             Response::new(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", text)
         }
         Err(_) => Response::new(
@@ -142,8 +179,9 @@ async fn answer(
     };
     let mut response = hyper::Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = answer.status;
-    let kind = HeaderValue::from_static(answer.content_type);
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    if let Ok(kind) = HeaderValue::from_str(&answer.content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
     for (name, value) in answer.headers {
         // A value that can't be a header is left out: what it was for is in the body.
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -9,5 +9,5 @@ pub mod limit;
 pub(crate) mod system;
 mod watch;
 
-pub use system::managed_memory;
+pub use system::{managed_memory, process_memory};
 pub use watch::{MemoryWatch, soonest};

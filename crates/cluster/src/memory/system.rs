@@ -31,6 +31,15 @@ pub fn managed_memory(conf: &Configuration) -> Result<u64, ConfigError> {
     MemoryBudget::divide(conf, available).map(|budget| budget.managed)
 }
 
+/// Bytes of memory that a TaskManager's process may have in all.
+///
+/// # Errors
+/// If a value is not of its type, or the parts exceed the whole.
+pub fn process_memory(conf: &Configuration) -> Result<u64, ConfigError> {
+    let available = available().unwrap_or(UNKNOWN);
+    MemoryBudget::divide(conf, available).map(|budget| budget.total)
+}
+
 /// A value of `/proc/meminfo` or `/proc/self/status`, which are in kilobytes.
 pub(crate) fn kilobytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;

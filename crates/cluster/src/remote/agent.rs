@@ -4,9 +4,8 @@
 //! the next one, or told to leave. When the JobManager is lost, or silent for too long, the tasks are
 //! cancelled and it attaches anew: what they would have written no longer counts.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rheos_core::id::JobId;
@@ -18,12 +17,11 @@ use rheos_runtime::network::control::barrier_of;
 use rheos_runtime::network::{DataEndpoint, JobIncarnation};
 use rheos_runtime::task::worker;
 
-use super::link::Connector;
+use super::attached::{Inbox, News, talk};
 use super::message::{
-    self, Deploy, Deployed, Heartbeat, Order, Ordered, Register, Report, Reported, Tell, Told,
+    self, Deploy, Deployed, JobPlane, Order, Ordered, Register, Report, Reported, Tell, Told,
 };
 use super::outbox::Outbox;
-use super::service::attach;
 use super::settings::RemoteSettings;
 use crate::embedded::Threading;
 use crate::embedded::attempt::Command;
@@ -64,41 +62,6 @@ pub struct TaskManager {
 pub struct WorkerEnd {
     /// Why the JobManager let it go.
     pub reason: String,
-}
-
-/// What the agent's thread is told.
-enum News {
-    Order(Order),
-    /// The JobManager is gone: why.
-    Lost(String),
-}
-
-/// What waits for the agent's thread.
-#[derive(Default)]
-struct Inbox {
-    queue: Mutex<VecDeque<News>>,
-    arrived: Condvar,
-}
-
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<News>> {
-        self.queue
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn put(&self, news: News) {
-        self.lock().push_back(news);
-        self.arrived.notify_one();
-    }
-
-    fn next(&self, timeout: Duration) -> Option<News> {
-        let waited = self
-            .arrived
-            .wait_timeout_while(self.lock(), timeout, |queue| queue.is_empty());
-        let (mut queue, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        queue.pop_front()
-    }
 }
 
 /// How a session with a JobManager ended.
@@ -163,7 +126,7 @@ impl TaskManager {
                 let told = format!("no JobManager at {place} within {seconds} s: {reason}");
                 return Err(JobError::Network(told.into()));
             }
-            Inbox::default().next(PAUSE);
+            Inbox::<()>::default().next(PAUSE);
         }
     }
 
@@ -205,11 +168,12 @@ impl TaskManager {
                 process: std::process::id(),
             })),
         });
-        let inbox = Arc::new(Inbox::default());
-        let talking = io.spawn(talk(
+        let inbox = Arc::new(Inbox::<News<Order>>::default());
+        let told = inbox.clone();
+        let talking = io.spawn(talk::<JobPlane>(
             format!("http://{jobmanager}"),
             outbox.clone(),
-            inbox.clone(),
+            move |news| told.put(news),
             self.settings.clone(),
         ));
         let mut session = Session {
@@ -232,61 +196,6 @@ impl TaskManager {
     }
 }
 
-/// Carries messages between the agent's thread and the JobManager, and gives signs of life.
-async fn talk(
-    address: String,
-    outbox: Outbox<Report>,
-    inbox: Arc<Inbox>,
-    settings: RemoteSettings,
-) {
-    let silence = settings.timeout;
-    let lost = |reason: String| inbox.put(News::Lost(reason));
-    let endpoint = match tonic::transport::Endpoint::from_shared(address) {
-        Ok(endpoint) => endpoint,
-        Err(error) => return lost(error.to_string()),
-    };
-    let connector = Connector {
-        security: settings.security,
-    };
-    let connecting = endpoint.connect_with_connector(connector);
-    let channel = match tokio::time::timeout(silence, connecting).await {
-        Ok(Ok(channel)) => channel,
-        Ok(Err(error)) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            return lost(cause.unwrap_or_else(|| error.to_string()));
-        }
-        Err(_) => return lost(format!("no answer within {} s", silence.as_secs_f32())),
-    };
-    // One that is stopped takes the connection and never answers.
-    let attached = tokio::time::timeout(silence, attach(channel, outbox.clone())).await;
-    let mut orders = match attached {
-        Ok(Ok(orders)) => orders,
-        Ok(Err(status)) => return lost(status.message().to_owned()),
-        Err(_) => return lost(format!("no answer within {} s", silence.as_secs_f32())),
-    };
-    let mut ticks = tokio::time::interval(settings.heartbeat);
-    let mut deadline = tokio::time::Instant::now() + silence;
-    loop {
-        tokio::select! {
-            order = orders.message() => match order {
-                Ok(Some(order)) => {
-                    deadline = tokio::time::Instant::now() + silence;
-                    inbox.put(News::Order(order));
-                }
-                Ok(None) => return lost("it has ended".to_owned()),
-                Err(status) => return lost(status.message().to_owned()),
-            },
-            _ = ticks.tick() => outbox.put(Report {
-                generation: 0,
-                what: Some(Reported::Heartbeat(Heartbeat {})),
-            }),
-            () = tokio::time::sleep_until(deadline) => {
-                return lost(format!("it has not been heard of for {} s", silence.as_secs_f32()));
-            }
-        }
-    }
-}
-
 /// One stay with a JobManager.
 struct Session<'a> {
     manager: &'a TaskManager,
@@ -301,7 +210,7 @@ struct Session<'a> {
 const SILENCE: Duration = Duration::from_millis(1000);
 
 impl Session<'_> {
-    fn serve(&mut self, inbox: &Inbox, seeker: &Seeker) -> SessionEnd {
+    fn serve(&mut self, inbox: &Inbox<News<Order>>, seeker: &Seeker) -> SessionEnd {
         loop {
             let order = match inbox.next(SILENCE) {
                 Some(News::Order(order)) => order,

@@ -22,8 +22,8 @@ use tonic::Streaming;
 
 use super::link::incoming;
 use super::message::{
-    self, Ended, Heartbeat, Leave, Order, Ordered, Register, Report, Reported, Splits, StandsBy,
-    Welcome,
+    self, Ended, Heartbeat, JobPlane, Leave, Order, Ordered, Register, Report, Reported, Splits,
+    StandsBy, Welcome,
 };
 use super::outbox::Outbox;
 use super::service::{ClusterServer, TakesAgents};
@@ -291,6 +291,26 @@ impl Agents {
                 what: Some(Ordered::Release(Heartbeat {})),
             });
         }
+    }
+
+    /// The job does without these, and they are told to end.
+    pub(super) fn dismiss(&self, numbers: &[u64]) {
+        let mut state = self.shared.lock();
+        for number in numbers {
+            let Some(agent) = state.agents.remove(number) else {
+                continue;
+            };
+            agent.outbox.put(Order {
+                generation: 0,
+                what: Some(Ordered::Leave(Leave {
+                    reason: "the job does without it".to_owned(),
+                    refused: false,
+                })),
+            });
+            agent.outbox.close();
+        }
+        drop(state);
+        self.shared.changed.notify_all();
     }
 
     /// The job is over: all are told to end, and nobody is taken in any more.
@@ -641,6 +661,8 @@ fn event(what: Reported, number: u64, agent: &Agent, running: &Running) -> Optio
 }
 
 impl TakesAgents for Taker {
+    type Plane = JobPlane;
+
     fn attached(&self, mut reports: Streaming<Report>, from: String) -> Outbox<Order> {
         let outbox: Outbox<Order> = Outbox::default();
         let (shared, orders) = (self.0.clone(), outbox.clone());

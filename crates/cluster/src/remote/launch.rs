@@ -13,6 +13,7 @@ use rheos_runtime::task::signal::Signal;
 use super::agents::{Agent, Agents, Running};
 use super::attempt::{Hosts, RemoteTask};
 use super::message::{Deploy, Member, Order, Ordered, Restore, Savepoint, Wanted};
+use super::supply::{Needs, Supply};
 use crate::checkpoint::job_store::{Begun, JobStore, RestoreFrom};
 use crate::deploy::{JobMetrics, Placement, Sources, deploy};
 use crate::embedded::attempt::{Attempt, AttemptTask};
@@ -33,6 +34,8 @@ pub struct RemoteCluster {
     pub agents: Agents,
     /// Its lease, of one among several JobManagers.
     pub tenure: Option<LeaderTenure>,
+    /// Who supplies slots, if somebody does.
+    pub supply: Option<Arc<Supply>>,
 }
 
 /// What the JobManager that leads has of its lease.
@@ -99,8 +102,16 @@ impl RemoteCluster {
             program: program.clone(),
             agents: self.agents.clone(),
             cluster: self.base.clone(),
+            supply: self.supply.clone(),
         };
         let started = self.base.start_on(Box::new(launcher), id, program, store);
+        if let Some(supply) = self.supply {
+            // Before its TaskManagers leave, so that nobody makes up for them.
+            match &started {
+                Ok(handle) => handle.at_end(move || supply.ask(Needs::NONE)),
+                Err(_) => supply.ask(Needs::NONE),
+            }
+        }
         let agents = self.agents;
         match (&started, self.tenure) {
             (Ok(handle), None) => handle.at_end(move || agents.leave(JOB_ENDED, false)),
@@ -142,6 +153,9 @@ impl RemoteCluster {
         let kept = begun.and_then(|begun| begun.width.as_ref());
         let requirements = scaling.requirements(program, kept);
         let needed = requirements.needed(&program.graph);
+        if let Some(supply) = &self.supply {
+            supply.ask(Needs::of(&requirements, &program.graph));
+        }
         tracing::info!(
             needed,
             "waiting for TaskManagers at {}",
@@ -176,6 +190,7 @@ pub(crate) struct RemoteLauncher {
     program: Program,
     agents: Agents,
     cluster: EmbeddedCluster,
+    supply: Option<Arc<Supply>>,
 }
 
 /// What is deployed, but for what differs by TaskManager.
@@ -216,6 +231,18 @@ impl Launch for RemoteLauncher {
         true
     }
 
+    fn ask(&self, needs: Needs) {
+        if let Some(supply) = &self.supply {
+            supply.ask(needs);
+        }
+    }
+
+    fn are_slots_on_their_way(&self) -> bool {
+        let there = self.slots().unwrap_or(0);
+        let supply = self.supply.as_ref();
+        supply.is_some_and(|supply| supply.on_their_way(there))
+    }
+
     fn launch(
         &self,
         events: &Arc<Events>,
@@ -227,7 +254,10 @@ impl Launch for RemoteLauncher {
         let generation = start
             .generation
             .unwrap_or_else(|| u64::from(start.number) + 1);
-        let slots = self.agents.slots();
+        let mut slots = self.agents.slots();
+        let surplus = self.supply.as_ref().map(|supply| supply.surplus(&slots));
+        let surplus = surplus.unwrap_or_default();
+        slots.retain(|(number, _)| !surplus.contains(number));
         let offered: Vec<u32> = slots.iter().map(|(_, slots)| *slots).collect();
         let placed = spread(graph, &offered)?;
         // Only those that get a task are members, by the order of their numbers.
@@ -317,6 +347,8 @@ impl Launch for RemoteLauncher {
                 .map(|(number, slots)| (number, slots.len() as u32))
                 .collect(),
         });
+        // No task of the former generation runs there any more.
+        self.agents.dismiss(&surplus);
         for (own, outbox) in (0u32..).zip(&outboxes) {
             let deploy = Deploy {
                 own,

@@ -5,8 +5,27 @@
 
 use prost::{Message, Oneof};
 
+use super::service::Plane;
+
 /// The version of these messages. Another one is refused.
 pub const VERSION: u32 = 4;
+
+/// The control plane of a job.
+pub struct JobPlane;
+
+impl Plane for JobPlane {
+    type Report = Report;
+    type Order = Order;
+    const SERVICE: &'static str = "rheos.Cluster";
+    const PATH: &'static str = "/rheos.Cluster/Attach";
+
+    fn alive() -> Report {
+        Report {
+            generation: 0,
+            what: Some(Reported::Heartbeat(Heartbeat {})),
+        }
+    }
+}
 
 /// From a TaskManager.
 #[derive(Clone, PartialEq, Message)]

@@ -12,16 +12,19 @@
 
 pub mod agent;
 pub mod agents;
+pub(crate) mod attached;
 mod attempt;
 mod launch;
-mod link;
+pub(crate) mod link;
 pub mod message;
-mod outbox;
-mod service;
+pub(crate) mod outbox;
+pub(crate) mod service;
 pub mod settings;
+pub mod supply;
 mod written;
 
 pub use agent::{TaskManager, WorkerEnd};
 pub use agents::{AgentView, Agents};
 pub use launch::{LeaderTenure, RemoteCluster};
 pub use settings::RemoteSettings;
+pub use supply::Supply;

@@ -1,5 +1,5 @@
-//! The one call of the control plane, `rheos.Cluster/Attach`: a TaskManager sends [`Report`]s for as
-//! long as it lives and gets [`Order`]s. Written by hand where a code generator would need a compiler
+//! The one call of a control plane, such as `rheos.Cluster/Attach`: a TaskManager sends reports for as
+//! long as it lives and gets orders. Written by hand where a code generator would need a compiler
 //! of protocol buffers.
 
 use std::convert::Infallible;
@@ -10,19 +10,37 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::message::{Order, Report};
 use super::outbox::{Answers, Outbox, Requests};
 
-/// Its path.
-const ATTACH: &str = "/rheos.Cluster/Attach";
+/// A control plane: what its sides tell each other. Implemented by types without values.
+pub trait Plane: Send + Sync + 'static {
+    /// From a TaskManager.
+    type Report: prost::Message + Default + 'static;
+    /// To one.
+    type Order: prost::Message + Default + 'static;
+    /// The name of its service.
+    const SERVICE: &'static str;
+    /// The path of its call.
+    const PATH: &'static str;
+    /// A TaskManager's sign of life.
+    fn alive() -> Self::Report;
+}
 
 /// The greatest message: what a task leaves can be large.
 const GREATEST: usize = 256 << 20;
 
-/// Takes TaskManagers in. Implemented by [`super::agents::Agents`]; called on the I/O runtime.
+/// Takes TaskManagers in. Implemented by [`super::agents::Agents`] for those of a job, and by
+/// [`crate::session`]'s JobManager for those of a session; called on the I/O runtime.
 pub trait TakesAgents: Send + Sync + 'static {
+    /// What is spoken.
+    type Plane: Plane;
+
     /// One has connected: its reports, and where orders for it go.
-    fn attached(&self, reports: Streaming<Report>, from: String) -> Outbox<Order>;
+    fn attached(
+        &self,
+        reports: Streaming<<Self::Plane as Plane>::Report>,
+        from: String,
+    ) -> Outbox<<Self::Plane as Plane>::Order>;
 }
 
 /// The server's side.
@@ -45,18 +63,18 @@ impl<T> ClusterServer<T> {
     }
 }
 
-impl<T> tonic::server::NamedService for ClusterServer<T> {
-    const NAME: &'static str = "rheos.Cluster";
+impl<T: TakesAgents> tonic::server::NamedService for ClusterServer<T> {
+    const NAME: &'static str = T::Plane::SERVICE;
 }
 
 struct Attach<T>(Arc<T>);
 
-impl<T: TakesAgents> tonic::server::StreamingService<Report> for Attach<T> {
-    type Response = Order;
-    type ResponseStream = Answers<Order>;
+impl<T: TakesAgents> tonic::server::StreamingService<<T::Plane as Plane>::Report> for Attach<T> {
+    type Response = <T::Plane as Plane>::Order;
+    type ResponseStream = Answers<Self::Response>;
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
-    fn call(&mut self, request: Request<Streaming<Report>>) -> Self::Future {
+    fn call(&mut self, request: Request<Streaming<<T::Plane as Plane>::Report>>) -> Self::Future {
         let from = request.remote_addr();
         let from = from.map_or_else(|| "somewhere".to_owned(), |from| from.to_string());
         let outbox = self.0.attached(request.into_inner(), from);
@@ -79,7 +97,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let known = request.uri().path() == ATTACH;
+        let known = request.uri().path() == T::Plane::PATH;
         let method = Attach(self.inner.clone());
         Box::pin(async move {
             if !known {
@@ -97,15 +115,18 @@ where
 ///
 /// # Errors
 /// What the JobManager, or the way there, says.
-pub async fn attach(channel: Channel, reports: Outbox<Report>) -> Result<Streaming<Order>, Status> {
+pub async fn attach<P: Plane>(
+    channel: Channel,
+    reports: Outbox<P::Report>,
+) -> Result<Streaming<P::Order>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel)
         .max_decoding_message_size(GREATEST)
         .max_encoding_message_size(GREATEST);
     grpc.ready()
         .await
         .map_err(|error| Status::unavailable(error.to_string()))?;
-    let codec: ProstCodec<Report, Order> = ProstCodec::default();
-    let path = http::uri::PathAndQuery::from_static(ATTACH);
+    let codec: ProstCodec<P::Report, P::Order> = ProstCodec::default();
+    let path = http::uri::PathAndQuery::from_static(P::PATH);
     let answer = grpc
         .streaming(Request::new(Requests(reports)), path, codec)
         .await?;

@@ -10,7 +10,9 @@ use tokio::runtime::Handle;
 
 use super::process::Process;
 use super::{ReporterError, Settings};
-use crate::http::{self, Method, Request, Response, Server, ServerLimits, Service, StatusCode};
+use crate::http::{
+    self, Answering, Method, Request, Response, Server, ServerLimits, Service, StatusCode,
+};
 
 /// Scrapes have no body, and come one at a time.
 const LIMITS: ServerLimits = ServerLimits {
@@ -70,7 +72,13 @@ impl Reporter {
 }
 
 impl Service for Page {
-    fn answer(&self, request: &Request) -> Response {
+    fn answer(&self, request: Request) -> Answering {
+        http::at_once(self.respond(&request))
+    }
+}
+
+impl Page {
+    fn respond(&self, request: &Request) -> Response {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             return Response::new(status, "text/plain", "").with(http::header::ALLOW, "GET, HEAD");

@@ -40,7 +40,7 @@ const RUNNING: [JobStatus; 6] = [
 ];
 
 /// Of Rheos: tools that ask for Flink's version get what answers them.
-const VERSION: &str = concat!("rheos-", env!("CARGO_PKG_VERSION"));
+pub(super) const VERSION: &str = concat!("rheos-", env!("CARGO_PKG_VERSION"));
 
 /// `GET /config`
 pub(super) fn config(_state: &State, _asked: &Asked) -> Result<Answer, Refusal> {

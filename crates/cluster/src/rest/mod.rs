@@ -11,6 +11,7 @@
 
 mod aggregate;
 mod answer;
+mod archive;
 mod checkpoints;
 mod cluster;
 mod exceptions;
@@ -27,6 +28,7 @@ pub mod route;
 pub mod routes;
 mod savepoints;
 mod server;
+mod session;
 mod settings;
 mod standby;
 mod state;
@@ -37,6 +39,7 @@ mod vertex;
 pub use logs::LogTail;
 pub use openapi::document as openapi;
 pub use server::{RestServer, Served};
+pub use session::SessionRest;
 pub use settings::RestSettings;
 
 /// Why there is no REST.

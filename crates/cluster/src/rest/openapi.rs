@@ -7,13 +7,24 @@ use super::routes::ROUTES;
 
 /// The document.
 pub fn document() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
+    let mut paths = Map::new();
     for route in ROUTES {
-        let operations = paths.entry(path(route)).or_insert_with(|| json!({}));
-        if let Some(operations) = operations.as_object_mut() {
-            operations.insert(route.method.as_str().to_lowercase(), operation(route));
-        }
+        add(&mut paths, route);
     }
+    of_paths(paths)
+}
+
+/// Adds a route, unless there is one of that path and method.
+pub(super) fn add<H>(paths: &mut Map<String, Value>, route: &Route<H>) {
+    let operations = paths.entry(path(route)).or_insert_with(|| json!({}));
+    if let Some(operations) = operations.as_object_mut() {
+        let method = route.method.as_str().to_lowercase();
+        operations.entry(method).or_insert_with(|| operation(route));
+    }
+}
+
+/// The document of these.
+pub(super) fn of_paths(paths: Map<String, Value>) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -39,7 +50,7 @@ pub fn document() -> Value {
 }
 
 /// With its names as OpenAPI writes them.
-fn path(route: &Route) -> String {
+fn path<H>(route: &Route<H>) -> String {
     let segments = route
         .path
         .split('/')
@@ -50,7 +61,7 @@ fn path(route: &Route) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn operation(route: &Route) -> Value {
+fn operation<H>(route: &Route<H>) -> Value {
     let parameter = |name: &str, place: &str| {
         json!({
             "name": name,

@@ -45,8 +45,8 @@ impl Asked {
 /// Answers one route. Called on the server's thread.
 pub type Handler = fn(&State, &Asked) -> Result<Answer, Refusal>;
 
-/// A path with what can be done there.
-pub struct Route {
+/// A path with what can be done there, and what answers it.
+pub struct Route<H = Handler> {
     /// GET, POST, PATCH …
     pub method: Method,
     /// Flink's path; a segment that begins with a colon is a name for what stands there.
@@ -58,13 +58,13 @@ pub struct Route {
     /// Whether the answer is 202 rather than 200.
     pub accepted: bool,
     /// Answers it.
-    pub handler: Handler,
+    pub handler: H,
 }
 
 /// What came of looking for a route.
-pub enum Found<'a> {
+pub enum Found<'a, H = Handler> {
     /// It, and what stands at the named places.
-    Route(&'a Route, Vec<(&'static str, String)>),
+    Route(&'a Route<H>, Vec<(&'static str, String)>),
     /// The path is known, with other methods.
     Methods(Vec<&'static str>),
     /// There is no such path.
@@ -72,11 +72,8 @@ pub enum Found<'a> {
 }
 
 /// Finds the first route that a request fits; those without names come before those with.
-pub fn find<'a>(routes: &'a [Route], method: &Method, path: &str) -> Found<'a> {
-    let path = path
-        .strip_prefix("/v1")
-        .filter(|p| p.starts_with('/'))
-        .unwrap_or(path);
+pub fn find<'a, H>(routes: &'a [Route<H>], method: &Method, path: &str) -> Found<'a, H> {
+    let path = without_version(path);
     let mut methods = Vec::new();
     for route in routes {
         let Some(params) = fits(route.path, path) else {
@@ -101,6 +98,13 @@ pub fn find<'a>(routes: &'a [Route], method: &Method, path: &str) -> Found<'a> {
     }
 }
 
+/// A path without the `/v1` that it may begin with.
+pub(super) fn without_version(path: &str) -> &str {
+    path.strip_prefix("/v1")
+        .filter(|p| p.starts_with('/'))
+        .unwrap_or(path)
+}
+
 fn fits(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
     let mut segments = path.trim_end_matches('/').split('/');
     let mut params = Vec::new();
@@ -120,6 +124,19 @@ pub(super) fn asked(
     request: &Request,
     params: Vec<(&'static str, String)>,
 ) -> Result<Asked, Refusal> {
+    let body = match request.body.iter().all(u8::is_ascii_whitespace) {
+        true => Value::Null,
+        false => serde_json::from_slice(&request.body)
+            .map_err(|error| Refusal::BadRequest(format!("the body is not JSON: {error}")))?,
+    };
+    Ok(Asked {
+        body,
+        ..asked_without_body(request, params)
+    })
+}
+
+/// As [`asked`], of a request whose body is none of JSON.
+pub(super) fn asked_without_body(request: &Request, params: Vec<(&'static str, String)>) -> Asked {
     let query = request.query.split('&').filter(|pair| !pair.is_empty());
     let query = query.map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -128,18 +145,13 @@ pub(super) fn asked(
             decoded(&value.replace('+', " ")),
         )
     });
-    let body = match request.body.iter().all(u8::is_ascii_whitespace) {
-        true => Value::Null,
-        false => serde_json::from_slice(&request.body)
-            .map_err(|error| Refusal::BadRequest(format!("the body is not JSON: {error}")))?,
-    };
     let host = request.headers.get(crate::http::header::HOST);
-    Ok(Asked {
+    Asked {
         params,
         query: query.collect(),
-        body,
+        body: Value::Null,
         host: host.and_then(|h| h.to_str().ok()).map(str::to_owned),
-    })
+    }
 }
 
 /// Undoes percent-encoding; what is not well encoded stands for itself.

@@ -124,8 +124,7 @@ fn yarn_cancel(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     job::terminate(state, asked)
 }
 
-const NO_JARS: &str = "a job is a program of its own, and no jar";
-const NO_CLUSTER: &str = "there is no cluster of several processes yet";
+const NO_JARS: &str = "a job is a program of its own; those of others a session takes";
 const NO_BATCH: &str = "there are no data sets of batch jobs";
 const COUNTED: &str = "what users count is a metric";
 const BY_PERF: &str = "a native process is profiled with perf; threads have their operators' names";
@@ -138,7 +137,7 @@ pub const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("POST", "/applications/:applicationid/cancel", "a job is its application: /jobs/:jobid"),
     ("GET", "/applications/:applicationid/exceptions", "a job is its application: /jobs/:jobid"),
     ("GET", "/applications/:applicationid/jobmanager/config", "a job is its application"),
-    ("DELETE", "/cluster", NO_CLUSTER),
+    ("DELETE", "/cluster", "it ends with its job, and a session by a signal"),
     ("DELETE", "/datasets/:datasetid", NO_BATCH),
     ("GET", "/datasets/delete/:triggerid", NO_BATCH),
     ("GET", "/jars", NO_JARS),
@@ -148,7 +147,7 @@ pub const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("POST", "/jars/:jarid/run", NO_JARS),
     ("POST", "/jars/:jarid/run-application", NO_JARS),
     ("POST", "/jars/upload", NO_JARS),
-    ("POST", "/jobs", NO_CLUSTER),
+    ("POST", "/jobs", "a JobGraph has no code: a session takes programs"),
     ("GET", "/jobmanager/profiler", BY_PERF),
     ("POST", "/jobmanager/profiler", BY_PERF),
     ("GET", "/jobmanager/profiler/:filename", BY_PERF),

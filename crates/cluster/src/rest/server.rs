@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rheos_core::clock::SharedClock;
 use rheos_core::config::Configuration;
@@ -19,7 +20,9 @@ use super::state::State;
 use super::{RestError, openapi, standby};
 use crate::embedded::JobHandle;
 use crate::ha::Standing;
-use crate::http::{self, Request, Response, Server, ServerLimits, Service, StatusCode, header};
+use crate::http::{
+    self, Answering, Request, Response, Server, ServerLimits, Service, StatusCode, header,
+};
 use crate::remote::Agents;
 use crate::reporter::process::Process;
 
@@ -51,11 +54,17 @@ pub struct RestServer {
     address: SocketAddr,
     state: Arc<State>,
     stop: Arc<Notify>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for RestServer {
     fn drop(&mut self) {
         self.stop.notify_one();
+        // The process may end next: who has been answered is to have the answer.
+        let ended = self.thread.take().map(JoinHandle::join);
+        if ended.is_some_and(|ended| ended.is_err()) {
+            tracing::error!("the thread of REST ended by a panic, which is a fault of Rheos");
+        }
     }
 }
 
@@ -107,24 +116,30 @@ impl RestServer {
         let (address, stop) = (server.address(), Arc::new(Notify::new()));
         let stopped = stop.clone();
         let body = Box::new(move || {
-            runtime.block_on(stopped.notified());
-            drop(server);
+            runtime.block_on(async {
+                stopped.notified().await;
+                server.close().await;
+            });
             runtime.shutdown_background();
         });
-        spawner
-            .spawn("rheos-rest".to_owned(), body)
-            .map_err(RestError::System)?;
+        let thread = spawner.spawn("rheos-rest".to_owned(), body);
+        let thread = Some(thread.map_err(RestError::System)?);
         tracing::info!("REST at http://{address}");
         Ok(Self {
             address,
             state,
             stop,
+            thread,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
     /// Shows a job too.
@@ -134,7 +149,13 @@ impl RestServer {
 }
 
 impl Service for Rest {
-    fn answer(&self, request: &Request) -> Response {
+    fn answer(&self, request: Request) -> Answering {
+        http::at_once(self.respond(&request))
+    }
+}
+
+impl Rest {
+    fn respond(&self, request: &Request) -> Response {
         if let Some(refused) = guard::refusal(&self.settings, request) {
             return refused;
         }
@@ -152,14 +173,17 @@ impl Service for Rest {
                     Err(refusal) => refusal.response(),
                 }
             }
-            Found::Methods(methods) => {
-                let methods = methods.join(", ");
-                let message = format!("{} takes {methods}, not {}", request.path, request.method);
-                errors(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, methods)
-            }
+            Found::Methods(methods) => not_by_this_method(request, &methods),
             Found::Nothing => Refusal::NotFound(format!("Not found: {}", request.path)).response(),
         }
     }
+}
+
+/// The answer to a request for a known path with a method that it does not take.
+pub(super) fn not_by_this_method(request: &Request, methods: &[&str]) -> Response {
+    let methods = methods.join(", ");
+    let message = format!("{} takes {methods}, not {}", request.path, request.method);
+    errors(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, methods)
 }
 
 /// The OpenAPI document of what is answered here.

@@ -219,6 +219,13 @@ impl Requirements {
         self.groups(graph).values().map(|(least, _)| *least).sum()
     }
 
+    /// The slots that the job can use.
+    pub fn wanted(&self, graph: &JobGraph) -> u32 {
+        let groups = self.groups(graph);
+        let most = groups.values().map(|(_, most)| *most);
+        most.fold(0, u32::saturating_add)
+    }
+
     /// As [`Requirements::fit`]; none if there are too few slots.
     pub fn fitting(&self, graph: &JobGraph, slots: Option<u32>) -> Option<Fit> {
         let parallelism = self.fit(graph, slots).ok()?;

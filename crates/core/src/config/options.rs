@@ -322,6 +322,45 @@ pub const TASKMANAGER_REGISTRATION_TIMEOUT: ConfigOption<Duration> = ConfigOptio
 pub const TASKMANAGER_NUM_TASK_SLOTS: ConfigOption<u32> =
     ConfigOption::new("taskmanager.numberOfTaskSlots", "Slots of a TaskManager.").default("1");
 
+/// Where the processes of a session keep what they need.
+pub const PROCESS_WORKING_DIR: ConfigOption<String> = ConfigOption::new(
+    "process.working-dir",
+    "Where the processes of a session keep what they need.",
+);
+
+/// Where a session's JobManager keeps programs, jobs and their logs.
+pub const PROCESS_JOBMANAGER_WORKING_DIR: ConfigOption<String> = ConfigOption::new(
+    "process.jobmanager.working-dir",
+    "Where a session's JobManager keeps programs, jobs and their logs.",
+);
+
+/// Where the TaskManagers of a session keep programs and logs.
+pub const PROCESS_TASKMANAGER_WORKING_DIR: ConfigOption<String> = ConfigOption::new(
+    "process.taskmanager.working-dir",
+    "Where the TaskManagers of a session keep programs and logs.",
+);
+
+/// For how long a session remembers jobs that have ended.
+pub const JOBSTORE_EXPIRATION_TIME: ConfigOption<Duration> = ConfigOption::new(
+    "jobstore.expiration-time",
+    "For how long a session remembers jobs that have ended.",
+)
+.default("1 h");
+
+/// How many jobs that have ended a session remembers.
+pub const JOBSTORE_MAX_CAPACITY: ConfigOption<u32> = ConfigOption::new(
+    "jobstore.max-capacity",
+    "How many jobs that have ended a session remembers.",
+)
+.default("100");
+
+/// Bytes that the body of a request may have that uploads a program.
+pub const REST_SERVER_MAX_CONTENT_LENGTH: ConfigOption<u32> = ConfigOption::new(
+    "rest.server.max-content-length",
+    "Bytes that the body of a request may have that uploads a program.",
+)
+.default("104857600");
+
 /// All the memory of a TaskManager; see [`super::MemoryBudget`].
 pub const TASKMANAGER_MEMORY_PROCESS_SIZE: ConfigOption<MemorySize> = ConfigOption::new(
     "taskmanager.memory.process.size",

@@ -318,6 +318,12 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         SSL_INTERNAL_TRUSTSTORE_TYPE,
         SSL_KEYSTORE,
         SSL_TRUSTSTORE,
+        PROCESS_WORKING_DIR,
+        PROCESS_JOBMANAGER_WORKING_DIR,
+        PROCESS_TASKMANAGER_WORKING_DIR,
+        JOBSTORE_EXPIRATION_TIME,
+        JOBSTORE_MAX_CAPACITY,
+        REST_SERVER_MAX_CONTENT_LENGTH,
     );
     for option in known::all().filter(|option| option.verdict == Verdict::Honoured) {
         assert!(

@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
+pub enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.

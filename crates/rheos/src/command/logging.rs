@@ -27,7 +27,7 @@ impl Write for Kept {
 
 /// Installs the log of the process, unless there is one: then it is the program's own, and its end is
 /// not kept. `RUST_LOG` says what is in it; else `verbose`, the number of `-v`s.
-pub(super) fn install(format: LogFormat, verbose: u8) -> Option<LogTail> {
+pub(crate) fn install(format: LogFormat, verbose: u8) -> Option<LogTail> {
     let level = match verbose {
         0 => "info",
         1 => "debug",

@@ -12,7 +12,7 @@
 mod arguments;
 mod failure;
 mod json_log;
-mod logging;
+pub(crate) mod logging;
 mod plan;
 mod resume;
 mod run;
@@ -20,9 +20,16 @@ mod signals;
 mod states;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
+use rheos_cluster::session::Tether;
+use rheos_core::spawn::{OsSpawner, SharedSpawner};
 use rheos_runtime::BoxError;
+
+pub use arguments::LogFormat;
+
+pub(crate) use signals::exit_status;
 
 pub use plan::draw;
 pub use resume::time_in_utc;
@@ -77,7 +84,16 @@ where
         Err(error) => error.exit(),
     };
     let logs = logging::install(common.log_format, common.verbose);
-    let result = run::configuration(&common).and_then(|configuration| match command {
+    let spawner: SharedSpawner = Arc::new(OsSpawner);
+    let tether = match Tether::of_process(&spawner) {
+        Ok(tether) => tether,
+        Err(error) => {
+            eprintln!("error: the session that has started this process: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let configured = run::configuration(&common, tether.as_ref());
+    let result = configured.and_then(|configuration| match command {
         arguments::Command::Plan { json, states } => {
             let describe = |env: &StreamEnv| describe(env, own).map(|_| ());
             let printed = match states {
@@ -92,7 +108,14 @@ where
         arguments::Command::Run | arguments::Command::JobManager => {
             let jobmanager = matches!(command, arguments::Command::JobManager);
             let with = (&common, logs, jobmanager);
-            run::run(configuration, with, |env| describe(env, own), finish)
+            let tether = tether.filter(|_| jobmanager);
+            run::run(
+                configuration,
+                with,
+                tether,
+                |env| describe(env, own),
+                finish,
+            )
         }
     });
     result.unwrap_or_else(|error| {

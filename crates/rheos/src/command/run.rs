@@ -7,6 +7,7 @@ use rheos_cluster::checkpoint::Resume;
 use rheos_cluster::embedded::JobReport;
 use rheos_cluster::ha::HaSettings;
 use rheos_cluster::rest::LogTail;
+use rheos_cluster::session::Tether;
 use rheos_core::config::{Configuration, Level, options};
 use rheos_core::spawn::OsSpawner;
 use rheos_runtime::BoxError;
@@ -35,8 +36,15 @@ pub struct Finished {
 }
 
 /// The configuration that a command line asks for, each key of it answered in the log.
-pub(super) fn configuration(common: &Common) -> Result<Configuration, BoxError> {
+pub(super) fn configuration(
+    common: &Common,
+    tether: Option<&Tether>,
+) -> Result<Configuration, BoxError> {
     let mut configuration = crate::configuration::read(common.conf.as_deref(), &common.define)?;
+    if let Some(tether) = tether {
+        configuration = tether.mandate().configure(configuration);
+    }
+    let configuration = &mut configuration;
     if let Some(folder) = &common.checkpoints {
         let folder = folder
             .to_str()
@@ -63,7 +71,7 @@ pub(super) fn configuration(common: &Common) -> Result<Configuration, BoxError> 
             Level::Error => tracing::error!("{line}"),
         }
     }
-    Ok(configuration)
+    Ok(configuration.clone())
 }
 
 /// An environment as the command line asks for.
@@ -96,6 +104,8 @@ pub struct RunOptions {
     pub logs: Option<LogTail>,
     /// Whether its tasks run in TaskManagers of their own.
     pub jobmanager: bool,
+    /// The session that has started this process.
+    pub tether: Option<Tether>,
 }
 
 impl Default for RunOptions {
@@ -109,6 +119,7 @@ impl Default for RunOptions {
             rest: false,
             logs: None,
             jobmanager: false,
+            tether: None,
         }
     }
 }
@@ -127,6 +138,7 @@ pub fn run_job(env: &StreamEnv, options: RunOptions) -> Result<Finished, ApiErro
         logs: options.logs,
         prepare: Some(env.preparation()),
         jobmanager: options.jobmanager,
+        tether: options.tether,
         ..StartOptions::default()
     };
     let handler = options.signals.then(SignalHandler::install).transpose()?;
@@ -216,6 +228,7 @@ fn begin_anew(ended: ApiError) -> BoxError {
 pub(super) fn run<X>(
     configuration: Configuration,
     (common, logs, jobmanager): (&Common, Option<LogTail>, bool),
+    tether: Option<Tether>,
     describe: impl FnOnce(&StreamEnv) -> Result<X, BoxError>,
     finish: impl FnOnce(X, &Finished) -> Result<(), BoxError>,
 ) -> Result<ExitCode, BoxError> {
@@ -233,6 +246,7 @@ pub(super) fn run<X>(
         rest: common.rest,
         logs,
         jobmanager,
+        tether,
         ..RunOptions::default()
     };
     let finished = match run_job(&env, options) {

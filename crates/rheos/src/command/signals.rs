@@ -13,7 +13,7 @@ use crate::execute::Interrupted;
 use crate::monitor::screen;
 
 /// The exit status of a process that a signal stopped.
-pub(super) fn exit_status(signal: i32) -> u8 {
+pub(crate) fn exit_status(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 

@@ -9,6 +9,7 @@ use rheos_core::job_graph::JobGraph;
 
 use super::JobMaster;
 use crate::checkpoint::savepoint::draw_id;
+use crate::remote::supply::Needs;
 use crate::schedule::Requirements;
 use crate::schedule::kept_width::KeptWidth;
 use crate::schedule::scaling::{ScalingSettings, SlotWait, SlotWatch};
@@ -43,7 +44,21 @@ pub(in super::super) struct Scaling {
     settings: ScalingSettings,
     watch: SlotWatch,
     under_way: Option<UnderWay>,
+    /// One that waits for slots that are on their way.
+    awaiting: Option<Awaiting>,
 }
+
+/// A rescale that is asked for, and has not begun.
+struct Awaiting {
+    requirements: Requirements,
+    id: String,
+    /// When it goes on with the slots there are, in monotonic microseconds.
+    until: i64,
+}
+
+/// How long a rescale waits for slots that are on their way, in microseconds: as long as a process may
+/// take to start, and to fetch its program before.
+const SLOTS_COME: i64 = 30_000_000;
 
 impl Scaling {
     /// As wide as this says, of a job that begins now, in monotonic microseconds.
@@ -59,6 +74,7 @@ impl Scaling {
             watch: SlotWatch::new(&settings, now),
             settings,
             under_way: None,
+            awaiting: None,
         }
     }
 
@@ -107,17 +123,51 @@ impl JobMaster {
         });
     }
 
+    /// It does not begin, and the job needs what it needed before.
+    fn refuse_rescale(&mut self, id: &str, cause: String) {
+        let (requirements, graph) = (&self.scaling.requirements, &self.metrics.graph);
+        self.launcher.ask(Needs::of(requirements, graph));
+        self.end_rescale(id, RescaleEnd::Failed(cause));
+    }
+
     /// Another parallelism is asked for.
     pub(super) fn rescale(&mut self, requirements: &Requirements, id: &str) {
+        self.launcher
+            .ask(Needs::of(requirements, &self.metrics.graph));
+        if self.launcher.are_slots_on_their_way() {
+            self.scaling.awaiting = Some(Awaiting {
+                requirements: requirements.clone(),
+                id: id.to_owned(),
+                until: self.clock.monotonic_micros() + SLOTS_COME,
+            });
+            return;
+        }
+        self.begin_rescale(requirements, id);
+    }
+
+    /// A rescale begins whose slots have come.
+    pub(super) fn await_slots(&mut self) {
+        let (now, come) = (
+            self.clock.monotonic_micros(),
+            !self.launcher.are_slots_on_their_way(),
+        );
+        let due = |awaiting: &mut Awaiting| come || now >= awaiting.until;
+        if let Some(awaited) = self.scaling.awaiting.take_if(due) {
+            self.begin_rescale(&awaited.requirements, &awaited.id);
+        }
+    }
+
+    /// The job is to be so wide, on the slots there are.
+    fn begin_rescale(&mut self, requirements: &Requirements, id: &str) {
         let (status, stops) = (self.lifecycle.status(), self.lifecycle.stop_asked());
         if status.has_ended() || status == JobStatus::Cancelling || stops.is_some() {
             let what = stops.map_or_else(|| status.to_string(), |_| "stopping".to_owned());
-            return self.end_rescale(id, RescaleEnd::Failed(format!("the job is {what}")));
+            return self.refuse_rescale(id, format!("the job is {what}"));
         }
         let graph = &self.metrics.graph;
         let wanted = match requirements.fit(graph, self.launcher.slots()) {
             Ok(wanted) => wanted,
-            Err(error) => return self.end_rescale(id, RescaleEnd::Failed(error.to_string())),
+            Err(error) => return self.refuse_rescale(id, error.to_string()),
         };
         let before = graph.parallelism();
         let former = std::mem::replace(&mut self.scaling.requirements, requirements.clone());
@@ -150,6 +200,7 @@ impl JobMaster {
             || self.checkpoints.is_none()
             || self.lifecycle.stop_asked().is_some()
             || self.scaling.under_way.is_some()
+            || self.scaling.awaiting.is_some()
             || self.scaling.requirements.is_fixed()
         {
             return;
@@ -220,6 +271,8 @@ impl JobMaster {
     /// The rescale under way, if there is one, comes to nothing.
     pub(super) fn rescale_failed(&mut self, cause: &str) {
         if let Some(under_way) = self.scaling.under_way.take() {
+            let former = Needs::of(&under_way.former, &self.metrics.graph);
+            self.launcher.ask(former);
             self.scaling.requirements = under_way.former;
             let kept = self.scaling.kept();
             if let Some(checkpoints) = &mut self.checkpoints {
