@@ -15,6 +15,8 @@ mod cluster;
 mod job;
 #[path = "session/losses.rs"]
 mod losses;
+#[path = "session/neighbours.rs"]
+mod neighbours;
 
 use std::process::ExitCode;
 
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
         return job::main();
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 7] = [
+    let tests: [Test; 8] = [
         (
             "jobs_share_a_session_and_all_commands_work",
             jobs_share_a_session_and_all_commands_work,
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
         (
             "a_session_that_is_lost_goes_on_with_its_jobs",
             losses::a_session_that_is_lost_goes_on_with_its_jobs,
+        ),
+        (
+            "a_job_that_panics_and_eats_memory_does_not_disturb_another",
+            neighbours::a_job_that_panics_and_eats_memory_does_not_disturb_another,
         ),
     ];
     let wanted: Vec<String> = std::env::args()

@@ -45,10 +45,9 @@ pub enum JobError {
     Configuration(String),
     /// There is no room left: give states a time-to-live, or the process more memory.
     #[error(
-        "the process has {resident} in memory of the {limit} that it may have ({bounds}): the job ends \
-         before the system ends the process. The largest states: {states}. Give states that need not \
-         be kept for ever a time-to-live, raise taskmanager.memory.process.size, or spread the job \
-         over more processes"
+        "the process has {resident} in memory of the {limit} that it may have ({bounds}): its tasks end \
+         before the system ends it. The largest states: {states}. Give states that need not \
+         be kept for ever a time-to-live, raise {key}, or spread the job over more processes"
     )]
     OutOfMemory {
         /// What it has.
@@ -57,8 +56,18 @@ pub enum JobError {
         limit: String,
         /// What sets that.
         bounds: &'static str,
+        /// The key that raises it.
+        key: &'static str,
         /// The largest states, with their sizes.
         states: String,
+    },
+    /// There is no room left in a TaskManager, which has ended: as above.
+    #[error("TaskManager {manager}: {message}")]
+    TaskManagerOutOfMemory {
+        /// Which.
+        manager: String,
+        /// What it said.
+        message: String,
     },
     /// The TaskManagers of the job can't be brought together.
     #[error("{0}")]

@@ -402,7 +402,8 @@ impl Checkpoints {
             | Event::Barrier(_)
             | Event::WantsSplit(..)
             | Event::Rescale(..)
-            | Event::Lost(..) => {}
+            | Event::Lost(..)
+            | Event::OutOfMemory(..) => {}
         }
         None
     }

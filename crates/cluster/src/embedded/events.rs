@@ -36,6 +36,8 @@ pub(crate) enum Event {
     WantsSplit(OperatorId, u32, Box<dyn SplitReply>),
     /// These tasks are gone with their TaskManager, or were never made there: why.
     Lost(Vec<usize>, String),
+    /// These tasks are gone with a TaskManager that has no room left: its name, and what it says.
+    OutOfMemory(Vec<usize>, String, String),
     /// An order to the checkpoints' writer is carried out.
     Written(Written),
     /// The job is to end in good order.

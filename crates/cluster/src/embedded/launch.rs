@@ -108,6 +108,11 @@ pub(crate) trait Launch: Send {
     /// Whether there may be others later.
     fn may_get_slots(&self) -> bool;
 
+    /// Whether the tasks run in this process.
+    fn runs_tasks_here(&self) -> bool {
+        true
+    }
+
     /// The job needs so many from now on: where somebody supplies them.
     fn ask(&self, _needs: Needs) {}
 
@@ -184,7 +189,11 @@ impl EmbeddedCluster {
             Rng::new(self.environment.seed),
         )
         .map_err(|error| JobError::Configuration(error.to_string()))?;
-        let memory = MemoryWatch::new(&self.environment.configuration, clock.clone())?;
+        let watched = (&self.environment.configuration, clock.clone());
+        let memory = match launcher.runs_tasks_here() {
+            true => MemoryWatch::new(watched.0, watched.1)?,
+            false => MemoryWatch::of_jobmanager(watched.0, watched.1)?,
+        };
         let conf = &self.environment.configuration;
         let remembered = conf
             .get(&WEB_EXCEPTION_HISTORY_SIZE)

@@ -357,6 +357,10 @@ impl JobMaster {
                 None
             }
             Event::Lost(tasks, reason) => self.lose(&tasks, &reason),
+            Event::OutOfMemory(tasks, manager, message) => {
+                self.lose(&tasks, &message)?;
+                Some(JobError::TaskManagerOutOfMemory { manager, message })
+            }
             event => {
                 let checkpoints = checkpoints?;
                 let failure = checkpoints.take(event, &self.attempt);

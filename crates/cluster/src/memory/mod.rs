@@ -10,4 +10,4 @@ pub(crate) mod system;
 mod watch;
 
 pub use system::{managed_memory, process_memory};
-pub use watch::{MemoryWatch, soonest};
+pub use watch::{MemoryWatch, jobmanager_memory, soonest};

@@ -19,6 +19,12 @@ pub(crate) fn resident() -> Option<u64> {
     kilobytes(&status, "VmRSS:")
 }
 
+/// Bytes that another process has in memory.
+pub(crate) fn resident_of(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    kilobytes(&status, "VmRSS:")
+}
+
 /// What is taken for the memory of a system that does not tell.
 const UNKNOWN: u64 = 4 << 30;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rheos_core::clock::SharedClock;
-use rheos_core::config::{Configuration, MemoryBudget};
+use rheos_core::config::{ConfigError, Configuration, MemoryBudget, options};
 use rheos_core::id::OperatorId;
 use rheos_runtime::metrics::growth::StateGrowth;
 
@@ -22,8 +22,21 @@ const STATES: f64 = 1.0;
 const FAR: f64 = 1_000.0 * 3_600.0;
 /// States that an error names.
 const NAMED: usize = 3;
-/// Settings by which the process is bounded.
-const BOUNDS: &str = "taskmanager.memory.process.size, the control group or the machine";
+/// What bounds a process beside the control group and the machine.
+struct Bound {
+    key: &'static str,
+    /// All that does.
+    all: &'static str,
+}
+
+const TASKMANAGER: Bound = Bound {
+    key: "taskmanager.memory.process.size",
+    all: "taskmanager.memory.process.size, the control group or the machine",
+};
+const JOBMANAGER: Bound = Bound {
+    key: "jobmanager.memory.process.size",
+    all: "jobmanager.memory.process.size, the control group or the machine",
+};
 
 /// An operator's state.
 type StateKey = (OperatorId, String);
@@ -36,11 +49,21 @@ struct Watched {
     told: Option<i32>,
 }
 
+/// Bytes that a JobManager's process may have, as configured.
+///
+/// # Errors
+/// If the value is none.
+pub fn jobmanager_memory(configuration: &Configuration) -> Result<Option<u64>, ConfigError> {
+    let size = configuration.get_set(&options::JOBMANAGER_MEMORY_PROCESS_SIZE)?;
+    Ok(size.map(|size| size.bytes()))
+}
+
 /// See the [module](super).
 pub struct MemoryWatch {
     clock: SharedClock,
     /// What the process may have; none where the system does not tell.
     limit: Option<u64>,
+    bound: Bound,
     next: i64,
     sampled: Option<f64>,
     resident: Option<Resident>,
@@ -48,7 +71,7 @@ pub struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    /// A watch over a job in this process.
+    /// A watch over tasks in this process: of a job that runs in it alone, or of a TaskManager.
     ///
     /// # Errors
     /// If the configured memory can't be divided.
@@ -56,14 +79,40 @@ impl MemoryWatch {
         let divide = |available| MemoryBudget::divide(configuration, available);
         let budget = system::available().map(divide).transpose();
         let budget = budget.map_err(|error| JobError::Configuration(error.to_string()))?;
-        Ok(Self {
+        Ok(Self::within(
+            budget.map(|budget| budget.total),
+            TASKMANAGER,
+            clock,
+        ))
+    }
+
+    /// A watch over a JobManager, whose tasks are in other processes.
+    ///
+    /// # Errors
+    /// If the configured memory is none.
+    pub fn of_jobmanager(
+        configuration: &Configuration,
+        clock: SharedClock,
+    ) -> Result<Self, JobError> {
+        let configured = jobmanager_memory(configuration);
+        let configured = configured.map_err(|error| JobError::Configuration(error.to_string()))?;
+        let limit = [configured, system::available()]
+            .into_iter()
+            .flatten()
+            .min();
+        Ok(Self::within(limit, JOBMANAGER, clock))
+    }
+
+    fn within(limit: Option<u64>, bound: Bound, clock: SharedClock) -> Self {
+        Self {
             next: clock.monotonic_micros(),
             clock,
-            limit: budget.map(|budget| budget.total),
+            limit,
+            bound,
             sampled: None,
             resident: None,
             states: BTreeMap::new(),
-        })
+        }
     }
 
     /// Looks, if it is time to, and tells; the reason that the job must end.
@@ -95,10 +144,18 @@ impl MemoryWatch {
             metrics.growth.set(self.growths(room));
             self.tell(room);
         }
-        limit::is_reached(before, seen, limit).then(|| JobError::OutOfMemory {
+        if !limit::is_reached(before, seen, limit) {
+            return None;
+        }
+        if !due {
+            // What fills up within a second is named too.
+            self.sample(metrics, seconds);
+        }
+        Some(JobError::OutOfMemory {
             resident: mebibytes(resident),
             limit: mebibytes(limit),
-            bounds: BOUNDS,
+            bounds: self.bound.all,
+            key: self.bound.key,
             states: self.largest(),
         })
     }
@@ -180,7 +237,7 @@ impl MemoryWatch {
         });
         let named: Vec<String> = named.collect();
         if named.is_empty() {
-            "it has no states".to_owned()
+            "none is known".to_owned()
         } else {
             named.join(", ")
         }

@@ -28,6 +28,7 @@ use crate::embedded::attempt::Command;
 use crate::error::JobError;
 use crate::ha::LeaderAt;
 use crate::ha::seeker::{Seeker, Sought};
+use crate::memory::MemoryWatch;
 
 mod generation;
 mod listener;
@@ -72,6 +73,8 @@ enum SessionEnd {
     Left(WorkerEnd),
     /// It is refused.
     Refused(String),
+    /// It has no room left, and its process ends.
+    OutOfMemory(JobError),
 }
 
 impl TaskManager {
@@ -105,6 +108,7 @@ impl TaskManager {
                             );
                             return Err(JobError::Network(told.into()));
                         }
+                        (SessionEnd::OutOfMemory(error), _) => return Err(error),
                         (SessionEnd::Lost(reason), registered) => (reason, registered),
                     };
                     if registered {
@@ -183,9 +187,20 @@ impl TaskManager {
             jobmanager,
             current: None,
             registered: false,
+            memory: MemoryWatch::new(
+                &self.environment.configuration,
+                self.environment.clock.clone(),
+            )?,
         };
         let end = session.serve(&inbox, seeker);
         let registered = session.registered;
+        if let SessionEnd::OutOfMemory(_) = end {
+            // Its tasks end with the process, which is to say why before: until the JobManager lets go of it.
+            outbox.close();
+            session.wait_until_lost(&inbox);
+            talking.abort();
+            return Ok((end, registered));
+        }
         // Whatever the end: no task outlives the session that it was deployed in.
         if let Some(current) = session.current.take() {
             current.cancel_and_wait();
@@ -204,17 +219,34 @@ struct Session<'a> {
     jobmanager: &'a str,
     current: Option<GenerationTasks>,
     registered: bool,
+    memory: MemoryWatch,
 }
 
 /// After how long without an order it is asked whether another JobManager leads.
 const SILENCE: Duration = Duration::from_millis(1000);
+/// How often the memory is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a process that has no room left waits until that is heard.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 impl Session<'_> {
     fn serve(&mut self, inbox: &Inbox<News<Order>>, seeker: &Seeker) -> SessionEnd {
+        let clock = self.manager.environment.clock.clone();
+        let mut heard = clock.monotonic_micros();
         loop {
-            let order = match inbox.next(SILENCE) {
+            if let Some(error) = self.look_at_memory() {
+                return SessionEnd::OutOfMemory(error);
+            }
+            let news = inbox.next(LOOK);
+            let now = clock.monotonic_micros();
+            let silent = i64::try_from(SILENCE.as_micros()).is_ok_and(|most| now - heard >= most);
+            if news.is_some() || silent {
+                heard = now;
+            }
+            let order = match news {
                 Some(News::Order(order)) => order,
                 Some(News::Lost(reason)) => return SessionEnd::Lost(reason),
+                None if !silent => continue,
                 // It may hang, and another has taken over already.
                 None => match seeker.superseded() {
                     Some(reason) => return SessionEnd::Lost(reason),
@@ -262,6 +294,30 @@ impl Session<'_> {
                     }
                 }
                 None => {}
+            }
+        }
+    }
+
+    /// That there is no room left, which the JobManager is told.
+    fn look_at_memory(&mut self) -> Option<JobError> {
+        let current = self.current.as_ref()?;
+        let error = self.memory.look(current.metrics())?;
+        tracing::error!("{error}");
+        self.outbox.put(Report {
+            generation: current.generation,
+            what: Some(Reported::OutOfMemory(error.to_string())),
+        });
+        Some(error)
+    }
+
+    /// Waits until the JobManager has let go of this TaskManager.
+    fn wait_until_lost(&self, inbox: &Inbox<News<Order>>) {
+        let clock = &self.manager.environment.clock;
+        let patience = i64::try_from(LAST_WORD.as_micros()).unwrap_or(0);
+        let until = clock.monotonic_micros() + patience;
+        while clock.monotonic_micros() < until {
+            if let Some(News::Lost(_)) = inbox.next(LOOK) {
+                return;
             }
         }
     }

@@ -576,6 +576,10 @@ fn event(what: Reported, number: u64, agent: &Agent, running: &Running) -> Optio
             let reason = format!("TaskManager {}: {}", agent.name, deployed.error);
             Event::Lost(running.tasks_of(number), reason)
         }
+        Reported::OutOfMemory(message) => {
+            let manager = agent.name.clone();
+            Event::OutOfMemory(running.tasks_of(number), manager, message)
+        }
         Reported::Entered(entered) => {
             let state = match entered.running {
                 true => ExecutionState::Running,

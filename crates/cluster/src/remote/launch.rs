@@ -231,6 +231,10 @@ impl Launch for RemoteLauncher {
         true
     }
 
+    fn runs_tasks_here(&self) -> bool {
+        false
+    }
+
     fn ask(&self, needs: Needs) {
         if let Some(supply) = &self.supply {
             supply.ask(needs);

@@ -8,7 +8,7 @@ use prost::{Message, Oneof};
 use super::service::Plane;
 
 /// The version of these messages. Another one is refused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The control plane of a job.
 pub struct JobPlane;
@@ -34,7 +34,10 @@ pub struct Report {
     #[prost(uint64, tag = "1")]
     pub generation: u64,
     /// What is reported.
-    #[prost(oneof = "Reported", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(
+        oneof = "Reported",
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+    )]
     pub what: Option<Reported>,
 }
 
@@ -77,6 +80,9 @@ pub enum Reported {
     /// A barrier has passed a task, whose part is being written.
     #[prost(message, tag = "13")]
     Answered(Answered),
+    /// It ends, because it has no room left: what it says of that.
+    #[prost(string, tag = "14")]
+    OutOfMemory(String),
 }
 
 /// A TaskManager and what it offers.

@@ -2,6 +2,9 @@
 //!
 //! Life: started, with its output in files and the [tether](super::tether) as its standard input → what it
 //! says is told, on a thread of its own → it has ended and is reaped, which is the last that is told.
+//!
+//! Invariant: it has no more memory than it says that it may have, and if it does not end by itself it is ended: by
+//! the system, where it has a [control group](super::control_group), else by the thread that watches it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead as _, BufReader};
@@ -16,10 +19,14 @@ use std::time::Duration;
 
 use rheos_core::spawn::SharedSpawner;
 
+use super::control_group::{ControlGroup, ControlGroups};
 use super::tether::{Mandate, PARENT, ToChild, ToParent, write_line};
+use crate::memory::system::resident_of;
 
 /// How often it is looked whether a child has ended that has let go of its line.
 const LOOK: Duration = Duration::from_millis(5);
+/// How often its memory is looked at.
+const WATCH: Duration = Duration::from_millis(250);
 /// How often a program is tried to be started that is still open elsewhere, for a moment.
 const BUSY: usize = 50;
 
@@ -37,7 +44,8 @@ pub(super) struct ChildSpec {
 /// What has become of a child.
 pub(super) enum News {
     Said(ToParent),
-    Ended(ExitStatus),
+    /// How, for people too.
+    Ended(ExitStatus, String),
 }
 
 /// Is told of a child, on its thread.
@@ -46,6 +54,7 @@ pub(super) type Told = Box<dyn FnMut(News) + Send>;
 struct Inner {
     process: Mutex<std::process::Child>,
     line: Mutex<UnixStream>,
+    memory: Mutex<Memory>,
     /// Nobody notifies it: a wait of its own that takes no processor.
     pause: Condvar,
 }
@@ -56,8 +65,18 @@ pub(super) struct Child {
     inner: Arc<Inner>,
 }
 
+/// What a child may have of memory.
+#[derive(Default)]
+struct Memory {
+    limit: Option<u64>,
+    /// Where the system holds it to that.
+    group: Option<ControlGroup>,
+    /// What it had when it was ended for that.
+    had: Option<u64>,
+}
+
 /// How a process ended, for people.
-pub(super) fn how(status: ExitStatus) -> String {
+fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with status {code}"),
         (None, Some(signal)) => format!("it was ended by signal {signal}"),
@@ -68,6 +87,13 @@ pub(super) fn how(status: ExitStatus) -> String {
 /// The file of a child's standard output.
 pub(super) fn output_of(log: &Path) -> PathBuf {
     log.with_extension("out")
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }
 
 fn spawn(spec: &ChildSpec, line: UnixStream) -> io::Result<std::process::Child> {
@@ -103,33 +129,49 @@ impl Child {
     ///
     /// # Errors
     /// If the system refuses it.
-    pub fn start(spec: &ChildSpec, spawner: &SharedSpawner, mut told: Told) -> io::Result<Self> {
+    pub fn start(
+        spec: &ChildSpec,
+        groups: Option<&ControlGroups>,
+        spawner: &SharedSpawner,
+        mut told: Told,
+    ) -> io::Result<Self> {
         let (own, other) = UnixStream::pair()?;
+        own.set_read_timeout(Some(WATCH))?;
         let inner = Arc::new(Inner {
             process: Mutex::new(spawn(spec, other)?),
             line: Mutex::new(own.try_clone()?),
+            memory: Mutex::default(),
             pause: Condvar::new(),
         });
         let child = Self { inner };
         // One that has ended already reads nothing.
         let _ended = write_line(&child.inner.line, &ToChild::Mandate(spec.mandate.clone()));
-        let watched = child.clone();
+        let (watched, groups) = (child.clone(), groups.cloned());
         let body = move || {
             let mut lines = BufReader::new(own);
             let mut line = Vec::new();
-            while lines
-                .read_until(b'\n', &mut line)
-                .is_ok_and(|read| read > 0)
-            {
+            loop {
+                match lines.read_until(b'\n', &mut line) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    // Nothing for a while; what has come of a line stays.
+                    Err(error) if is_late(&error) => {
+                        watched.watch();
+                        continue;
+                    }
+                    Err(_) => break,
+                }
                 match serde_json::from_slice(&line) {
+                    Ok(ToParent::Memory(limit)) => watched.hold(limit, groups.as_ref()),
                     Ok(said) => told(News::Said(said)),
                     Err(error) => {
-                        tracing::error!("a process of a job says what is no line: {error}")
+                        tracing::error!("a process of a job says what is no line: {error}");
                     }
                 }
                 line.clear();
             }
-            told(News::Ended(watched.reap()));
+            let status = watched.reap();
+            told(News::Ended(status, watched.how(status)));
         };
         if let Err(error) = spawner.spawn(spec.name.clone(), Box::new(body)) {
             child.kill();
@@ -158,6 +200,53 @@ impl Child {
             }
             let waited = self.inner.pause.wait_timeout(process, LOOK);
             process = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        let memory = self.inner.memory.lock();
+        memory.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// It may have so many bytes from now on.
+    fn hold(&self, limit: u64, groups: Option<&ControlGroups>) {
+        let group = groups.map(|groups| groups.hold(self.process(), limit));
+        let mut memory = self.memory();
+        memory.limit = Some(limit);
+        match group.transpose() {
+            Ok(group) => memory.group = group,
+            Err(error) => tracing::warn!("a process has no control group, and is watched: {error}"),
+        }
+    }
+
+    /// Ends it if it has more than it may have.
+    fn watch(&self) {
+        let mut memory = self.memory();
+        let Some(limit) = memory.limit.filter(|_| memory.group.is_none()) else {
+            return;
+        };
+        if let Some(resident) = resident_of(self.process()).filter(|resident| *resident > limit) {
+            memory.had = Some(resident);
+            drop(memory);
+            self.kill();
+        }
+    }
+
+    /// How it ended, for people.
+    fn how(&self, status: ExitStatus) -> String {
+        let memory = self.memory();
+        let mebibytes = |bytes: u64| bytes >> 20;
+        let limit = mebibytes(memory.limit.unwrap_or(0));
+        let ran_out = memory.group.as_ref().is_some_and(ControlGroup::ran_out);
+        match memory.had {
+            Some(had) => format!(
+                "it had {} MiB in memory of the {limit} MiB that it may have, and was ended",
+                mebibytes(had)
+            ),
+            None if ran_out => format!(
+                "it had more in memory than the {limit} MiB that it may have, and was ended by the system"
+            ),
+            None => how(status),
         }
     }
 
@@ -225,7 +314,7 @@ mod tests {
         };
         let spawner: SharedSpawner = Arc::new(OsSpawner);
         let told = Box::new(move |news| sender.send(news).unwrap());
-        (Child::start(&spec, &spawner, told).unwrap(), receiver)
+        (Child::start(&spec, None, &spawner, told).unwrap(), receiver)
     }
 
     #[test]
@@ -237,10 +326,10 @@ mod tests {
         let wait = Duration::from_secs(20);
         let said = news.recv_timeout(wait).unwrap();
         assert!(matches!(said, News::Said(ToParent::Runs)));
-        let News::Ended(status) = news.recv_timeout(wait).unwrap() else {
+        let News::Ended(_, how) = news.recv_timeout(wait).unwrap() else {
             panic!("something else");
         };
-        assert_eq!(how(status), "it ended with status 3");
+        assert_eq!(how, "it ended with status 3");
         let read = |name: &str| fs::read_to_string(folder.path().join("job").join(name)).unwrap();
         assert!(read("child.out").contains("goes_on"), "its mandate");
         assert_eq!(read("child.log"), "oh\n");
@@ -252,12 +341,24 @@ mod tests {
         let (child, news) = run("sleep 100", folder.path());
         child.kill();
         let wait = Duration::from_secs(20);
-        let News::Ended(status) = news.recv_timeout(wait).unwrap() else {
+        let News::Ended(_, how) = news.recv_timeout(wait).unwrap() else {
             panic!("something else");
         };
-        assert_eq!(how(status), "it was ended by signal 9");
+        assert_eq!(how, "it was ended by signal 9");
         child.kill();
         child.terminate();
         child.tell(&ToChild::Begin);
+    }
+
+    #[test]
+    fn a_child_that_has_more_than_it_says_that_it_may_have_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"echo '{"Memory":65536}' >&0; sleep 100"#;
+        let (_child, news) = run(script, folder.path());
+        let News::Ended(status, how) = news.recv_timeout(Duration::from_secs(20)).unwrap() else {
+            panic!("something else");
+        };
+        assert_eq!(status.signal(), Some(9));
+        assert!(how.contains("of the 0 MiB that it may have"), "{how}");
     }
 }

@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::artifacts::Artifacts;
+use super::control_group::ControlGroups;
 use super::folder::Folder;
 use super::job::{Job, JobView, Phase, obituary};
 use super::journal::{Ended, Journal, Submission};
@@ -65,6 +66,8 @@ pub(super) struct Shared {
     artifacts: Artifacts,
     journal: Journal,
     random: SystemRandom,
+    /// Where the system holds children to their memory; else they are watched.
+    groups: Option<ControlGroups>,
     _folder: Folder,
 }
 
@@ -150,6 +153,7 @@ impl Dispatcher {
             artifacts,
             journal,
             random: SystemRandom::new(),
+            groups: ControlGroups::of_process_or_none(),
             _folder: folder,
         });
         let (address, mut serving) = managers::listen(&shared)?;

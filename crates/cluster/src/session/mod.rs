@@ -7,10 +7,12 @@
 //! new is who starts what: [`slots`] says whose slots are whose, [`artifacts`] keeps programs by their
 //! hash, [`journal`] the jobs, [`child`] and [`tether`] are the two ends of the line between a process
 //! and the child that it has started, [`message`] what the session's processes tell each other.
-//! `rest::session` answers for all jobs.
+//! [`control_group`] is what the system holds them to their memory by, where it can. `rest::session` answers
+//! for all jobs.
 
 pub mod artifacts;
 mod child;
+mod control_group;
 pub mod dispatcher;
 pub mod folder;
 pub mod job;

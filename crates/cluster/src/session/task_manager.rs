@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 
 use super::artifacts::{ArtifactError, Artifacts};
 use super::child::{self, Child, ChildSpec};
+use super::control_group::ControlGroups;
 use super::folder::{self, Folder};
 use super::message::{
     self, Ended, Ordered, Read, Register, Report, Reported, SessionPlane, Start, Text, WantsPiece,
@@ -60,6 +61,7 @@ pub struct SessionTaskManager {
     spawner: SharedSpawner,
     io: Handle,
     memory: u64,
+    groups: Option<ControlGroups>,
 }
 
 /// How a stay with a JobManager ended.
@@ -106,6 +108,7 @@ impl SessionTaskManager {
             spawner,
             io: io.clone(),
             memory: memory::process_memory(configuration)?,
+            groups: ControlGroups::of_process_or_none(),
         })
     }
 
@@ -223,9 +226,9 @@ impl<'a> Stay<'a> {
                         break end;
                     }
                 }
-                Some(Told::Child(worker, child::News::Ended(status))) => {
+                Some(Told::Child(worker, child::News::Ended(status, how))) => {
                     self.workers.remove(&worker);
-                    self.ended(worker, &child::how(status), status.success());
+                    self.ended(worker, &how, status.success());
                 }
                 Some(Told::Child(_, child::News::Said(_))) | None => {}
             }
@@ -387,7 +390,7 @@ impl<'a> Stay<'a> {
         manager.tidy();
         let (inbox, worker) = (self.inbox.clone(), start.worker);
         let told = Box::new(move |news| inbox.put(Told::Child(worker, news)));
-        match Child::start(&spec, &manager.spawner, told) {
+        match Child::start(&spec, manager.groups.as_ref(), &manager.spawner, told) {
             Ok(child) => {
                 tracing::info!(
                     job = %start.job,

@@ -82,6 +82,8 @@ pub enum ToParent {
         /// Where it takes TaskManagers.
         rpc: String,
     },
+    /// What the process may have of memory, in bytes.
+    Memory(u64),
     /// It asks whether the job may begin.
     MayBegin {
         /// The job's name.

@@ -34,7 +34,9 @@ impl Failure {
             JobError::Task(task) => ("TaskError", Some(task.place().clone())),
             JobError::Checkpoint(_) => ("CheckpointError", None),
             JobError::Source { .. } => ("SourceError", None),
-            JobError::OutOfMemory { .. } => ("OutOfMemory", None),
+            JobError::OutOfMemory { .. } | JobError::TaskManagerOutOfMemory { .. } => {
+                ("OutOfMemory", None)
+            }
             JobError::NoResource { .. } => ("NoResource", None),
             JobError::Network(_) => ("NetworkError", None),
             JobError::CancellationTimeout { .. } => ("CancellationTimeout", None),

@@ -361,6 +361,12 @@ pub const REST_SERVER_MAX_CONTENT_LENGTH: ConfigOption<u32> = ConfigOption::new(
 )
 .default("104857600");
 
+/// All the memory of a JobManager.
+pub const JOBMANAGER_MEMORY_PROCESS_SIZE: ConfigOption<MemorySize> = ConfigOption::new(
+    "jobmanager.memory.process.size",
+    "All the memory of a JobManager's process.",
+);
+
 /// All the memory of a TaskManager; see [`super::MemoryBudget`].
 pub const TASKMANAGER_MEMORY_PROCESS_SIZE: ConfigOption<MemorySize> = ConfigOption::new(
     "taskmanager.memory.process.size",

@@ -321,6 +321,7 @@ fn constants_agree_with_the_table_and_every_honoured_key_has_one() {
         PROCESS_WORKING_DIR,
         PROCESS_JOBMANAGER_WORKING_DIR,
         PROCESS_TASKMANAGER_WORKING_DIR,
+        JOBMANAGER_MEMORY_PROCESS_SIZE,
         JOBSTORE_EXPIRATION_TIME,
         JOBSTORE_MAX_CAPACITY,
         REST_SERVER_MAX_CONTENT_LENGTH,

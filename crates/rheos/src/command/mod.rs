@@ -93,6 +93,12 @@ where
         }
     };
     let configured = run::configuration(&common, tether.as_ref());
+    let configured = configured.and_then(|configuration| {
+        if let Some(tether) = &tether {
+            run::say_memory(tether, command, &configuration)?;
+        }
+        Ok(configuration)
+    });
     let result = configured.and_then(|configuration| match command {
         arguments::Command::Plan { json, states } => {
             let describe = |env: &StreamEnv| describe(env, own).map(|_| ());

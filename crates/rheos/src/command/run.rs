@@ -1,19 +1,21 @@
 //! Runs a job as its command line says.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use rheos_cluster::checkpoint::Resume;
 use rheos_cluster::embedded::JobReport;
 use rheos_cluster::ha::HaSettings;
+use rheos_cluster::memory::{jobmanager_memory, process_memory};
 use rheos_cluster::rest::LogTail;
 use rheos_cluster::session::Tether;
+use rheos_cluster::session::tether::ToParent;
 use rheos_core::config::{Configuration, Level, options};
 use rheos_core::spawn::OsSpawner;
 use rheos_runtime::BoxError;
 use rheos_runtime::metrics::registry::MetricRegistry;
 
-use super::arguments::{Common, LogFormat};
+use super::arguments::{Command, Common, LogFormat};
 use super::resume;
 use super::signals::{self, SignalHandler};
 use crate::env::StreamEnv;
@@ -72,6 +74,22 @@ pub(super) fn configuration(
         }
     }
     Ok(configuration.clone())
+}
+
+/// Says to the session how much memory this process may have.
+pub(super) fn say_memory(
+    tether: &Tether,
+    command: Command,
+    configuration: &Configuration,
+) -> Result<(), BoxError> {
+    let limit = match command {
+        Command::JobManager => jobmanager_memory(configuration)?,
+        _ => Some(process_memory(configuration)?),
+    };
+    if let Some(limit) = limit {
+        tether.tell(&ToParent::Memory(limit));
+    }
+    Ok(())
 }
 
 /// An environment as the command line asks for.
@@ -218,7 +236,7 @@ fn begin_anew(ended: ApiError) -> BoxError {
     let Ok(program) = std::env::current_exe() else {
         return ended.into();
     };
-    let error = Command::new(program)
+    let error = std::process::Command::new(program)
         .args(std::env::args_os().skip(1))
         .exec();
     tracing::error!("it can't begin anew: {error}");

@@ -26,7 +26,7 @@ use crate::checkpoint::manifest::Keyed;
 use crate::checkpoint::progress::Progress;
 use crate::checkpoint::s3::S3Settings;
 use crate::checkpoint::writer::CheckpointWriter;
-use crate::deploy::{Placement, Sources, deploy};
+use crate::deploy::{JobMetrics, Placement, Sources, deploy};
 use crate::embedded::workers::{WorkerTask, Workers};
 use crate::error::JobError;
 
@@ -38,6 +38,8 @@ pub(super) struct GenerationTasks {
     threads: Vec<JoinHandle<()>>,
     network: JobNetwork,
     registration: Registration,
+    /// Of its own tasks.
+    metrics: JobMetrics,
 }
 
 /// The key groups of the tasks that run here.
@@ -181,6 +183,10 @@ impl GenerationTasks {
             handles.iter().map(|(_, handle)| handle.clone()).collect(),
             clock,
         );
+        let metrics = JobMetrics {
+            tasks: handles.iter().map(|(_, handle)| handle.clone()).collect(),
+            ..deployed.metrics.clone()
+        };
         // Nobody else sets them.
         let _ = listener.handles.set(handles);
         let mails = deployed.tasks.iter();
@@ -215,7 +221,13 @@ impl GenerationTasks {
             threads,
             network,
             registration,
+            metrics,
         })
+    }
+
+    /// What its tasks count.
+    pub(super) fn metrics(&self) -> &JobMetrics {
+        &self.metrics
     }
 
     pub(super) fn tell(&self, tell: &Tell) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rheos_core::config::options;
 use rheos_core::id::JobId;
 
-use super::super::child::{Child, ChildSpec, News, how};
+use super::super::child::{Child, ChildSpec, News};
 use super::super::job::{Alive, Job, Phase, obituary};
 use super::super::journal::{Ended, Submission};
 use super::super::message::Ordered;
@@ -94,7 +94,7 @@ impl Shared {
         };
         let shared = self.clone();
         let told = Box::new(move |news| shared.heard(id, number, news));
-        let child = Child::start(&spec, &self.spawner, told)?;
+        let child = Child::start(&spec, self.groups.as_ref(), &self.spawner, told)?;
         tracing::info!(job = %id, process = child.process(), "its JobManager is started");
         Ok((child, token))
     }
@@ -109,8 +109,8 @@ impl Shared {
         }
         match news {
             News::Said(said) => self.told(state, id, said),
-            News::Ended(status) => {
-                self.jobmanager_ended(state, id, status);
+            News::Ended(status, how) => {
+                self.jobmanager_ended(state, id, status, &how);
                 self.changed.notify_all();
             }
         }
@@ -146,7 +146,7 @@ impl Shared {
             }
             ToParent::Runs => alive.runs = true,
             ToParent::Ended(archive) => alive.ended = Some(Ended { at, archive }),
-            ToParent::Begun | ToParent::MayBegin { .. } => {}
+            ToParent::Begun | ToParent::MayBegin { .. } | ToParent::Memory(_) => {}
         }
     }
 
@@ -180,7 +180,7 @@ impl Shared {
     }
 
     /// The process of a job's JobManager has ended: the job has, or it starts again.
-    fn jobmanager_ended(&self, state: &mut State, id: JobId, status: ExitStatus) {
+    fn jobmanager_ended(&self, state: &mut State, id: JobId, status: ExitStatus, how: &str) {
         for (number, worker) in state.slots.release(id) {
             if let Some(manager) = state.managers.get(&worker.manager) {
                 manager.order(Ordered::End(number));
@@ -208,18 +208,18 @@ impl Shared {
             (None, Some(0)) => obituary(&job.name, "FINISHED", None, at),
             (None, Some(_)) => {
                 let said = refused.or_else(|| log_end::error(&self.journal.log_of(id)));
-                failed(&said.unwrap_or_else(|| how(status)))
+                failed(&said.unwrap_or_else(|| how.to_owned()))
             }
             (None, None) if goes_on && job.submission.begun => {
                 let pause = job.pauses.after(now - since);
                 tracing::warn!(job = %id, "its JobManager is lost: {}; another is started in {} ms",
-                    how(status), pause / 1000);
+                    how, pause / 1000);
                 job.phase = Phase::Pending(now + pause);
                 return;
             }
             (None, None) => failed(&format!(
                 "its JobManager is lost: {}; the job takes no checkpoints that it could go on from",
-                how(status)
+                how
             )),
         };
         self.end(id, job, archive);

@@ -20,7 +20,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("jobmanager.memory.jvm-overhead.max", &[], MemorySize, "1 gb", NoMeaning(JM_NO_JVM)),
     opt("jobmanager.memory.jvm-overhead.min", &[], MemorySize, "192 mb", NoMeaning(JM_NO_JVM)),
     opt("jobmanager.memory.off-heap.size", &[], MemorySize, "128 mb", NoMeaning(JM_NO_JVM)),
-    opt("jobmanager.memory.process.size", &[], MemorySize, "", Later(Cluster)),
+    opt("jobmanager.memory.process.size", &[], MemorySize, "", Honoured),
     opt("task.cancellation.interval", &[], Duration, "30 s", NoMeaning(NO_INTERRUPTS)),
     opt("task.cancellation.timeout", &[], Duration, "3 min", Honoured),
     opt("task.cancellation.timers.timeout", &["timerservice.exceptional.shutdown.timeout"], Duration, "7500 ms", NoMeaning(TIMERS_IN_TASKS)),
