@@ -229,10 +229,25 @@ impl Standby<'_> {
     /// Finds out whether the holder is still there; whether to look again soon.
     fn probe(&mut self) -> bool {
         let holder = self.watch.newest().map(|(_, record)| record);
-        // Here one would reach oneself.
-        let holder = holder.filter(|record| record.rpc != self.candidate.rpc);
-        let probe = holder.map(|record| reach(&record.rpc));
-        self.watch.probed(probe.unwrap_or(Probe::Unknown))
+        let probe = match holder {
+            // Here one would reach oneself.
+            Some(record) if record.rpc == self.candidate.rpc => own(&record.rpc),
+            Some(record) => reach(&record.rpc),
+            None => Probe::Unknown,
+        };
+        self.watch.probed(probe)
+    }
+}
+
+/// What it says of the holder that this process listens at its address: it has been started in the holder's
+/// place. But every machine has a loopback address, and a holder there may be another machine's.
+fn own(address: &str) -> Probe {
+    let mut all = address.to_socket_addrs().into_iter().flatten();
+    let theirs =
+        |address: std::net::SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
+    match all.next() {
+        Some(address) if !theirs(address) => Probe::Own,
+        _ => Probe::Unknown,
     }
 }
 
@@ -248,5 +263,19 @@ fn reach(address: &str) -> Probe {
         Ok(_) => Probe::Taken,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Probe::Refused,
         Err(_) => Probe::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_started_at_the_holders_address_replaces_it_unless_it_is_every_machines() {
+        assert_eq!(own("10.0.0.7:6123"), Probe::Own);
+        assert_eq!(own("[2001:db8::7]:6123"), Probe::Own);
+        for every in ["127.0.0.1:6123", "[::1]:6123", "0.0.0.0:6123", "nothing"] {
+            assert_eq!(own(every), Probe::Unknown, "{every}");
+        }
     }
 }

@@ -16,6 +16,8 @@ pub enum Vacancy {
     Expired(LeaseRecord, i64),
     /// No process listens where the holder did.
     Refused(LeaseRecord),
+    /// This process listens where the holder did.
+    Replaced(LeaseRecord),
 }
 
 impl Vacancy {
@@ -23,9 +25,10 @@ impl Vacancy {
     pub fn goes_on(&self) -> bool {
         match self {
             Self::Never | Self::Over(_) => false,
-            Self::Released(record) | Self::Expired(record, _) | Self::Refused(record) => {
-                record.begun
-            }
+            Self::Released(record)
+            | Self::Expired(record, _)
+            | Self::Refused(record)
+            | Self::Replaced(record) => record.begun,
         }
     }
 }
@@ -42,6 +45,9 @@ impl std::fmt::Display for Vacancy {
             }
             Self::Refused(record) => {
                 write!(f, "{record} is gone: it takes no connections any more")
+            }
+            Self::Replaced(record) => {
+                write!(f, "{record} is gone: this process has its address now")
             }
         }
     }
@@ -65,6 +71,8 @@ pub enum Probe {
     Taken,
     /// It was refused: no process listens there.
     Refused,
+    /// None was made: this process itself listens there, which the holder would keep it from.
+    Own,
     /// Neither: it says nothing of the holder.
     Unknown,
 }
@@ -95,6 +103,8 @@ pub struct Watch {
     reached: bool,
     /// and how often in a row it was refused since.
     refusals: u32,
+    /// Whether it is this process's own address.
+    own: bool,
 }
 
 impl Watch {
@@ -106,6 +116,7 @@ impl Watch {
             held: false,
             reached: false,
             refusals: 0,
+            own: false,
         }
     }
 
@@ -125,7 +136,7 @@ impl Watch {
             .as_ref()
             .is_some_and(|seen| seen.record.holder == record.holder);
         if !same_holder {
-            (self.reached, self.refusals) = (false, 0);
+            (self.reached, self.refusals, self.own) = (false, 0, false);
         }
         let since = before
             .filter(|seen| seen.number == number)
@@ -147,6 +158,8 @@ impl Watch {
                     Move::Take(number + 1, Vacancy::Expired(record, silent))
                 } else if self.refusals >= REFUSALS {
                     Move::Take(number + 1, Vacancy::Refused(record))
+                } else if self.own {
+                    Move::Take(number + 1, Vacancy::Replaced(record))
                 } else {
                     Move::Wait
                 }
@@ -166,9 +179,10 @@ impl Watch {
         match probe {
             Probe::Taken => (self.reached, self.refusals) = (true, 0),
             Probe::Refused if self.reached => self.refusals += 1,
+            Probe::Own => self.own = true,
             Probe::Refused | Probe::Unknown => self.refusals = 0,
         }
-        self.refusals > 0
+        self.refusals > 0 || self.own
     }
 }
 

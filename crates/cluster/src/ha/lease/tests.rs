@@ -82,6 +82,21 @@ fn a_holder_that_refuses_connections_is_gone_only_if_it_took_them_before() {
 }
 
 #[test]
+fn who_has_the_holders_address_takes_its_place() {
+    let mut watch = Watch::new(LEASE);
+    assert_eq!(watch.saw(held(4, "a"), 0, 0), Move::Wait);
+    assert!(watch.probed(Probe::Own));
+    assert_eq!(
+        watch.saw(held(4, "a"), 1, 1),
+        Move::Take(5, Vacancy::Replaced(record("a", Hold::Held)))
+    );
+    // Another was quicker, at an address of its own.
+    assert_eq!(watch.saw(held(5, "b"), 2, 2), Move::Wait);
+    assert!(!watch.probed(Probe::Taken));
+    assert_eq!(watch.saw(held(5, "b"), 3, 3), Move::Wait);
+}
+
+#[test]
 fn the_end_of_the_job_is_the_end_of_those_who_stood_by() {
     let over = || {
         let how = "finished".to_owned();
