@@ -1,5 +1,4 @@
 //! What takes its time: these tests have a program, and so the machine, of their own.
 
 mod asleep;
-mod back_pressure;
 mod timer_burst;

@@ -1,5 +1,7 @@
 //! A sink that takes a thousand rows a second behind a source that could give millions: what is in
 //! flight is a short time's worth, the sink shows as the bottleneck, and the job stops in good order.
+//!
+//! A program of its own: the memory of the process is looked at.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
