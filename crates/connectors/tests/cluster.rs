@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use rheos::prelude::*;
 use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
+use shown::lines_shown;
 
 #[derive(clap::Args)]
 struct Arguments {
@@ -112,6 +113,8 @@ fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
     Ok(())
 }
 
+#[path = "common/shown.rs"]
+mod shown;
 #[path = "cluster/standby.rs"]
 mod standby;
 #[path = "cluster/stores.rs"]
@@ -487,17 +490,11 @@ fn check(out: &Path) {
 
 fn check_of(out: &Path, count: u64) {
     let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for file in std::fs::read_dir(out).unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        assert!(!name.starts_with('.'), "left behind: {name}");
-        for line in std::fs::read_to_string(&path).unwrap().lines() {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            let number = |field: &str| row[field].as_u64().unwrap();
-            let window = (number("key"), row["start"].as_i64().unwrap());
-            let before = found.insert(window, (number("rows"), number("sum")));
-            assert_eq!(before, None, "{window:?} twice, the second time in {name}");
-        }
+    for (name, row) in lines_shown(out) {
+        let number = |field: &str| row[field].as_u64().unwrap();
+        let window = (number("key"), row["start"].as_i64().unwrap());
+        let before = found.insert(window, (number("rows"), number("sum")));
+        assert_eq!(before, None, "{window:?} twice, the second time in {name}");
     }
     let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
     for k in 0..count {
@@ -649,18 +646,7 @@ fn a_reactive_job_takes_the_slots_that_there_are() {
     assert!(widths(&jobmanager).iter().all(|width| *width == 2));
     jobmanager.end(Duration::from_secs(90));
     second.end(Duration::from_secs(20));
-    // What a process that is killed leaves behind is hidden, and of subtasks that are no more.
-    let out = folder.path().join("out");
-    for file in std::fs::read_dir(&out).unwrap() {
-        let path = file.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "inprogress")
-        {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-    check(&out);
+    check(&folder.path().join("out"));
 }
 
 fn another_graph_is_refused_by_name() {

@@ -98,26 +98,17 @@ pub(super) fn describe(env: &StreamEnv, arguments: &Arguments, keys: u64) {
 fn check(out: &Path, count: u64, keys: u64) {
     let mut rows = BTreeSet::new();
     let mut counted: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
-    for file in std::fs::read_dir(out).unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        // What a process that is killed leaves behind is hidden.
-        if name.starts_with('.') {
-            continue;
-        }
-        for line in std::fs::read_to_string(&path).unwrap().lines() {
-            let value: serde_json::Value = serde_json::from_str(line).unwrap();
-            let (row, nth) = (value["row"].as_u64().unwrap(), value["nth"].as_u64());
-            assert!(
-                rows.insert(row),
-                "row {row} twice, the second time in {name}"
-            );
-            let counted = counted.entry(key_of(row, count, keys)).or_default();
-            assert!(
-                counted.insert(nth.unwrap()),
-                "{line} in {name}: counted so before"
-            );
-        }
+    for (name, line) in lines_shown(out) {
+        let (row, nth) = (line["row"].as_u64().unwrap(), line["nth"].as_u64());
+        assert!(
+            rows.insert(row),
+            "row {row} twice, the second time in {name}"
+        );
+        let counted = counted.entry(key_of(row, count, keys)).or_default();
+        assert!(
+            counted.insert(nth.unwrap()),
+            "{line} in {name}: counted so before"
+        );
     }
     assert_eq!(rows.len() as u64, count);
     for (key, counted) in counted {

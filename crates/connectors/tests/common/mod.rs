@@ -11,6 +11,7 @@ pub mod endless;
 pub mod http;
 pub mod own;
 pub mod proxy;
+pub mod shown;
 
 use std::io::Write;
 

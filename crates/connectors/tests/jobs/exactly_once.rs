@@ -12,6 +12,8 @@ use rheos::execute::{StartOptions, start_with};
 use rheos::prelude::*;
 use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
 
+use crate::common::shown::lines_shown;
+
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Sum {
     key: u64,
@@ -85,17 +87,11 @@ fn describe(
 /// Every line of the files that show; each window once, and the sums right.
 fn check(out: &Path, count: u64) {
     let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for file in std::fs::read_dir(out).unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        assert!(!name.starts_with('.'), "left behind: {name}");
-        for line in std::fs::read_to_string(&path).unwrap().lines() {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            let number = |field: &str| row[field].as_u64().unwrap();
-            let window = (number("key"), row["start"].as_i64().unwrap());
-            let before = found.insert(window, (number("rows"), number("sum")));
-            assert_eq!(before, None, "{window:?} twice, the second time in {name}");
-        }
+    for (name, row) in lines_shown(out) {
+        let number = |field: &str| row[field].as_u64().unwrap();
+        let window = (number("key"), row["start"].as_i64().unwrap());
+        let before = found.insert(window, (number("rows"), number("sum")));
+        assert_eq!(before, None, "{window:?} twice, the second time in {name}");
     }
     let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
     for k in 0..count {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::own::Own;
+use common::shown::lines_shown;
 use common::{part, unique, wait_until};
 use rheos::cluster::checkpoint::Location;
 use rheos::cluster::checkpoint::s3::S3Settings;
@@ -72,24 +73,13 @@ fn describe(env: &StreamEnv, out: &Path, rows: u64, rate: f64, trouble: Trouble)
 fn check(out: &[&Path], rows: u64) {
     let mut found: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     let mut all: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    let folders = out.iter().flat_map(|out| std::fs::read_dir(out).unwrap());
-    for file in folders {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        // What is hidden has not been committed.
-        if name.starts_with('.') {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        for line in text.lines() {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            let number = |field: &str| row[field].as_u64().unwrap();
-            all.entry(number("row")).or_default().push(name.clone());
-            found
-                .entry(number("row") % KEYS)
-                .or_default()
-                .push(number("count"));
-        }
+    for (name, row) in out.iter().flat_map(|out| lines_shown(out)) {
+        let number = |field: &str| row[field].as_u64().unwrap();
+        all.entry(number("row")).or_default().push(name);
+        found
+            .entry(number("row") % KEYS)
+            .or_default()
+            .push(number("count"));
     }
     let lost: Vec<u64> = (0..rows).filter(|row| !all.contains_key(row)).collect();
     let lost = lost.first().map(|first| (lost.len(), *first));

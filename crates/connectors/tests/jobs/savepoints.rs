@@ -16,6 +16,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use common::shown::lines_shown;
 use common::wait_until;
 use rheos::cluster::checkpoint::CheckpointSettings;
 use rheos::cluster::checkpoint::savepoint::{SavepointRequest, SavepointStatus};
@@ -94,17 +95,13 @@ fn describe(env: &StreamEnv, out: &Path) {
 fn check(out: &Path) {
     let mut rows = Vec::new();
     let mut counts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    for file in std::fs::read_dir(out).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for line in text.lines() {
-            let line: Value = serde_json::from_str(line).unwrap();
-            let number = |field: &str| line[field].as_u64().unwrap();
-            rows.push(number("row"));
-            assert_eq!(number("count"), number("kinds"), "{line}");
-            assert_eq!(number("count"), number("listed"), "{line}");
-            let key = number("row") % KEYS;
-            counts.entry(key).or_default().push(number("count"));
-        }
+    for (_, line) in lines_shown(out) {
+        let number = |field: &str| line[field].as_u64().unwrap();
+        rows.push(number("row"));
+        assert_eq!(number("count"), number("kinds"), "{line}");
+        assert_eq!(number("count"), number("listed"), "{line}");
+        let key = number("row") % KEYS;
+        counts.entry(key).or_default().push(number("count"));
     }
     rows.sort_unstable();
     assert_eq!(rows, (0..ROWS).collect::<Vec<_>>(), "each row once");

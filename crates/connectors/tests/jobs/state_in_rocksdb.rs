@@ -12,6 +12,8 @@ use rheos::prelude::*;
 use rheos::state::store::settings::BackendKind;
 use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
 
+use crate::common::shown::lines_shown;
+
 /// What there was of a key when its timer fired.
 #[derive(Row, Clone, Debug)]
 struct Seen {
@@ -98,14 +100,10 @@ fn describe(
 /// Every row is in one of the lines of its key.
 fn check(out: &Path) {
     let mut found: BTreeMap<u64, u64> = BTreeMap::new();
-    for file in std::fs::read_dir(out).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for line in text.lines() {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            let number = |field: &str| row[field].as_u64().unwrap();
-            assert_eq!(number("rows"), number("kinds"), "{line}");
-            *found.entry(number("key")).or_default() += number("rows");
-        }
+    for (_, row) in lines_shown(out) {
+        let number = |field: &str| row[field].as_u64().unwrap();
+        assert_eq!(number("rows"), number("kinds"), "{row}");
+        *found.entry(number("key")).or_default() += number("rows");
     }
     let mut expected: BTreeMap<u64, u64> = BTreeMap::new();
     for k in 0..ROWS {
