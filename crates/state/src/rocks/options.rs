@@ -13,9 +13,6 @@ use rocksdb::{
 use crate::local_folder::roots_of;
 
 const MB: usize = 1 << 20;
-/// How many keys of an operator's subtask may be in its tables, instead of as many as memory has room
-/// for: tests and simulations set it.
-const RESIDENT_KEYS: &str = "rheos.state.resident-keys";
 
 /// The settings of the databases of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,14 +141,9 @@ impl RocksOptions {
         Ok(Self {
             folders: roots_of(conf)?,
             shared_memory,
-            resident_keys: match conf.raw(RESIDENT_KEYS) {
-                Some(text) => {
-                    let keys = text.trim().parse();
-                    let bad = |_| conf.bad_value(RESIDENT_KEYS, "a whole number");
-                    Some(keys.map_err(bad)?)
-                }
-                None => None,
-            },
+            resident_keys: conf
+                .get_set(&keys::STATE_RESIDENT_KEYS)?
+                .map(|keys| usize::try_from(keys).unwrap_or(usize::MAX)),
             write_buffer_ratio: share(&keys::ROCKSDB_WRITE_BUFFER_RATIO)?,
             block_cache: or(
                 conf.get_set(&keys::ROCKSDB_BLOCK_CACHE_SIZE)?,

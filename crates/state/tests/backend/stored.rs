@@ -90,6 +90,8 @@ impl Operator {
         self.backend.check_store().unwrap();
         for ((slot, hash), (_, op)) in slots.iter().zip(&hashes).zip(batch) {
             self.backend.set_current(*slot, *hash);
+            // A timer of the same time in a pane's namespace would be another.
+            self.backend.context().set_namespace(0);
             match op {
                 Op::Name(name) => self.name.update(name.clone()),
                 Op::Clear => {
