@@ -359,15 +359,18 @@ fn task_environment(
 }
 
 fn threading(configuration: &Configuration) -> Result<Threading, ApiError> {
-    Ok(match configuration.raw("rheos.threads") {
-        Some("slot") => Threading::Slot,
-        Some("task") => Threading::Task,
-        None | Some("auto") => Threading::Auto {
+    let threads = configuration
+        .get(&options::THREADS)
+        .map_err(|error| ApiError::Configuration(error.to_string()))?;
+    Ok(match threads.to_ascii_lowercase().as_str() {
+        "slot" => Threading::Slot,
+        "task" => Threading::Task,
+        "auto" => Threading::Auto {
             cores: std::thread::available_parallelism().map_or(1, NonZero::get),
         },
-        Some(other) => {
+        _ => {
             return Err(ApiError::Configuration(format!(
-                "rheos.threads is '{other}'; it is 'task' (a thread a task), 'slot' (a thread a \
+                "rheos.threads is '{threads}'; it is 'task' (a thread a task), 'slot' (a thread a \
                  slot) or 'auto' (a thread a task as long as there are as many cores)"
             )));
         }

@@ -24,6 +24,7 @@ mod memory_size;
 mod nearest;
 mod option;
 pub mod options;
+mod own_options;
 mod review;
 mod rocksdb_options;
 mod value;

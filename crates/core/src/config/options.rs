@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::memory_size::MemorySize;
 use super::option::ConfigOption;
 
+pub use super::own_options::*;
 pub use super::rocksdb_options::*;
 
 /// Parallelism of operators that set none.
@@ -113,17 +114,6 @@ pub const REST_BIND_ADDRESS: ConfigOption<String> =
     ConfigOption::new("rest.bind-address", "The address that REST listens on.")
         .old_keys(&["web.address", "jobmanager.web.address"])
         .default("127.0.0.1");
-
-/// What clients of REST have to know.
-pub const REST_TOKEN: ConfigOption<String> =
-    ConfigOption::new("rheos.rest.token", "What clients of REST have to know.");
-
-/// Whether REST may listen where others than this machine reach it, and ask for no token.
-pub const REST_INSECURE: ConfigOption<bool> = ConfigOption::new(
-    "rheos.rest.insecure",
-    "Whether REST may listen where others than this machine reach it, and ask for no token.",
-)
-.default("false");
 
 /// Keys with one of these in them have secrets for values, which are not shown.
 pub const SENSITIVE: [&str; 11] = [
@@ -247,19 +237,6 @@ pub const HA_TYPE: ConfigOption<String> = ConfigOption::new(
 )
 .old_keys(&["recovery.mode", "high-availability"])
 .default("NONE");
-
-/// After how long without a renewal another JobManager may lead.
-pub const HA_LEASE_DURATION: ConfigOption<Duration> = ConfigOption::new(
-    "rheos.high-availability.lease.duration",
-    "After how long without a renewal another JobManager may lead.",
-)
-.default("3 s");
-
-/// How often the leader renews its lease; a third of the duration if it is not set.
-pub const HA_LEASE_RENEW_INTERVAL: ConfigOption<Duration> = ConfigOption::new(
-    "rheos.high-availability.lease.renew-interval",
-    "How often the leader renews its lease.",
-);
 
 /// How long a job waits for slots.
 pub const SLOT_REQUEST_TIMEOUT: ConfigOption<Duration> =
@@ -577,42 +554,6 @@ pub const S3_PATH_STYLE_ACCESS: ConfigOption<bool> = ConfigOption::new(
 /// The region of the bucket.
 pub const S3_ENDPOINT_REGION: ConfigOption<String> =
     ConfigOption::new("s3.endpoint.region", "The region of the bucket.").old_keys(&["s3.region"]);
-
-/// A second place for copies of checkpoints.
-pub const COPIES_DIR: ConfigOption<String> = ConfigOption::new(
-    "rheos.checkpointing.copies.dir",
-    "A second place for copies of checkpoints.",
-);
-
-/// The server of the second place, if it is another than that of `s3.endpoint`.
-pub const COPIES_S3_ENDPOINT: ConfigOption<String> = ConfigOption::new(
-    "rheos.checkpointing.copies.s3.endpoint",
-    "The server of the second place, if it is another than that of `s3.endpoint`.",
-);
-
-/// Its region, if it is another than `s3.endpoint.region`.
-pub const COPIES_S3_REGION: ConfigOption<String> = ConfigOption::new(
-    "rheos.checkpointing.copies.s3.endpoint.region",
-    "Its region, if it is another than `s3.endpoint.region`.",
-);
-
-/// Who asks there, if it is another than `s3.access-key`.
-pub const COPIES_S3_ACCESS_KEY: ConfigOption<String> = ConfigOption::new(
-    "rheos.checkpointing.copies.s3.access-key",
-    "Who asks there, if it is another than `s3.access-key`.",
-);
-
-/// What proves it.
-pub const COPIES_S3_SECRET_KEY: ConfigOption<String> = ConfigOption::new(
-    "rheos.checkpointing.copies.s3.secret-key",
-    "What proves it.",
-);
-
-/// Whether the bucket is in the path there, if that differs from `s3.path.style.access`.
-pub const COPIES_S3_PATH_STYLE_ACCESS: ConfigOption<bool> = ConfigOption::new(
-    "rheos.checkpointing.copies.s3.path.style.access",
-    "Whether the bucket is in the path there, if that differs from `s3.path.style.access`.",
-);
 
 /// Whether state of operators that the job doesn't have is dropped.
 pub const RECOVERY_IGNORE_UNCLAIMED_STATE: ConfigOption<bool> = ConfigOption::new(

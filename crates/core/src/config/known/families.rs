@@ -28,7 +28,7 @@ const fn open(prefix: &'static str, verdict: Verdict) -> Family {
     }
 }
 
-/// Flink's own families. The longest prefix that fits decides.
+/// Flink's own families, and the one of Rheos. The longest prefix that fits decides.
 pub const FAMILIES: &[Family] = &[
     open("$internal.", NoMeaning("Flink writes it for itself")),
     open("akka.", NoMeaning(reason::NO_ACTORS)),
@@ -72,6 +72,7 @@ pub const FAMILIES: &[Family] = &[
     open("queryable-state.", NoMeaning(reason::NO_QUERYABLE)),
     strict("resourcemanager."),
     strict("rest."),
+    strict("rheos."),
     strict("restart-strategy."),
     strict("security."),
     open(

@@ -1,4 +1,4 @@
-//! Every key that Flink knows, with the answer Rheos gives to it.
+//! Every key that Flink knows, with the answer Rheos gives to it; and those that only Rheos has.
 //!
 //! One file a family, one line a key: key, old spellings, kind, Flink's default, verdict. The
 //! verdict is what a user is told before the job starts; `docs/configuration.md` is written from
@@ -13,6 +13,7 @@ mod forst;
 mod memory;
 mod metrics;
 mod network;
+mod own;
 mod pipeline;
 mod reason;
 mod removed;
@@ -131,7 +132,7 @@ pub enum Verdict {
     NoMeaning(&'static str),
 }
 
-/// One key of Flink's.
+/// One key of Flink's, or of Rheos alone.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownOption {
     /// The key in Flink 2's spelling.
@@ -267,6 +268,10 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "SQL: planner and session",
         options: table_planner::OPTIONS,
+    },
+    Section {
+        title: "Rheos's own",
+        options: own::OPTIONS,
     },
     Section {
         title: "Removed in Flink 2, still accepted",
