@@ -19,6 +19,7 @@ pub mod error;
 pub mod ha;
 pub mod http;
 pub mod memory;
+mod pause;
 pub mod recover;
 pub mod remote;
 pub mod reporter;

@@ -1,7 +1,6 @@
 //! A JobManager that stands by until the lease is to be had.
 
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use rheos_core::clock::SharedClock;
@@ -13,6 +12,7 @@ use super::settings::HaSettings;
 use super::standing::Standing;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::job_store::random;
+use crate::pause::pause;
 
 /// Looks at the lease between two renewals.
 const LOOKS: u32 = 4;
@@ -105,14 +105,6 @@ impl Candidate {
             }
         }
     }
-}
-
-/// Lets time pass.
-fn pause(time: Duration) {
-    let (nothing, never) = (Mutex::new(()), Condvar::new());
-    let guard = nothing.lock();
-    let guard = guard.unwrap_or_else(|poisoned| poisoned.into_inner());
-    drop(never.wait_timeout_while(guard, time, |()| true));
 }
 
 struct Standby<'a> {

@@ -7,10 +7,10 @@ use rheos_core::config::{ConfigError, Configuration, MemoryBudget, options};
 use rheos_core::id::OperatorId;
 use rheos_runtime::metrics::growth::StateGrowth;
 
+use super::amount::mebibytes;
 use super::forecast::{History, in_words, magnitude};
 use super::limit::{self, Resident};
 use super::system;
-use crate::bottleneck::grouped;
 use crate::deploy::JobMetrics;
 use crate::error::JobError;
 
@@ -269,15 +269,6 @@ fn sentence(operator: &str, state: &str, bytes: u64, rate: f64, left: f64) -> St
         mebibytes((rate * 60.0) as u64),
         in_words(left)
     )
-}
-
-fn mebibytes(bytes: u64) -> String {
-    let mebibytes = bytes as f64 / 1_048_576.0;
-    if mebibytes >= 10.0 {
-        format!("{} MiB", grouped(mebibytes.round() as u64))
-    } else {
-        format!("{mebibytes:.1} MiB")
-    }
 }
 
 #[cfg(test)]

@@ -17,16 +17,15 @@ use rheos_runtime::TaskError;
 use rheos_runtime::checkpoint::snapshot::{Counts, OperatorSnapshot, TaskSnapshot};
 use rheos_runtime::source::coordinator::SplitReply;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tonic::Streaming;
 
-use super::link::incoming;
+use super::listening::{self, Listening};
 use super::message::{
     self, Ended, Heartbeat, JobPlane, Leave, Order, Ordered, Register, Report, Reported, Splits,
     StandsBy, Welcome,
 };
 use super::outbox::Outbox;
-use super::service::{ClusterServer, TakesAgents};
+use super::service::TakesAgents;
 use super::settings::RemoteSettings;
 use super::written;
 use crate::checkpoint::CheckpointError;
@@ -139,19 +138,7 @@ struct Shared {
 #[derive(Clone)]
 pub struct Agents {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    _serving: Arc<Serving>,
-}
-
-/// Ends with the last handle.
-struct Serving(Vec<AbortHandle>);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        for task in &self.0 {
-            task.abort();
-        }
-    }
+    listening: Arc<Listening>,
 }
 
 impl Agents {
@@ -165,16 +152,6 @@ impl Agents {
         clock: SharedClock,
         io: &Handle,
     ) -> Result<Self, JobError> {
-        let host = format!("{}:{}", settings.jobmanager, settings.port);
-        let refused = |error: std::io::Error| JobError::System {
-            what: "listening for TaskManagers at jobmanager.rpc.address and jobmanager.rpc.port",
-            error: std::io::Error::new(error.kind(), format!("{host}: {error}")),
-        };
-        let listener = std::net::TcpListener::bind(&host).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        let _entered = io.enter();
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(refused)?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -184,28 +161,22 @@ impl Agents {
             job: graph.name.clone(),
             graph: graph.fingerprint(),
         });
-        let server = ClusterServer::new(Arc::new(Taker(shared.clone())));
-        let incoming = incoming(listener, settings.security.clone(), io);
-        let serving = io.spawn(async move {
-            let server = tonic::transport::Server::builder().add_service(server);
-            if let Err(error) = server.serve_with_incoming(incoming).await {
-                tracing::error!("no TaskManager is taken in any more: {error}");
-            }
-        });
-        let watching = io.spawn(watch(shared.clone()));
+        let taker = Arc::new(Taker(shared.clone()));
+        let mut listening =
+            Listening::bind(settings, taker, io).map_err(|error| JobError::System {
+                what: listening::WHAT,
+                error,
+            })?;
+        listening.beside(io, watch(shared.clone()));
         Ok(Self {
             shared,
-            address,
-            _serving: Arc::new(Serving(vec![
-                serving.abort_handle(),
-                watching.abort_handle(),
-            ])),
+            listening: Arc::new(listening),
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// Those that are registered.

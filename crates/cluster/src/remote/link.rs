@@ -1,22 +1,19 @@
 //! Connections of the control plane, encrypted if that is configured, as tonic takes and makes them.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper_util::rt::TokioIo;
-use rheos_runtime::network::endpoint::{admit, pause};
+use rheos_runtime::network::endpoint::take_in;
 use rheos_runtime::network::{Security, SecurityError, Wire};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::{BoxFuture, Service, http::Uri};
 use tonic::transport::server::{Connected, TcpConnectInfo};
-
-/// How many processes may be shown in at once; those behind them wait.
-const AT_ONCE: usize = 256;
 
 /// A connection that has been made safe.
 pub struct Link(Wire);
@@ -69,52 +66,37 @@ impl AsyncWrite for Link {
     }
 }
 
-/// Takes the connections of a listener for as long as somebody takes them from here. Who is slow to
-/// show a certificate holds nobody up.
+/// Takes the connections of a listener for as long as somebody takes them from here.
 pub fn incoming(
     listener: TcpListener,
     security: Security,
     io: &tokio::runtime::Handle,
 ) -> ReceiverStream<io::Result<Link>> {
     let (made, links) = mpsc::channel(1);
-    let spawner = io.clone();
+    let closed = made.clone();
+    let taken = move |wire, from| hand_on(wire, from, made.clone());
+    let taking = take_in(listener, security, io.clone(), taken);
     io.spawn(async move {
-        let room = Arc::new(Semaphore::new(AT_ONCE));
-        loop {
-            let Ok(place) = room.clone().acquire_owned().await else {
-                return;
-            };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = made.closed() => return,
-            };
-            let (stream, from) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!("taking a connection of a TaskManager: {error}");
-                    pause().await;
-                    continue;
-                }
-            };
-            let (made, security) = (made.clone(), security.clone());
-            spawner.spawn(async move {
-                let _place = place;
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!("a connection from {from}: {error}");
-                }
-                match admit(stream, &security).await {
-                    Ok(wire) => {
-                        // Nobody takes it once the JobManager ends.
-                        let _ = made.send(Ok(Link(wire))).await;
-                    }
-                    // A standby that looks whether the leader is there.
-                    Err(SecurityError::Ended) => {}
-                    Err(error) => tracing::warn!("a connection from {from} is refused: {error}"),
-                }
-            });
+        tokio::select! {
+            () = taking => {}
+            () = closed.closed() => {}
         }
     });
     ReceiverStream::new(links)
+}
+
+async fn hand_on(
+    wire: Result<Wire, SecurityError>,
+    from: SocketAddr,
+    made: mpsc::Sender<io::Result<Link>>,
+) {
+    match wire {
+        // Nobody takes it once the JobManager ends.
+        Ok(wire) => drop(made.send(Ok(Link(wire))).await),
+        // A standby that looks whether the leader is there.
+        Err(SecurityError::Ended) => {}
+        Err(error) => tracing::warn!("a connection from {from} is refused: {error}"),
+    }
 }
 
 /// Makes the connection to a JobManager.

@@ -36,6 +36,24 @@ fn loopback(host: Option<String>) -> String {
 }
 
 impl RemoteSettings {
+    /// Whether others can find the JobManager at its address: where it listens on all of a machine's, they
+    /// are told none.
+    ///
+    /// # Errors
+    /// If not, in words.
+    pub fn findable(&self) -> Result<(), String> {
+        let host = &self.jobmanager;
+        let address = host.parse::<std::net::IpAddr>();
+        if !address.is_ok_and(|address| address.is_unspecified()) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} is '{host}', where nobody can reach this JobManager: it is the address that TaskManagers \
+             and other JobManagers find it at",
+            options::JOBMANAGER_RPC_ADDRESS.key
+        ))
+    }
+
     /// What a configuration says.
     ///
     /// # Errors

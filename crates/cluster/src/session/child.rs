@@ -21,14 +21,18 @@ use rheos_core::spawn::SharedSpawner;
 
 use super::control_group::{ControlGroup, ControlGroups};
 use super::tether::{Mandate, PARENT, ToChild, ToParent, write_line};
+use crate::memory::mebibytes;
 use crate::memory::system::resident_of;
+use crate::pause::pause;
 
 /// How often it is looked whether a child has ended that has let go of its line.
 const LOOK: Duration = Duration::from_millis(5);
 /// How often its memory is looked at.
 const WATCH: Duration = Duration::from_millis(250);
-/// How often a program is tried to be started that is still open elsewhere, for a moment.
+/// How often a program is tried to be started that is still open elsewhere, for a moment,
 const BUSY: usize = 50;
+/// and how long that moment is.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// What is to be started.
 pub(super) struct ChildSpec {
@@ -117,7 +121,7 @@ fn spawn(spec: &ChildSpec, line: UnixStream) -> io::Result<std::process::Child> 
             // A process that is just being started elsewhere in this one has it open until it runs.
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY => {
                 tries += 1;
-                std::thread::yield_now();
+                pause(MOMENT);
             }
             spawned => return spawned,
         }
@@ -235,16 +239,15 @@ impl Child {
     /// How it ended, for people.
     fn how(&self, status: ExitStatus) -> String {
         let memory = self.memory();
-        let mebibytes = |bytes: u64| bytes >> 20;
         let limit = mebibytes(memory.limit.unwrap_or(0));
         let ran_out = memory.group.as_ref().is_some_and(ControlGroup::ran_out);
         match memory.had {
             Some(had) => format!(
-                "it had {} MiB in memory of the {limit} MiB that it may have, and was ended",
+                "it had {} in memory of the {limit} that it may have, and was ended",
                 mebibytes(had)
             ),
             None if ran_out => format!(
-                "it had more in memory than the {limit} MiB that it may have, and was ended by the system"
+                "it had more in memory than the {limit} that it may have, and was ended by the system"
             ),
             None => how(status),
         }
@@ -359,6 +362,6 @@ mod tests {
             panic!("something else");
         };
         assert_eq!(status.signal(), Some(9));
-        assert!(how.contains("of the 0 MiB that it may have"), "{how}");
+        assert!(how.contains("of the 0.0 MiB that it may have"), "{how}");
     }
 }

@@ -25,13 +25,14 @@ use super::message::{Ordered, Start};
 use super::settings::{DispatcherSettings, SessionError};
 use super::slots::Slots;
 use super::tether::{Archive, ToChild};
+use crate::remote::listening::Listening;
 
 mod jobmanagers;
 pub(super) mod log_end;
 mod managers;
 
+use managers::Manager;
 pub use managers::ManagerView;
-use managers::{Manager, Serving};
 
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_millis(100);
@@ -75,8 +76,7 @@ pub(super) struct Shared {
 #[derive(Clone)]
 pub struct Dispatcher {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    _serving: Arc<Serving>,
+    listening: Arc<Listening>,
 }
 
 /// Why a job is not submitted, or not cancelled.
@@ -156,26 +156,24 @@ impl Dispatcher {
             groups: ControlGroups::of_process_or_none(),
             _folder: folder,
         });
-        let (address, mut serving) = managers::listen(&shared)?;
+        let mut listening = managers::listen(&shared)?;
         let ticking = shared.clone();
-        let ticks = io.spawn(async move {
+        listening.beside(io, async move {
             let mut ticks = tokio::time::interval(TICK);
             loop {
                 ticks.tick().await;
                 ticking.tick();
             }
         });
-        serving.push(ticks.abort_handle());
         Ok(Self {
             shared,
-            address,
-            _serving: Arc::new(Serving(serving)),
+            listening: Arc::new(listening),
         })
     }
 
     /// Where it takes TaskManagers.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// The programs.

@@ -88,15 +88,7 @@ impl DispatcherSettings {
     /// If a value can't be used.
     pub fn of(configuration: &Configuration) -> Result<Self, SessionError> {
         let remote = RemoteSettings::of(configuration)?;
-        let host = remote.jobmanager.parse::<std::net::IpAddr>();
-        if host.is_ok_and(|address| address.is_unspecified()) {
-            return Err(SessionError::Configuration(format!(
-                "{} is '{}', where nobody can reach this JobManager: it is the address that \
-                 TaskManagers find it at",
-                options::JOBMANAGER_RPC_ADDRESS.key,
-                remote.jobmanager
-            )));
-        }
+        remote.findable().map_err(SessionError::Configuration)?;
         let folder = folder::configured(configuration, &options::PROCESS_JOBMANAGER_WORKING_DIR)?;
         Ok(Self {
             remote,

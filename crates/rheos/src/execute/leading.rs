@@ -43,15 +43,7 @@ impl Leading<'_> {
         standing: Standing,
     ) -> Result<(Tenure, bool), ApiError> {
         let host = self.settings.jobmanager.as_str();
-        if host
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_unspecified())
-        {
-            return Err(ApiError::Configuration(format!(
-                "jobmanager.rpc.address is '{host}', where nobody can reach this JobManager: with \
-                 high availability it is the address that the others and the TaskManagers find it at"
-            )));
-        }
+        self.settings.findable().map_err(ApiError::Configuration)?;
         let records = ha.records(self.job, self.configuration)?;
         let rest = self.rest.map(|rest| match rest.ip().is_unspecified() {
             true => format!("{host}:{}", rest.port()),

@@ -12,7 +12,7 @@ use rheos_core::clock::SharedClock;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -25,6 +25,9 @@ use super::security::{Security, SecurityError, Wire};
 
 /// How long a connection may take to be made, on either side.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many processes may be shown in at once; those behind them wait.
+const AT_ONCE: usize = 256;
 
 /// How long to wait after the system has refused something.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -61,7 +64,8 @@ impl DataEndpoint {
         let listener = TcpListener::from_std(listener).map_err(refused)?;
         let (current, _) = watch::channel(None);
         let told = current.subscribe();
-        let accepting = io.spawn(accept(listener, told, io.clone(), security.clone(), clock));
+        let taken = move |wire, from| welcome(wire, from, told.clone(), clock.clone());
+        let accepting = io.spawn(take_in(listener, security.clone(), io.clone(), taken));
         Ok(Self {
             address: bound,
             current,
@@ -99,48 +103,44 @@ impl Drop for DataEndpoint {
 }
 
 /// Waits a moment, before the system is asked again.
-pub async fn pause() {
+async fn pause() {
     let _ = timeout(PAUSE, std::future::pending::<()>()).await;
 }
 
-async fn accept(
-    listener: TcpListener,
-    told: watch::Receiver<Option<Arc<Members>>>,
-    io: Handle,
-    security: Security,
-    clock: SharedClock,
-) {
+/// Takes connections that other processes make, and makes each safe beside the others: who is slow to show
+/// a certificate holds nobody up. `taken` is given each, or why it is refused. Ends when it is dropped.
+pub async fn take_in<F, T>(listener: TcpListener, security: Security, io: Handle, taken: F)
+where
+    F: Fn(Result<Wire, SecurityError>, SocketAddr) -> T + Clone + Send + 'static,
+    T: Future<Output = ()> + Send,
+{
+    let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
-        match listener.accept().await {
-            Ok((stream, from)) => {
-                let (told, clock) = (told.clone(), clock.clone());
-                let security = security.clone();
-                io.spawn(async move {
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!("a connection from {from}: {error}");
-                    }
-                    let greeted = match admit(stream, &security).await {
-                        Ok(wire) => greet(wire, told, clock).await,
-                        Err(error) => Err(NetworkError::Refused(error.to_string())),
-                    };
-                    if let Err(error) = greeted {
-                        tracing::warn!("a data connection from {from}: {error}");
-                    }
-                });
-            }
+        let Ok(place) = room.clone().acquire_owned().await else {
+            return;
+        };
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!("taking a data connection: {error}");
+                tracing::warn!("taking a connection of another process: {error}");
                 pause().await;
+                continue;
             }
-        }
+        };
+        let (taken, security) = (taken.clone(), security.clone());
+        io.spawn(async move {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!("a connection from {from}: {error}");
+            }
+            let admitted = admit(stream, &security).await;
+            drop(place);
+            taken(admitted, from).await;
+        });
     }
 }
 
 /// Makes a connection safe that another process has made, in a bounded time.
-///
-/// # Errors
-/// Why it is not.
-pub async fn admit(stream: TcpStream, security: &Security) -> Result<Wire, SecurityError> {
+async fn admit(stream: TcpStream, security: &Security) -> Result<Wire, SecurityError> {
     let admitted = timeout(CONNECT_TIMEOUT, security.accept(stream)).await;
     admitted.unwrap_or_else(|_| {
         let waited = CONNECT_TIMEOUT.as_secs();
@@ -150,7 +150,23 @@ pub async fn admit(stream: TcpStream, security: &Security) -> Result<Wire, Secur
     })
 }
 
-/// Takes in who connects, or refuses it.
+/// Takes in who connects; who is refused is named in the log.
+async fn welcome(
+    wire: Result<Wire, SecurityError>,
+    from: SocketAddr,
+    told: watch::Receiver<Option<Arc<Members>>>,
+    clock: SharedClock,
+) {
+    let greeted = match wire {
+        Ok(wire) => greet(wire, told, clock).await,
+        Err(error) => Err(NetworkError::Refused(error.to_string())),
+    };
+    if let Err(error) = greeted {
+        tracing::warn!("a data connection from {from}: {error}");
+    }
+}
+
+/// Takes in who says a good hello, or refuses it.
 async fn greet<S: AsyncRead + AsyncWrite + Unpin + Send>(
     mut stream: S,
     mut told: watch::Receiver<Option<Arc<Members>>>,

@@ -3,12 +3,10 @@
 //! Life of one: attached → registered, or refused by name → heard of → lost, by the end of its stream or its
 //! silence; its workers have ended then, and their jobs get others.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 use tonic::Streaming;
 
 use super::super::message::{
@@ -16,9 +14,9 @@ use super::super::message::{
 };
 use super::super::settings::SessionError;
 use super::{Dispatcher, Shared, State};
-use crate::remote::link::incoming;
+use crate::remote::listening::{self, Listening};
 use crate::remote::outbox::Outbox;
-use crate::remote::service::{ClusterServer, TakesAgents};
+use crate::remote::service::TakesAgents;
 
 type Order = message::Order;
 
@@ -60,43 +58,16 @@ pub struct ManagerView {
     pub heard_at: i64,
 }
 
-/// Ends with the last handle.
-pub(super) struct Serving(pub Vec<AbortHandle>);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        for task in &self.0 {
-            task.abort();
-        }
-    }
-}
-
-/// Listens for TaskManagers; where, and what does.
-pub(super) fn listen(shared: &Arc<Shared>) -> Result<(SocketAddr, Vec<AbortHandle>), SessionError> {
-    let settings = &shared.settings.remote;
-    let host = format!("{}:{}", settings.jobmanager, settings.port);
-    let refused = |error: std::io::Error| SessionError::System {
-        what: "listening for TaskManagers at jobmanager.rpc.address and jobmanager.rpc.port",
-        error: std::io::Error::new(error.kind(), format!("{host}: {error}")),
-    };
-    let listener = std::net::TcpListener::bind(&host).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
-    let _entered = shared.io.enter();
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(refused)?;
-    let server = ClusterServer::new(Arc::new(Taker(shared.clone())));
-    let incoming = incoming(listener, settings.security.clone(), &shared.io);
-    let serving = shared.io.spawn(async move {
-        let server = tonic::transport::Server::builder().add_service(server);
-        if let Err(error) = server.serve_with_incoming(incoming).await {
-            tracing::error!("no TaskManager is taken in any more: {error}");
-        }
-    });
-    let watching = shared.io.spawn(watch(shared.clone()));
-    Ok((
-        address,
-        vec![serving.abort_handle(), watching.abort_handle()],
-    ))
+/// Listens for TaskManagers.
+pub(super) fn listen(shared: &Arc<Shared>) -> Result<Listening, SessionError> {
+    let taker = Arc::new(Taker(shared.clone()));
+    let listening = Listening::bind(&shared.settings.remote, taker, &shared.io);
+    let mut listening = listening.map_err(|error| SessionError::System {
+        what: listening::WHAT,
+        error,
+    })?;
+    listening.beside(&shared.io, watch(shared.clone()));
+    Ok(listening)
 }
 
 /// Gives signs of life, and finds out who gives none.
