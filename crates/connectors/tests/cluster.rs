@@ -19,8 +19,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rheos::prelude::*;
-use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
-use shown::lines_shown;
 
 #[derive(clap::Args)]
 struct Arguments {
@@ -38,78 +36,21 @@ struct Arguments {
     keys: Option<u64>,
 }
 
-#[derive(Row, Clone, Debug, PartialEq)]
-struct Sum {
-    key: u64,
-    start: i64,
-    rows: u64,
-    sum: u64,
-}
-
-struct Adding;
-
-impl AggregateFunction for Adding {
-    type In = u64;
-    type Acc = (u64, u64);
-    type Out = (u64, u64);
-
-    fn create_accumulator(&self) -> (u64, u64) {
-        (0, 0)
-    }
-
-    fn add(&self, sum: &mut (u64, u64), row: u64) {
-        sum.0 += 1;
-        sum.1 += row;
-    }
-
-    fn get_result(&self, sum: &(u64, u64)) -> (u64, u64) {
-        *sum
-    }
-
-    fn merge(&self, into: &mut (u64, u64), from: (u64, u64)) {
-        into.0 += from.0;
-        into.1 += from.1;
-    }
-}
-
-const KEYS: u64 = 13;
 const COUNT: u64 = 60_000;
 const RATE: u64 = 10_000;
 
-/// Windows of a second over a row a millisecond.
 fn describe(env: &StreamEnv, arguments: Arguments) -> Result<(), BoxError> {
     env.name("sums");
     if let Some(keys) = arguments.keys {
         stores::describe(env, &arguments, keys);
         return Ok(());
     }
-    let source = DataGeneratorSource::with_timestamps(|k| (k, k as i64), arguments.count).strided();
-    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_millis(500));
-    let numbers = env.from_source_with_rate(source, strategy, "numbers", arguments.rate);
+    let numbers = sums::numbers(env, arguments.count, arguments.rate);
     let numbers = match arguments.other {
         true => numbers.map(|k: u64| k).name("another"),
         false => numbers,
     };
-    numbers
-        .key_by(|k: &u64| k % KEYS)
-        .window(TumblingEventTimeWindows::of(Duration::from_secs(1)))
-        .aggregate_apply(
-            Adding,
-            |key: &u64,
-             window: &TimeWindow,
-             (rows, sum): (u64, u64),
-             _: &WindowContext<'_>,
-             out: &mut Collector<'_, Sum>| {
-                out.collect(Sum {
-                    key: *key,
-                    start: window.start,
-                    rows,
-                    sum,
-                });
-                Ok(())
-            },
-        )
-        .sink_to(FileSink::new(JsonLines, arguments.out));
+    sums::sum_up(numbers, &arguments.out);
     Ok(())
 }
 
@@ -119,6 +60,8 @@ mod shown;
 mod standby;
 #[path = "cluster/stores.rs"]
 mod stores;
+#[path = "common/sums.rs"]
+mod sums;
 #[path = "cluster/tls.rs"]
 mod tls;
 
@@ -485,27 +428,7 @@ fn is_whole(savepoint: &Path) {
 
 /// Every line of the files that show; each window once, and the sums right.
 fn check(out: &Path) {
-    check_of(out, COUNT);
-}
-
-fn check_of(out: &Path, count: u64) {
-    let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for (name, row) in lines_shown(out) {
-        let number = |field: &str| row[field].as_u64().unwrap();
-        let window = (number("key"), row["start"].as_i64().unwrap());
-        let before = found.insert(window, (number("rows"), number("sum")));
-        assert_eq!(before, None, "{window:?} twice, the second time in {name}");
-    }
-    let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for k in 0..count {
-        let sum = expected
-            .entry((k % KEYS, (k - k % 1000) as i64))
-            .or_default();
-        sum.0 += 1;
-        sum.1 += k;
-    }
-    assert_eq!(found.len(), expected.len());
-    assert_eq!(found, expected);
+    sums::check_sums(out, COUNT);
 }
 
 fn a_task_manager_that_is_killed_costs_nothing() {

@@ -143,7 +143,7 @@ pub(super) fn goes_on_when_the_leader_is_killed_or_hangs() {
     for taskmanager in &mut taskmanagers {
         taskmanager.end(Duration::from_secs(20));
     }
-    check_of(&folder.join("out"), LONG);
+    crate::sums::check_sums(&folder.join("out"), LONG);
 }
 
 /// What a server answers, with its status line and headers.
@@ -203,5 +203,5 @@ pub(super) fn a_leader_that_is_told_to_end_hands_over() {
     for taskmanager in &mut taskmanagers {
         taskmanager.end(Duration::from_secs(20));
     }
-    check_of(&folder.join("out"), LONG);
+    crate::sums::check_sums(&folder.join("out"), LONG);
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 
 use rheos::cluster::checkpoint::manifest::Manifest;
 use rheos::state::store::settings::BackendKind;
+use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
 
 use super::*;
+use crate::shown::lines_shown;
 
 /// Rows of as many keys come first, then rows of a few, and then of the first ones again.
 const KEPT: u64 = 20_000;

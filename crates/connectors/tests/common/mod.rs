@@ -12,6 +12,7 @@ pub mod http;
 pub mod own;
 pub mod proxy;
 pub mod shown;
+pub mod sums;
 
 use std::io::Write;
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rheos::prelude::*;
 use rheos_core::barrier::{Alignment, Barrier, SnapshotKind};
@@ -14,6 +15,8 @@ use rheos_runtime::metrics::operator::OperatorMetrics;
 use rheos_runtime::sink::committer::{Committer, CommitterContext, Fence, StagedEpoch};
 use rheos_runtime::sink::writer::{Sink, WriterContext};
 use rheos_runtime::task::signal::Signal;
+
+use crate::common::proxy::Proxy;
 
 pub const OPERATOR: OperatorId = OperatorId(7);
 
@@ -109,6 +112,53 @@ impl Staged {
 /// Triggers rise with the numbers of checkpoints.
 fn triggered_at(number: u64) -> i64 {
     1_000 + 10 * number as i64
+}
+
+/// Commits epochs over a way that is cut again and again: at most `most` times, first after `first`
+/// microseconds and then at intervals up to `spread` longer, that meet every step.
+pub fn commit_while_cut(
+    mut committer: Box<dyn Committer>,
+    epochs: Vec<StagedEpoch>,
+    proxy: &Proxy,
+    (most, first, spread): (u64, u64, u64),
+) {
+    let committing = std::thread::spawn(move || {
+        for epoch in epochs {
+            committer.commit(&[epoch]).unwrap();
+        }
+    });
+    let mut cuts = 0u64;
+    while !committing.is_finished() {
+        if cuts < most {
+            std::thread::sleep(Duration::from_micros(first + cuts * 1_777 % spread));
+            proxy.cut();
+            proxy.mend();
+            cuts += 1;
+        } else {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    committing.join().unwrap();
+    assert!(cuts > 5, "{cuts} cuts");
+}
+
+/// Commits the same epochs by two committers of one place at once.
+pub fn commit_by_two<T: Row>(
+    staged: &Staged,
+    sink: &impl Sink<T>,
+    epochs: impl Fn() -> Vec<StagedEpoch>,
+) {
+    let both = [0, 1].map(|_| {
+        let (mut committer, epochs) = (staged.committer(sink).unwrap(), epochs());
+        std::thread::spawn(move || {
+            for epoch in epochs {
+                committer.commit(&[epoch]).unwrap();
+            }
+        })
+    });
+    for one in both {
+        one.join().unwrap();
+    }
 }
 
 /// Runs a job from numbers to a sink, which fails at some rows, and is stopped and started at other

@@ -1,5 +1,4 @@
 //! How long a job that is cancelled waits for its tasks.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,6 @@
 //! Jobs that fail, are stopped and are started again, from a generator to files: nothing is lost and
 //! nothing doubled.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,45 +10,9 @@ use rheos::execute::{StartOptions, start_with};
 use rheos::prelude::*;
 use rheos_connectors::{DataGeneratorSource, FileSink, JsonLines};
 
-use crate::common::shown::lines_shown;
+use crate::common::sums::{check_sums, numbers, sum_up};
 
-#[derive(Row, Clone, Debug, PartialEq)]
-struct Sum {
-    key: u64,
-    start: i64,
-    rows: u64,
-    sum: u64,
-}
-
-struct Adding;
-
-impl AggregateFunction for Adding {
-    type In = u64;
-    type Acc = (u64, u64);
-    type Out = (u64, u64);
-
-    fn create_accumulator(&self) -> (u64, u64) {
-        (0, 0)
-    }
-
-    fn add(&self, sum: &mut (u64, u64), row: u64) {
-        sum.0 += 1;
-        sum.1 += row;
-    }
-
-    fn get_result(&self, sum: &(u64, u64)) -> (u64, u64) {
-        *sum
-    }
-
-    fn merge(&self, into: &mut (u64, u64), from: (u64, u64)) {
-        into.0 += from.0;
-        into.1 += from.1;
-    }
-}
-
-const KEYS: u64 = 13;
-
-/// Windows of a second over a row a millisecond; `trouble` sees every row.
+/// `trouble` sees every row.
 fn describe(
     env: &StreamEnv,
     out: &Path,
@@ -59,59 +21,8 @@ fn describe(
     trouble: Arc<dyn Fn(u64) -> Result<u64, BoxError> + Send + Sync>,
 ) {
     env.name("sums");
-    let source = DataGeneratorSource::with_timestamps(|k| (k, k as i64), count).strided();
-    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_millis(500));
-    env.from_source_with_rate(source, strategy, "numbers", rate)
-        .try_map(move |k: u64| trouble(k))
-        .key_by(|k: &u64| k % KEYS)
-        .window(TumblingEventTimeWindows::of(Duration::from_secs(1)))
-        .aggregate_apply(
-            Adding,
-            |key: &u64,
-             window: &TimeWindow,
-             (rows, sum): (u64, u64),
-             _: &WindowContext<'_>,
-             out: &mut Collector<'_, Sum>| {
-                out.collect(Sum {
-                    key: *key,
-                    start: window.start,
-                    rows,
-                    sum,
-                });
-                Ok(())
-            },
-        )
-        .sink_to(FileSink::new(JsonLines, out));
-}
-
-/// Every line of the files that show; each window once, and the sums right.
-fn check(out: &Path, count: u64) {
-    let mut found: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for (name, row) in lines_shown(out) {
-        let number = |field: &str| row[field].as_u64().unwrap();
-        let window = (number("key"), row["start"].as_i64().unwrap());
-        let before = found.insert(window, (number("rows"), number("sum")));
-        assert_eq!(before, None, "{window:?} twice, the second time in {name}");
-    }
-    let mut expected: BTreeMap<(u64, i64), (u64, u64)> = BTreeMap::new();
-    for k in 0..count {
-        let sum = expected
-            .entry((k % KEYS, (k - k % 1000) as i64))
-            .or_default();
-        sum.0 += 1;
-        sum.1 += k;
-    }
-    let wrong: Vec<String> = expected
-        .keys()
-        .chain(found.keys())
-        .filter(|window| found.get(*window) != expected.get(*window))
-        .map(|window| {
-            let (found, expected) = (found.get(window), expected.get(window));
-            format!("{window:?}: {found:?} instead of {expected:?}")
-        })
-        .take(8)
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    let numbers = numbers(env, count, rate).try_map(move |k: u64| trouble(k));
+    sum_up(numbers, out);
 }
 
 fn configuration(folder: Option<&Path>, more: &[(&str, &str)]) -> Configuration {
@@ -170,7 +81,7 @@ fn a_job_that_fails_goes_on_from_its_latest_checkpoint() {
     let trouble = failing(&[4_000, 11_111, 15_000, 19_999]);
     let report = run(&conf, &out, 20_000, 2, trouble).unwrap();
     assert_eq!(report.restarts, 4);
-    check(&out, 20_000);
+    check_sums(&out, 20_000);
     let rows: u64 = report
         .metrics
         .tasks
@@ -196,7 +107,7 @@ fn a_job_fails_for_good_when_its_strategy_says_so_and_goes_on_when_it_is_started
     // At another parallelism, too.
     let report = run(&conf, &out, 20_000, 3, none()).unwrap();
     assert_eq!(report.restarts, 0);
-    check(&out, 20_000);
+    check_sums(&out, 20_000);
     let error = run(&conf, &out, 20_000, 3, none()).unwrap_err();
     assert!(matches!(error, ApiError::Finished { .. }), "{error}");
 }
@@ -223,7 +134,7 @@ fn a_job_that_is_stopped_goes_on_where_it_was() {
         before = read(&job.wait().unwrap().metrics);
     }
     assert_eq!(before, 30_000, "counters hold over all lives");
-    check(&out, 30_000);
+    check_sums(&out, 30_000);
 }
 
 /// Sources stop one after the other. A checkpoint may fall between two of them: then those that have
@@ -250,7 +161,7 @@ fn a_checkpoint_between_the_stops_of_two_sources_loses_no_split() {
         }
         job.wait().unwrap();
     }
-    check(&out, 40_000);
+    check_sums(&out, 40_000);
 }
 
 fn read(metrics: &rheos::cluster::deploy::JobMetrics) -> u64 {

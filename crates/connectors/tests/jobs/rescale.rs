@@ -1,11 +1,5 @@
 //! A job whose parallelism changes while it runs, with keyed state, windows and files: each row is
 //! counted once, as if it had run straight.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test, on real time"
-)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

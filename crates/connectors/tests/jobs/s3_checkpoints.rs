@@ -1,11 +1,5 @@
 //! Jobs whose checkpoints are in S3, on the real server: they fail, are taken over and are started
 //! again, the server goes and comes back: nothing is lost and nothing doubled.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test, on real time"
-)]
 
 use crate::common;
 

@@ -1,12 +1,6 @@
 //! Savepoints of running jobs: taken while rows go on, by REST and by the handle; with a stop; gone on
 //! from at other parallelisms and in other backends. Nothing is lost and nothing doubled. And copies of
 //! checkpoints in a second place, gone on from when the first is lost.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test, on real time"
-)]
 
 use crate::common;
 

@@ -1,6 +1,5 @@
 //! A job with its keyed state in RocksDB fails, is stopped and is started again, at other parallelisms:
 //! each row is counted once, whatever goes to the store and comes back.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

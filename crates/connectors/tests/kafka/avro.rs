@@ -1,9 +1,4 @@
 //! Avro from Kafka by the schemas of a real registry.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods
-)]
 
 use crate::common;
 use crate::kafka;

@@ -1,9 +1,4 @@
 //! Schemas that change while a job runs, and registries in trouble: on a real Kafka and registry.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods
-)]
 
 use crate::common;
 use crate::kafka;

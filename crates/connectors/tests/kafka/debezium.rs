@@ -1,9 +1,4 @@
 //! Debezium's change events from a real Kafka, and from files: the bytes that a real connector wrote.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods
-)]
 
 use crate::common;
 use crate::kafka;

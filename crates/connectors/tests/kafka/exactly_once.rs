@@ -1,11 +1,5 @@
 //! The Kafka sink exactly once, against real brokers: committers and brokers that die at every step, a
 //! time-out that passes, zombies, and whole jobs that fail, stop and go on.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 use crate::kafka;

@@ -1,9 +1,4 @@
 //! Kafka in trouble: brokers of their own, killed and brought back.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods
-)]
 
 use crate::common;
 use crate::kafka;

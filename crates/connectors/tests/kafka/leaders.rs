@@ -1,11 +1,5 @@
 //! Partitions whose leaders change: three brokers, of which one is killed under a source and two sinks,
 //! and leadership that is given back to it. What the group is told meanwhile is read by Kafka's own tool.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 use crate::kafka;

@@ -1,9 +1,4 @@
 //! The Kafka source against a real broker.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods
-)]
 
 use crate::common;
 use crate::kafka;

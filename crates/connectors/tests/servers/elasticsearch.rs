@@ -1,11 +1,5 @@
 //! The Elasticsearch sink: against Elasticsearch and OpenSearch, and against a server that answers as it
 //! is told, where it matters what exactly is asked.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 

@@ -1,11 +1,5 @@
 //! The Elasticsearch sink exactly once, against a real server: epochs that are applied again, late or in
 //! part, documents that are refused, ways that are cut, and whole jobs that fail, stop and go on.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 use crate::staged;
@@ -19,7 +13,7 @@ use common::{part, unique};
 use rheos::prelude::*;
 use rheos_connectors::{BadRecords, BatchLimits, DeliveryGuarantee, ElasticsearchSink, Retries};
 use serde_json::{Value, json};
-use staged::{Staged, run_rows_through_trouble};
+use staged::{Staged, commit_while_cut, run_rows_through_trouble};
 
 #[derive(Row, Clone, Debug, PartialEq)]
 struct Numbered {
@@ -186,28 +180,11 @@ fn a_way_that_is_cut_again_and_again_loses_and_doubles_nothing() {
     let by = format!("http://{}", proxy.address());
     let (staged, index) = (Staged::new(), unique("cut"));
     let sink = sink(&by, &index);
-    let mut committer = staged.committer(&sink).unwrap();
+    let committer = staged.committer(&sink).unwrap();
     let epochs: Vec<_> = (0..60)
         .map(|number| staged.epoch(&sink, number, rows(number)))
         .collect();
-    let committing = std::thread::spawn(move || {
-        for epoch in epochs {
-            committer.commit(&[epoch]).unwrap();
-        }
-    });
-    let mut cuts = 0u64;
-    while !committing.is_finished() {
-        if cuts < 40 {
-            std::thread::sleep(Duration::from_micros(9_000 + cuts * 1_777 % 15_000));
-            proxy.cut();
-            proxy.mend();
-            cuts += 1;
-        } else {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-    committing.join().unwrap();
-    assert!(cuts > 5, "{cuts} cuts");
+    commit_while_cut(committer, epochs, &proxy, (40, 9_000, 15_000));
     check(&url, &index, 60);
 }
 

@@ -1,11 +1,5 @@
 //! The PostgreSQL sink and look-up against a real server: what is written, what is refused, and what
 //! happens when the way to the server is cut or stopped.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 

@@ -1,11 +1,5 @@
 //! The PostgreSQL sink exactly once, against a real server: ways that are cut, committers that die or
 //! come twice, rows that are refused, and whole jobs that fail, stop and go on.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 use crate::staged;
@@ -16,7 +10,7 @@ use std::time::Duration;
 use common::proxy::Proxy;
 use common::{part, unique, wait_until};
 use rheos_connectors::{BadRecords, BatchLimits, DeliveryGuarantee, PostgresSink, Retries};
-use staged::{OPERATOR, Staged, run_through_trouble};
+use staged::{OPERATOR, Staged, commit_by_two, commit_while_cut, run_through_trouble};
 use tokio_postgres::{Client, Config, NoTls};
 
 /// A connection of the test's own.
@@ -153,29 +147,11 @@ fn a_way_that_is_cut_again_and_again_loses_and_doubles_nothing() {
     let by = format!("{head}@{}/{path}", proxy.address());
     let (staged, table, server) = (Staged::new(), table(), Server::new(&url));
     let sink = sink(&by, &table);
-    let mut committer = staged.committer(&sink).unwrap();
+    let committer = staged.committer(&sink).unwrap();
     let epochs: Vec<_> = (0..200)
         .map(|number| staged.epoch(&sink, number, rows(number)))
         .collect();
-    let committing = std::thread::spawn(move || {
-        for epoch in epochs {
-            committer.commit(&[epoch]).unwrap();
-        }
-    });
-    let mut cuts = 0u64;
-    while !committing.is_finished() {
-        // Intervals that meet every step, until there were enough.
-        if cuts < 60 {
-            std::thread::sleep(Duration::from_micros(7_000 + cuts * 1_777 % 9_000));
-            proxy.cut();
-            proxy.mend();
-            cuts += 1;
-        } else {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-    committing.join().unwrap();
-    assert!(cuts > 5, "{cuts} cuts");
+    commit_while_cut(committer, epochs, &proxy, (60, 7_000, 9_000));
     check(&server, &table, 200);
 }
 
@@ -186,20 +162,11 @@ fn two_committers_of_one_place_apply_each_epoch_once() {
     };
     let (staged, table, server) = (Staged::new(), table(), Server::new(&url));
     let sink = sink(&url, &table).copy();
-    let both = [0, 1].map(|_| {
-        let mut committer = staged.committer(&sink).unwrap();
-        let epochs: Vec<_> = (0..50)
+    commit_by_two(&staged, &sink, || {
+        (0..50)
             .map(|number| staged.epoch(&sink, number, rows(number)))
-            .collect();
-        std::thread::spawn(move || {
-            for epoch in epochs {
-                committer.commit(&[epoch]).unwrap();
-            }
-        })
+            .collect()
     });
-    for one in both {
-        one.join().unwrap();
-    }
     check(&server, &table, 50);
 }
 

@@ -1,11 +1,5 @@
 //! The Redis sink against a real server and a real cluster: what is written, what is refused, and what
 //! happens when the way is cut, slots move, and a master is killed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 

@@ -1,12 +1,6 @@
 //! The Redis sink exactly once, against a real server and a real cluster: messages, of which each that
 //! is published twice is heard twice, under ways that are cut, committers that come late, rows that are
 //! refused, a server that is killed, and whole jobs that fail, stop and go on.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 use crate::staged;
@@ -23,7 +17,7 @@ use rheos::prelude::Row;
 use rheos_connectors::{
     BadRecords, BatchLimits, DeliveryGuarantee, RedisOptions, RedisSink, Retries,
 };
-use staged::{OPERATOR, Staged, run_through_trouble};
+use staged::{OPERATOR, Staged, commit_by_two, commit_while_cut, run_through_trouble};
 
 fn host(url: &str) -> &str {
     let (_, hosts) = url.split_once("://").unwrap();
@@ -190,28 +184,11 @@ fn a_way_that_is_cut_again_and_again_loses_and_doubles_nothing() {
     let (staged, name) = (Staged::new(), unique("cut"));
     let subscriber = Subscriber::of(host(&url), &name);
     let sink = sink(&by, &name);
-    let mut committer = staged.committer(&sink).unwrap();
+    let committer = staged.committer(&sink).unwrap();
     let epochs: Vec<_> = (0..100)
         .map(|number| staged.epoch(&sink, number, rows(number)))
         .collect();
-    let committing = std::thread::spawn(move || {
-        for epoch in epochs {
-            committer.commit(&[epoch]).unwrap();
-        }
-    });
-    let mut cuts = 0u64;
-    while !committing.is_finished() {
-        if cuts < 60 {
-            std::thread::sleep(Duration::from_micros(5_000 + cuts * 1_777 % 9_000));
-            proxy.cut();
-            proxy.mend();
-            cuts += 1;
-        } else {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-    committing.join().unwrap();
-    assert!(cuts > 5, "{cuts} cuts");
+    commit_while_cut(committer, epochs, &proxy, (60, 5_000, 9_000));
     subscriber.check(70_000);
 }
 
@@ -222,20 +199,11 @@ fn two_committers_of_one_place_apply_each_epoch_once() {
         let (staged, name) = (Staged::new(), unique("both"));
         let subscriber = Subscriber::of(host(&url), &name);
         let sink = sink(&url, &name);
-        let both = [0, 1].map(|_| {
-            let mut committer = staged.committer(&sink).unwrap();
-            let epochs: Vec<_> = (0..20)
+        commit_by_two(&staged, &sink, || {
+            (0..20)
                 .map(|number| staged.epoch(&sink, number, rows(number)))
-                .collect();
-            std::thread::spawn(move || {
-                for epoch in epochs {
-                    committer.commit(&[epoch]).unwrap();
-                }
-            })
+                .collect()
         });
-        for one in both {
-            one.join().unwrap();
-        }
         subscriber.check(14_000);
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Every connector is given a secret wherever it takes one, by its name and in the clear, and is then
 //! put before a port that nobody listens on, one that hangs up at once, and one that answers nonsense.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 use std::fmt::Debug;
 use std::io::{Read, Write};

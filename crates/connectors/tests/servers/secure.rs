@@ -1,11 +1,5 @@
 //! Passwords and TLS against real servers: who may write writes, and who is not trusted, or does not
 //! trust, is told so at once. Kafka's are in `tests/kafka/source.rs`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 

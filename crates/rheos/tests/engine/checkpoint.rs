@@ -1,5 +1,4 @@
 //! What a job remembers at a checkpoint, and goes on from: operators one by one, in the harness.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rheos::harness::{Harness, TestCheckpoint, TestInput, TestOutput};
 use rheos::prelude::*;

@@ -1,5 +1,4 @@
 //! Connected and broadcast streams through the harness.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rheos::harness::{Harness, HarnessError};
 use rheos::prelude::*;

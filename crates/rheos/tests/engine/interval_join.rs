@@ -1,5 +1,4 @@
 //! The interval join against nested loops over all rows, and where its outputs are full.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use proptest::prelude::*;
 use rheos::harness::{Harness, HarnessError};

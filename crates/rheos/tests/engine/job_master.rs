@@ -1,11 +1,5 @@
 //! A job runs by itself: it takes checkpoints and starts again after failures whether anybody waits
 //! for it or not, and any number of handles see what it is at.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 

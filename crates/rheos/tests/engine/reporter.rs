@@ -1,5 +1,4 @@
 //! A running job's metrics, as Prometheus reads them: over HTTP, under Flink's names, until it ends.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

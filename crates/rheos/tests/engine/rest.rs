@@ -1,11 +1,5 @@
 //! REST of a running job: Flink's paths, fields and types, compared with what Flink 2.3 answered; what
 //! is refused, and how; and what can be done with it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
 
 use crate::common;
 

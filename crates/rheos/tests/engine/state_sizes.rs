@@ -1,5 +1,4 @@
 //! Every operator that keeps state by key says how much is in it.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! Unaligned checkpoints of whole jobs: whatever is in flight, wherever the job crashes, and at what
 //! parallelism it goes on, each row is processed once, and those of a channel in their order.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 

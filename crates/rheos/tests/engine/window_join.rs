@@ -1,5 +1,4 @@
 //! Joins and co-groups by window against nested loops, and where their outputs are full.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use proptest::prelude::*;
 use rheos::harness::{Harness, HarnessError};

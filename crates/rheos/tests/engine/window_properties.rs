@@ -1,7 +1,6 @@
 //! Windows of event time against a model that keeps every row and computes each firing from scratch,
 //! over random streams with disorder and lateness, at one to three subtasks; and the operator that
 //! gathers by pane against the general one.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

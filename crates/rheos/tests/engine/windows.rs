@@ -1,6 +1,5 @@
 //! Windows beyond what is recorded of Flink: processing time, a user's own trigger and assigner,
 //! state of windows and keys, what is refused before a job starts.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::time::Duration;
 
