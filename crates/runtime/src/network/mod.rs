@@ -48,7 +48,7 @@ pub use hello::JobIncarnation;
 pub use job_network::{JobNetwork, PeerAddress};
 pub use rows::Compression;
 #[cfg(not(loom))]
-pub use security::{Security, SecurityError, Wire};
+pub use security::{ClientSecurity, Security, SecurityError, ServerSecurity, Wire};
 
 /// Reads bytes as a connection does, whatever they are: for the fuzzer, and the tests of garbage.
 #[doc(hidden)]

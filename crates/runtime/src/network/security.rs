@@ -1,7 +1,8 @@
-//! What makes connections between the processes of a cluster safe: TLS with certificates on both
-//! sides, if it is configured; or nothing.
+//! What makes connections safe: between the processes of a cluster ([`Security`]) TLS with certificates
+//! on both sides, if it is configured; to REST ([`ServerSecurity`], [`ClientSecurity`]) TLS as a web site
+//! has it, where the server's certificate is held against the host's name; or nothing.
 //!
-//! Invariant: once it is configured, no byte of ours goes over a connection whose other side has not
+//! Invariant: once it is configured between processes, no byte of ours goes over a connection whose other side has not
 //! shown a certificate by an authority of the truststore. Such a certificate means "belongs to the
 //! cluster", as in Flink: it is not held against a host's name, since TaskManagers come and go at any
 //! address. So the truststore is for an authority of the cluster's own, never for public ones.
@@ -18,26 +19,23 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// How connections are made safe; cheap to clone. The default is not at all.
+/// How connections between processes are made safe; cheap to clone. The default is not at all.
 #[derive(Clone, Default)]
 pub struct Security {
-    #[cfg(feature = "tls")]
-    tls: Option<tls::Tls>,
+    server: ServerSecurity,
+    client: ClientSecurity,
 }
 
 impl std::fmt::Debug for Security {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_on() { "TLS" } else { "no TLS" })
+        self.server.fmt(f)
     }
 }
 
 impl Security {
     /// Whether connections are encrypted.
     pub fn is_on(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "tls"))]
-        false
+        self.server.is_on()
     }
 
     /// TLS 1.3 or 1.2. `keystore` is a PEM file with this process's certificate, those that vouch for it
@@ -50,8 +48,10 @@ impl Security {
         keystore: &std::path::Path,
         truststore: &std::path::Path,
     ) -> Result<Self, SecurityError> {
+        let (server, client) = tls::of_the_cluster(keystore, truststore)?;
         Ok(Self {
-            tls: Some(tls::Tls::new(keystore, truststore)?),
+            server: ServerSecurity { tls: Some(server) },
+            client: ClientSecurity { tls: Some(client) },
         })
     }
 
@@ -60,11 +60,7 @@ impl Security {
     /// # Errors
     /// Why it is not: the other side speaks no TLS, or shows no certificate that is trusted.
     pub async fn accept(&self, stream: TcpStream) -> Result<Wire, SecurityError> {
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            return tls.accept(stream).await;
-        }
-        Ok(Wire::Plain(stream))
+        self.server.accept(stream).await
     }
 
     /// Makes a connection of this process's own safe.
@@ -73,11 +69,129 @@ impl Security {
     /// As [`Security::accept`]; that the other side does not trust *this* process is said by the first
     /// read from it.
     pub async fn connect(&self, stream: TcpStream) -> Result<Wire, SecurityError> {
+        if !self.is_on() {
+            return Ok(Wire::Plain(stream));
+        }
+        // No name is asked for: where it is says nothing of who it is.
+        let peer = stream.peer_addr();
+        let peer = peer.map_err(|error| SecurityError::Handshake(error.to_string()))?;
+        self.client.connect(&peer.ip().to_string(), stream).await
+    }
+}
+
+/// How a server makes connections safe that are made to it; cheap to clone. The default is not at all.
+#[derive(Clone, Default)]
+pub struct ServerSecurity {
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Server>,
+}
+
+impl std::fmt::Debug for ServerSecurity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_on() { "TLS" } else { "no TLS" })
+    }
+}
+
+impl ServerSecurity {
+    /// Whether connections are encrypted.
+    pub fn is_on(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// TLS 1.3 or 1.2 for REST, as a web site has it. `keystore` is a PEM file with the server's
+    /// certificate, those that vouch for it and its key; `clients`, if they are to show certificates, one
+    /// with the authorities that vouch for them.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    #[cfg(feature = "tls")]
+    pub fn of_rest(
+        keystore: &std::path::Path,
+        clients: Option<&std::path::Path>,
+    ) -> Result<Self, SecurityError> {
+        Ok(Self {
+            tls: Some(tls::rest_server(keystore, clients)?),
+        })
+    }
+
+    /// Makes a connection safe that a client has made.
+    ///
+    /// # Errors
+    /// Why it is not: the client speaks no TLS, or shows no certificate where one is asked for.
+    pub async fn accept(&self, stream: TcpStream) -> Result<Wire, SecurityError> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            return tls.connect(stream).await;
+            return tls.accept(stream).await;
         }
         Ok(Wire::Plain(stream))
+    }
+}
+
+/// How a client makes its connections safe; cheap to clone. The default is not at all.
+#[derive(Clone, Default)]
+pub struct ClientSecurity {
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Client>,
+}
+
+impl std::fmt::Debug for ClientSecurity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_on() { "TLS" } else { "no TLS" })
+    }
+}
+
+impl ClientSecurity {
+    /// Whether connections are encrypted.
+    pub fn is_on(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// TLS 1.3 or 1.2 to a REST. `truststore` is a PEM file with the authorities that may vouch for the
+    /// server, those of the system without it; `keystore` one with this client's certificate, those that
+    /// vouch for it and its key, for servers that ask for one.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    #[cfg(feature = "tls")]
+    pub fn to_rest(
+        truststore: Option<&std::path::Path>,
+        keystore: Option<&std::path::Path>,
+    ) -> Result<Self, SecurityError> {
+        Ok(Self {
+            tls: Some(tls::rest_client(truststore, keystore)?),
+        })
+    }
+
+    /// Makes a connection safe that was made to this host.
+    ///
+    /// # Errors
+    /// Why it is not: the server speaks no TLS, or shows no certificate that is trusted. That it does
+    /// not trust this client is said by the first read from it: see [`ClientSecurity::said`].
+    pub async fn connect(&self, host: &str, stream: TcpStream) -> Result<Wire, SecurityError> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.connect(host, stream).await;
+        }
+        #[cfg(not(feature = "tls"))]
+        let _nobody_s = host;
+        Ok(Wire::Plain(stream))
+    }
+
+    /// What TLS says by an error of a connection, if it is TLS that says it.
+    pub fn said(&self, error: &(dyn std::error::Error + 'static)) -> Option<SecurityError> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.said(error);
+        }
+        #[cfg(not(feature = "tls"))]
+        let _never = error;
+        None
     }
 }
 
@@ -110,7 +224,7 @@ pub fn said(error: &io::Error) -> String {
         .get_ref()
         .is_some_and(|cause| cause.is::<rustls::Error>())
     {
-        return tls::explain(error).to_string();
+        return tls::explain(error, &tls::INTERNAL).to_string();
     }
     error.to_string()
 }
