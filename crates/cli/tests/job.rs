@@ -6,6 +6,13 @@
     reason = "a test, on real time"
 )]
 
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
+#[cfg(feature = "tls")]
+#[path = "job/tls.rs"]
+mod tls;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -9,6 +9,9 @@
     reason = "a test, on real time"
 )]
 
+#[cfg(feature = "tls")]
+#[path = "common/certificates.rs"]
+mod certificates;
 #[path = "session/cluster.rs"]
 mod cluster;
 #[path = "session/job.rs"]
@@ -17,6 +20,9 @@ mod job;
 mod losses;
 #[path = "session/neighbours.rs"]
 mod neighbours;
+#[cfg(feature = "tls")]
+#[path = "session/tls.rs"]
+mod tls;
 
 use std::process::ExitCode;
 
@@ -27,7 +33,7 @@ fn main() -> ExitCode {
         return job::main();
     }
     type Test = (&'static str, fn());
-    let tests: [Test; 8] = [
+    let tests: &[Test] = &[
         (
             "jobs_share_a_session_and_all_commands_work",
             jobs_share_a_session_and_all_commands_work,
@@ -59,6 +65,11 @@ fn main() -> ExitCode {
         (
             "a_job_that_panics_and_eats_memory_does_not_disturb_another",
             neighbours::a_job_that_panics_and_eats_memory_does_not_disturb_another,
+        ),
+        #[cfg(feature = "tls")]
+        (
+            "a_session_is_asked_over_tls",
+            tls::a_session_is_asked_over_tls,
         ),
     ];
     let wanted: Vec<String> = std::env::args()

@@ -27,5 +27,6 @@ pub mod rest;
 pub mod schedule;
 pub mod session;
 pub mod submit;
+pub mod tls;
 
 pub use error::JobError;

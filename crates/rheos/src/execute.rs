@@ -216,7 +216,7 @@ pub fn start_with(
                 configuration: &environment.configuration,
                 settings,
                 agents,
-                rest: rest.as_ref().map(|rest| rest.address()),
+                rest: rest.as_deref(),
                 clock: clock.clone(),
                 spawner: &start.spawner,
                 interrupted: &start.interrupted,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
-use rheos::cluster::http::client::{Answered, AskError, Question, ask};
+use rheos::cluster::http::client::{Answered, AskError, Question, Site, ask};
+use rheos::cluster::tls;
+use rheos::core::config::options::SSL_REST_ENABLED;
+use rheos::core::config::{ConfigError, Configuration};
 use rheos::runtime::BoxError;
 use serde_json::Value;
 
@@ -16,21 +19,27 @@ const PIECE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Where REST is.
 pub(crate) struct Client {
-    /// `HOST:PORT`
-    address: String,
+    site: Site,
     token: Option<String>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Client {
-    /// A client of the REST at `http://HOST:PORT`, or only `HOST:PORT`.
-    pub(crate) fn new(address: &str, token: Option<String>) -> Result<Self, BoxError> {
-        if address.starts_with("https://") {
-            return Err(
-                "REST has no TLS: name the proxy's address without it, or use a tunnel".into(),
-            );
-        }
-        let address = address.strip_prefix("http://").unwrap_or(address);
+    /// A client of the REST at `https://HOST:PORT` or `http://HOST:PORT`; for only `HOST:PORT` the
+    /// configuration says which.
+    pub(crate) fn new(
+        address: &str,
+        token: Option<String>,
+        configuration: &Configuration,
+    ) -> Result<Self, BoxError> {
+        let (encrypted, address) = match address.split_once("://") {
+            Some(("https", address)) => (true, address),
+            Some(("http", address)) => (false, address),
+            Some((other, _)) => {
+                return Err(format!("'{other}' is not spoken here: https:// or http://").into());
+            }
+            None => (configuration.get(&SSL_REST_ENABLED)?, address),
+        };
         let address = address.trim_end_matches('/');
         let has_port = address
             .rsplit_once(':')
@@ -41,8 +50,15 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let site = match encrypted {
+            true => Site {
+                address: address.to_owned(),
+                security: tls::to_rest(configuration).map_err(to_mend)?,
+            },
+            false => Site::plain(address),
+        };
         Ok(Self {
-            address: address.to_owned(),
+            site,
             token,
             runtime,
         })
@@ -73,11 +89,7 @@ impl Client {
 
     fn json(&self, path: &str, text: &[u8]) -> Result<Value, BoxError> {
         serde_json::from_slice(text).map_err(|error| {
-            format!(
-                "http://{}{path} answers what is no JSON: {error}",
-                self.address
-            )
-            .into()
+            format!("{}{path} answers what is no JSON: {error}", self.site.url()).into()
         })
     }
 
@@ -94,7 +106,7 @@ impl Client {
         body: Option<(&'static str, Bytes)>,
         timeout: Duration,
     ) -> Result<Bytes, BoxError> {
-        let mut address = self.address.clone();
+        let mut site = self.site.clone();
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
             let token = HeaderValue::from_str(&format!("Bearer {token}"));
@@ -113,15 +125,16 @@ impl Client {
             headers,
             body: body.unwrap_or_default(),
         };
-        let mut answer = self.answer(&address, &question, timeout)?;
+        let mut answer = self.answer(&site, &question, timeout)?;
         // A JobManager that stands by says where the one is that leads; which may change meanwhile.
         for _ in 0..2 {
-            match answer.location.as_deref().and_then(address_in) {
-                Some(leader) if answer.status == StatusCode::TEMPORARY_REDIRECT => {
-                    address = leader.to_owned();
-                    answer = self.answer(&address, &question, timeout)?;
+            let location = answer.location.as_deref();
+            match location.filter(|_| answer.status == StatusCode::TEMPORARY_REDIRECT) {
+                Some(location) => {
+                    site = elsewhere(&site, location)?;
+                    answer = self.answer(&site, &question, timeout)?;
                 }
-                _ => break,
+                None => break,
             }
         }
         let (status, bytes) = (answer.status, answer.body);
@@ -140,8 +153,12 @@ impl Client {
             StatusCode::UNAUTHORIZED => ": give the token in RHEOS_REST_TOKEN, or rheos.rest.token",
             _ => "",
         };
-        let errors = errors.unwrap_or_default();
-        Err(format!("http://{address}{path}: {status}: {errors}{hint}").into())
+        let errors = errors.unwrap_or_else(|| match &*answer.content_type {
+            "text/plain" => String::from_utf8_lossy(&bytes).into_owned(),
+            _ => String::new(),
+        });
+        let url = site.url();
+        Err(format!("{url}{path}: {status}: {errors}{hint}").into())
     }
 
     /// Sends a piece of a file.
@@ -153,15 +170,15 @@ impl Client {
 
     fn answer(
         &self,
-        address: &str,
+        site: &Site,
         question: &Question,
         timeout: Duration,
     ) -> Result<Answered, BoxError> {
-        let asked = ask(address, question.clone(), timeout);
+        let asked = ask(site, question.clone(), timeout);
         let answer = self.runtime.block_on(asked);
         answer.map_err(|error| match error {
-            AskError::Connect { address, error } => format!(
-                "no REST at http://{address}: {error}; is the job running with --rest, and is this \
+            AskError::Connect { url, error } => format!(
+                "no REST at {url}: {error}; is the job running with --rest, and is this \
                  its address (--rest, rest.port)?"
             )
             .into(),
@@ -170,21 +187,78 @@ impl Client {
     }
 }
 
-/// The `HOST:PORT` of a URL.
-fn address_in(location: &str) -> Option<&str> {
-    location.strip_prefix("http://")?.split('/').next()
+/// Who is asked next, as who was asked says. What is encrypted stays so: there may be a secret in it.
+fn elsewhere(asked: &Site, location: &str) -> Result<Site, BoxError> {
+    let unfit = || {
+        let url = asked.url();
+        format!("{url} says to ask at {location}: ask there yourself, if that is right")
+    };
+    let (scheme, behind) = location.split_once("://").ok_or_else(unfit)?;
+    if asked.url().split_once("://").map(|(own, _)| own) != Some(scheme) {
+        return Err(unfit().into());
+    }
+    let address = behind.split('/').next().unwrap_or(behind);
+    Ok(Site {
+        address: address.to_owned(),
+        security: asked.security.clone(),
+    })
+}
+
+/// What keeps a client from speaking TLS.
+fn to_mend(error: ConfigError) -> BoxError {
+    match error {
+        ConfigError::Missing { key } => format!(
+            "`{key}` is not set: with security.ssl.rest.authentication-enabled it names a PEM file \
+             with a certificate and its key, to be shown to REST"
+        )
+        .into(),
+        error => error.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn client(address: &str, keys: &[(&str, &str)]) -> Result<Client, BoxError> {
+        let mut configuration = Configuration::new();
+        for (key, value) in keys {
+            configuration.set(key, value);
+        }
+        Client::new(address, None, &configuration)
+    }
+
     #[test]
-    fn an_address_has_a_port_and_no_tls() {
-        assert!(Client::new("http://127.0.0.1:8081/", None).is_ok());
-        assert!(Client::new("localhost:1", None).is_ok());
-        for wrong in ["localhost", "https://localhost:1", "http://a:b"] {
-            assert!(Client::new(wrong, None).is_err(), "{wrong}");
+    fn an_address_has_a_port_and_says_how_it_is_spoken_to() {
+        let plain = |address| client(address, &[]).unwrap().site.url();
+        assert_eq!(plain("http://127.0.0.1:8081/"), "http://127.0.0.1:8081");
+        assert_eq!(plain("localhost:1"), "http://localhost:1");
+        for wrong in ["localhost", "https://localhost", "http://a:b", "ftp://a:1"] {
+            assert!(client(wrong, &[]).is_err(), "{wrong}");
+        }
+        let on = [("security.ssl.rest.enabled", "true")];
+        let plain = client("http://localhost:1", &on).unwrap();
+        assert_eq!(plain.site.url(), "http://localhost:1");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_tls_it_says_so() {
+        let on = [("security.ssl.rest.enabled", "true")];
+        for (address, keys) in [("https://localhost:1", &[][..]), ("localhost:1", &on)] {
+            let error = client(address, keys).err().unwrap().to_string();
+            assert!(error.contains("feature `tls`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn who_stands_by_sends_on_to_what_is_as_safe() {
+        let plain = Site::plain("a:1");
+        let there = elsewhere(&plain, "http://b:2/jobs/overview").unwrap();
+        assert_eq!(there.url(), "http://b:2");
+        for unfit in ["https://b:2/jobs/overview", "/jobs/overview"] {
+            let error = elsewhere(&plain, unfit).unwrap_err().to_string();
+            assert!(error.contains(unfit), "{error}");
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use hyper::Method;
-use rheos::core::config::options::{REST_BIND_ADDRESS, REST_PORT, REST_TOKEN};
+use rheos::core::config::options::{REST_ADDRESS, REST_BIND_ADDRESS, REST_PORT, REST_TOKEN};
 use rheos::runtime::BoxError;
 use serde_json::{Value, json};
 
@@ -25,10 +25,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Where the job's REST is.
 #[derive(clap::Args)]
 pub(crate) struct Place {
-    /// The address of its REST, HOST:PORT; that of the configuration, or 127.0.0.1:8081, without it.
+    /// The address of its REST, HOST:PORT or https://HOST:PORT; that of the configuration, or
+    /// 127.0.0.1:8081, without it.
     #[arg(long, value_name = "HOST:PORT")]
     rest: Option<String>,
-    /// A configuration, for `rest.port`, `rest.bind-address` and `rheos.rest.token`.
+    /// A configuration, for `rest.address`, `rest.port`, `rheos.rest.token` and `security.ssl.rest.*`.
     #[arg(long, value_name = "FILE")]
     conf: Option<PathBuf>,
     /// One key of it.
@@ -47,7 +48,10 @@ impl Place {
         let address = match &self.rest {
             Some(address) => address.clone(),
             None => {
-                let host = conf.get_set(&REST_BIND_ADDRESS)?;
+                let host = match conf.get_set(&REST_ADDRESS)? {
+                    None => conf.get_set(&REST_BIND_ADDRESS)?,
+                    known => known,
+                };
                 let host = match host.as_deref() {
                     None | Some("0.0.0.0" | "::") => "127.0.0.1",
                     Some(host) => host,
@@ -60,7 +64,7 @@ impl Place {
             Some(token) => Some(token),
             None => conf.get_set(&REST_TOKEN)?,
         };
-        Client::new(&address, token)
+        Client::new(&address, token, &conf)
     }
 }
 

@@ -127,6 +127,7 @@ pub struct Session {
     pub folder: tempfile::TempDir,
     pub jobmanager: Process,
     pub taskmanagers: Vec<Process>,
+    /// `http://HOST:PORT`
     pub rest: String,
     rpc: String,
     more: Vec<String>,
@@ -171,7 +172,7 @@ impl Session {
         arguments.extend(keys(&own).chain(keys(more)));
         let process = Process::start("the JobManager", folder, &arguments);
         let rpc = process.word_after("TaskManagers are taken at ");
-        let rest = process.word_after("REST at http://");
+        let rest = process.word_after("REST at ");
         (process, rest, rpc)
     }
 
@@ -208,9 +209,16 @@ impl Session {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rheos"));
         let (name, others) = arguments.split_first().unwrap();
         // Behind a program stand its own flags.
+        let of_rest = self
+            .more
+            .iter()
+            .filter(|key| key.starts_with("security.ssl.rest."));
+        let place = of_rest
+            .flat_map(|key| ["-D", key])
+            .chain(["--rest", &self.rest]);
         match *name == "run" {
-            true => command.args([name, "--rest", &self.rest]).args(others),
-            false => command.args(arguments).args(["--rest", &self.rest]),
+            true => command.arg(name).args(place).args(others),
+            false => command.args(arguments).args(place),
         };
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -252,8 +260,8 @@ impl Session {
     /// What is at a path of REST.
     pub fn get(&self, path: &str) -> Value {
         use std::io::{Read as _, Write as _};
-        let mut stream = std::net::TcpStream::connect(&self.rest).unwrap();
-        let host = &self.rest;
+        let host = self.rest.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"

@@ -26,7 +26,7 @@ pub struct LeaseRecord {
     pub holder: String,
     /// Where that takes TaskManagers, `HOST:PORT`.
     pub rpc: String,
-    /// Where its REST is, `HOST:PORT`, if it has one.
+    /// Where its REST is, `https://HOST:PORT` or `http://HOST:PORT`, if it has one.
     pub rest: Option<String>,
     /// What it does with the lease.
     #[serde(flatten)]

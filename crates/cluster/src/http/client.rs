@@ -7,36 +7,76 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, LOCATION};
 use hyper_util::rt::TokioIo;
+use rheos_runtime::network::{ClientSecurity, SecurityError, Wire};
 
-use super::{HeaderMap, Method};
+use super::{HeaderMap, Method, scheme};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens there.
-    #[error("nobody listens at http://{address}: {error}")]
+    #[error("nobody listens at {url}: {error}")]
     Connect {
         /// Where.
-        address: String,
+        url: String,
         /// What the system says.
         error: std::io::Error,
     },
+    /// The connection can't be made safe.
+    #[error("{url}: {error}")]
+    Unsafe {
+        /// Who.
+        url: String,
+        /// Why not.
+        error: SecurityError,
+    },
     /// The answer does not come.
-    #[error("http://{address} does not answer within {seconds} s")]
+    #[error("{url} does not answer within {seconds} s")]
     Late {
         /// Who.
-        address: String,
+        url: String,
         /// How long was waited.
         seconds: u64,
     },
     /// The connection breaks, the answer is too long, or none.
-    #[error("http://{address}: {error}")]
+    #[error("{url}: {error}")]
     Broken {
         /// Who.
-        address: String,
+        url: String,
         /// What is wrong.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// Who is asked.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Where it listens, `HOST:PORT`.
+    pub address: String,
+    /// How connections to it are made safe.
+    pub security: ClientSecurity,
+}
+
+impl Site {
+    /// One that speaks no TLS.
+    pub fn plain(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            security: ClientSecurity::default(),
+        }
+    }
+
+    /// Its address as people write it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", scheme(self.security.is_on()), self.address)
+    }
+
+    /// The host without its port.
+    fn host(&self) -> &str {
+        let host = self.address.rsplit_once(':');
+        let host = host.map_or(self.address.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
 }
 
 /// What is asked.
@@ -68,40 +108,44 @@ pub struct Answered {
 /// The longest answer that is taken.
 const LONGEST: usize = 64 << 20;
 
-/// Asks the server at `HOST:PORT`, and waits at most so long.
+/// Asks a server, and waits at most so long.
 ///
 /// # Errors
 /// If there is no answer.
-pub async fn ask(
-    address: &str,
-    question: Question,
-    timeout: Duration,
-) -> Result<Answered, AskError> {
-    match tokio::time::timeout(timeout, answer(address, question)).await {
+pub async fn ask(site: &Site, question: Question, timeout: Duration) -> Result<Answered, AskError> {
+    match tokio::time::timeout(timeout, answer(site, question)).await {
         Ok(answer) => answer,
         Err(_) => Err(AskError::Late {
-            address: address.to_owned(),
+            url: site.url(),
             seconds: timeout.as_secs(),
         }),
     }
 }
 
-async fn answer(address: &str, question: Question) -> Result<Answered, AskError> {
-    let stream = tokio::net::TcpStream::connect(address).await;
+async fn answer(site: &Site, question: Question) -> Result<Answered, AskError> {
+    let stream = tokio::net::TcpStream::connect(&site.address).await;
     let stream = stream.map_err(|error| AskError::Connect {
-        address: address.to_owned(),
+        url: site.url(),
         error,
     })?;
-    over(stream, address, question)
+    let not_safe = |error| AskError::Unsafe {
+        url: site.url(),
+        error,
+    };
+    let wire = site.security.connect(site.host(), stream).await;
+    over(wire.map_err(not_safe)?, &site.address, question)
         .await
-        .map_err(|error| AskError::Broken {
-            address: address.to_owned(),
-            error,
+        .map_err(|error| match site.security.said(&*error) {
+            Some(said) => not_safe(said),
+            None => AskError::Broken {
+                url: site.url(),
+                error,
+            },
         })
 }
 
 async fn over(
-    stream: tokio::net::TcpStream,
+    stream: Wire,
     address: &str,
     question: Question,
 ) -> Result<Answered, Box<dyn std::error::Error + Send + Sync>> {

@@ -69,6 +69,14 @@ impl Response {
     }
 }
 
+/// How an address begins that is reached so.
+pub fn scheme(encrypted: bool) -> &'static str {
+    match encrypted {
+        true => "https",
+        false => "http",
+    }
+}
+
 /// An answer that may have to be waited for.
 pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
@@ -123,3 +131,6 @@ pub fn ports(text: &str) -> Option<Vec<u16>> {
     }
     Some(ports)
 }
+
+#[cfg(all(test, feature = "tls"))]
+mod tests;

@@ -11,13 +11,15 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rheos_runtime::network::{SecurityError, ServerSecurity, Wire};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Request, Response, Service, StatusCode};
+use super::{Answering, Request, Response, Service, StatusCode, at_once, header};
 
-/// How long a client may take to ask.
+/// How long a client may take to say who it is, and then to ask.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the body of a request may take that may be a long one.
@@ -56,7 +58,7 @@ impl Server {
     pub fn start(
         listener: std::net::TcpListener,
         what: &'static str,
-        limits: ServerLimits,
+        (limits, security): (ServerLimits, ServerSecurity),
         service: Arc<dyn Service>,
         io: &Handle,
     ) -> io::Result<Self> {
@@ -66,7 +68,16 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopped) = watch::channel(false);
-        let accepting = io.spawn(accept(listener, what, limits, service, stopped));
+        let accepting = io.spawn(accept(
+            listener,
+            Serving {
+                what,
+                limits,
+                security,
+                service,
+            },
+            stopped,
+        ));
         Ok(Self {
             address,
             accepting,
@@ -88,46 +99,33 @@ impl Server {
     }
 }
 
+/// What is done with each connection.
+#[derive(Clone)]
+struct Serving {
+    what: &'static str,
+    limits: ServerLimits,
+    security: ServerSecurity,
+    service: Arc<dyn Service>,
+}
+
 /// Lives until it is stopped, or aborted; its connections end with it.
 async fn accept(
     listener: tokio::net::TcpListener,
-    what: &'static str,
-    limits: ServerLimits,
-    service: Arc<dyn Service>,
+    serving: Serving,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let (what, most) = (serving.what, serving.limits.connections);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < limits.connections => {
+                Ok((stream, from)) if connections.len() < most => {
                     // Answers are small and wanted now; where that is refused they come later.
                     let _refused = stream.set_nodelay(true);
-                    let service = service.clone();
-                    let mut stopped = stopped.clone();
-                    connections.spawn(async move {
-                        let each = service_fn(move |request| {
-                            let service = service.clone();
-                            async move { Ok::<_, Infallible>(answer(request, limits, &*service).await) }
-                        });
-                        // A client that breaks off is no concern of the job's.
-                        let mut builder = hyper::server::conn::http1::Builder::new();
-                        let connection = builder
-                            .timer(TokioTimer::new())
-                            .header_read_timeout(HEADER_TIMEOUT)
-                            .serve_connection(TokioIo::new(stream), each);
-                        tokio::pin!(connection);
-                        tokio::select! {
-                            _ended = connection.as_mut() => return,
-                            _stopped = stopped.changed() => {}
-                        }
-                        connection.as_mut().graceful_shutdown();
-                        let _ended = connection.await;
-                    });
+                    connections.spawn(serving.clone().serve(stream, from, stopped.clone()));
                 }
                 Ok(_) => tracing::warn!(
-                    "{what}: more than {} connections at a time: one is refused",
-                    limits.connections
+                    "{what}: more than {most} connections at a time: one is refused"
                 ),
                 Err(error) => {
                     tracing::warn!("{what}: a connection: {error}");
@@ -140,6 +138,87 @@ async fn accept(
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+impl Serving {
+    /// Answers what comes over one connection.
+    async fn serve(
+        mut self,
+        stream: TcpStream,
+        from: SocketAddr,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let admitted = tokio::select! {
+            admitted = self.admit(stream) => admitted,
+            _stopped = stopped.changed() => return,
+        };
+        let wire = match admitted {
+            Ok(wire) => wire,
+            // Who only looks whether somebody listens.
+            Err(SecurityError::Ended) => return,
+            Err(error) => {
+                tracing::warn!(
+                    "{}: a connection from {from} is refused: {error}",
+                    self.what
+                );
+                return;
+            }
+        };
+        let (limits, service) = (self.limits, self.service);
+        let each = service_fn(move |request| {
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(answer(request, limits, &*service).await) }
+        });
+        // A client that breaks off is no concern of the job's.
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        let connection = builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(wire), each);
+        tokio::pin!(connection);
+        tokio::select! {
+            _ended = connection.as_mut() => return,
+            _stopped = stopped.changed() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ended = connection.await;
+    }
+
+    /// Makes a connection safe, in a bounded time. Who speaks HTTP where TLS is spoken is told so in
+    /// HTTP, and nothing else.
+    async fn admit(&mut self, stream: TcpStream) -> Result<Wire, SecurityError> {
+        if !self.security.is_on() {
+            return Ok(Wire::Plain(stream));
+        }
+        let admitted = tokio::time::timeout(HEADER_TIMEOUT, async {
+            let mut first = [0];
+            match stream.peek(&mut first).await {
+                Ok(1..) if first[0].is_ascii_uppercase() => {
+                    self.service = Arc::new(WithoutTls);
+                    Ok(Wire::Plain(stream))
+                }
+                Ok(1..) => self.security.accept(stream).await,
+                Ok(0) | Err(_) => Err(SecurityError::Ended),
+            }
+        });
+        admitted.await.unwrap_or_else(|_| {
+            let waited = HEADER_TIMEOUT.as_secs();
+            Err(SecurityError::Handshake(format!(
+                "it has not begun to speak TLS within {waited} s"
+            )))
+        })
+    }
+}
+
+/// Answers who speaks HTTP where TLS is spoken.
+struct WithoutTls;
+
+impl Service for WithoutTls {
+    fn answer(&self, _request: Request) -> Answering {
+        let text = "only HTTP over TLS is answered here: ask at https://";
+        let response = Response::new(StatusCode::BAD_REQUEST, "text/plain", text);
+        at_once(response.with(header::CONNECTION, "close"))
+    }
 }
 
 async fn answer(

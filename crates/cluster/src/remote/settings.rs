@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use rheos_core::config::{ConfigError, ConfigOption, Configuration, options};
+use rheos_core::config::{ConfigError, Configuration, options};
 use rheos_runtime::network::{Compression, Security};
+
+use crate::tls;
 
 /// See the [module](self).
 #[derive(Debug, Clone)]
@@ -68,7 +70,7 @@ impl RemoteSettings {
             heartbeat: configuration.get(&options::HEARTBEAT_INTERVAL)?,
             timeout: configuration.get(&options::HEARTBEAT_TIMEOUT)?,
             registration_timeout: configuration.get(&options::TASKMANAGER_REGISTRATION_TIMEOUT)?,
-            security: security(configuration)?,
+            security: tls::between_processes(configuration)?,
             compression: compression(configuration)?,
         })
     }
@@ -88,62 +90,4 @@ fn compression(configuration: &Configuration) -> Result<Compression, ConfigError
             reason: "rows are compressed by LZ4 only".to_owned(),
         }),
     }
-}
-
-/// How connections between processes are made safe: see `docs/cluster.md`.
-fn security(configuration: &Configuration) -> Result<Security, ConfigError> {
-    if !configuration.get(&options::SSL_INTERNAL_ENABLED)? {
-        return Ok(Security::default());
-    }
-    for key in [
-        &options::SSL_INTERNAL_KEYSTORE_TYPE,
-        &options::SSL_INTERNAL_TRUSTSTORE_TYPE,
-    ] {
-        let kind = configuration.get_set(key)?;
-        if let Some(value) = kind.filter(|kind| !kind.eq_ignore_ascii_case("PEM")) {
-            return Err(ConfigError::Unusable {
-                key: key.key,
-                value,
-                reason: "stores are PEM files here: `keytool -importkeystore -deststoretype PKCS12` \
-                         and `openssl pkcs12 -nodes -in STORE -out STORE.pem` make one of a Java one"
-                    .to_owned(),
-            });
-        }
-    }
-    let path = |own: &ConfigOption<String>, general| {
-        let general = match configuration.get_set(own)? {
-            None => configuration.get_set(general)?,
-            set => set,
-        };
-        general.ok_or(ConfigError::Missing { key: own.key })
-    };
-    let keystore = path(&options::SSL_INTERNAL_KEYSTORE, &options::SSL_KEYSTORE)?;
-    let truststore = path(&options::SSL_INTERNAL_TRUSTSTORE, &options::SSL_TRUSTSTORE)?;
-    tls(&keystore, &truststore)
-}
-
-#[cfg(feature = "tls")]
-fn tls(keystore: &str, truststore: &str) -> Result<Security, ConfigError> {
-    use rheos_runtime::network::SecurityError;
-    Security::tls(keystore.as_ref(), truststore.as_ref()).map_err(|error| match error {
-        SecurityError::File { key, path, reason } => ConfigError::Unusable {
-            key,
-            value: path,
-            reason,
-        },
-        other => ConfigError::Unusable {
-            key: options::SSL_INTERNAL_ENABLED.key,
-            value: "true".to_owned(),
-            reason: other.to_string(),
-        },
-    })
-}
-
-#[cfg(not(feature = "tls"))]
-fn tls(_keystore: &str, _truststore: &str) -> Result<Security, ConfigError> {
-    Err(ConfigError::Unusable {
-        key: options::SSL_INTERNAL_ENABLED.key,
-        value: "true".to_owned(),
-        reason: "the program was built without the feature `tls` of rheos".to_owned(),
-    })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rheos_core::config::Configuration;
 use rheos_runtime::metrics::prometheus::{self, ProcessLabels, render};
 use rheos_runtime::metrics::registry::MetricRegistry;
+use rheos_runtime::network::ServerSecurity;
 use tokio::runtime::Handle;
 
 use super::process::Process;
@@ -57,7 +58,14 @@ impl Reporter {
                 filter_values: settings.filter_values,
             },
         });
-        let server = Server::start(listener, "metrics", LIMITS, page, io).map_err(refused)?;
+        let server = Server::start(
+            listener,
+            "metrics",
+            (LIMITS, ServerSecurity::default()),
+            page,
+            io,
+        );
+        let server = server.map_err(refused)?;
         tracing::info!(
             "metrics for Prometheus at http://{}/metrics",
             server.address()

@@ -115,9 +115,8 @@ pub(super) fn log_file(state: &State, asked: &Asked) -> Result<Answer, Refusal> 
 pub(super) fn log_url(state: &State, asked: &Asked) -> Result<Answer, Refusal> {
     let _exists = state.job(asked)?;
     let host = asked.host.as_deref().unwrap_or(super::state::ENDPOINT);
-    Ok(Answer::Json(
-        json!({ "url": format!("http://{host}/jobmanager/log") }),
-    ))
+    let url = format!("{}://{host}/jobmanager/log", state.scheme);
+    Ok(Answer::Json(json!({ "url": url })))
 }
 
 /// `GET /datasets`: what a batch job would leave for the next.

@@ -1,6 +1,6 @@
 //! Who is answered: who knows the token, where there is one; else whoever calls this machine by a
-//! name that is its own. A page in a browser that has another site's name resolve to this machine, or
-//! that sends requests here from elsewhere, is neither.
+//! name that is its own, which over TLS the certificate says. A page in a browser that has another site's
+//! name resolve to this machine, or that sends requests here from elsewhere, is neither.
 
 use std::net::IpAddr;
 
@@ -26,7 +26,8 @@ pub(super) fn refusal(settings: &RestSettings, request: &Request) -> Option<Resp
         return Some(response.with(header::WWW_AUTHENTICATE, "Bearer"));
     }
     let host = text(header::HOST)?;
-    if !is_own(host_of(host), &settings.host) {
+    // Over TLS a browser has held that name against the certificate.
+    if !settings.security.is_on() && !is_own(host_of(host), &settings.host) {
         return Some(errors(
             StatusCode::FORBIDDEN,
             format!("'{host}' is not a name of this server: call it by its address"),
@@ -62,9 +63,14 @@ mod tests {
     use crate::http::{HeaderMap, Method};
 
     fn status(token: Option<&str>, headers: &[(&'static str, &str)]) -> u16 {
+        let token = token.map(|token| ("rheos.rest.token", token));
+        status_by(token.as_slice(), headers)
+    }
+
+    fn status_by(pairs: &[(&str, &str)], headers: &[(&'static str, &str)]) -> u16 {
         let mut configuration = Configuration::new();
-        if let Some(token) = token {
-            configuration.set("rheos.rest.token", token);
+        for (key, value) in pairs {
+            configuration.set(key, value);
         }
         let settings = RestSettings::of(&configuration, true).unwrap().unwrap();
         let mut map = HeaderMap::new();
@@ -105,5 +111,22 @@ mod tests {
             assert_eq!(status(None, &other), 403);
         }
         assert_eq!(status(None, &[("host", "elsewhere.example:8081")]), 403);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn over_tls_the_certificate_says_which_names_are_its_own() {
+        let authority = crate::tls::tests::Authority::new();
+        let own = authority.keystore("rest", &["rest.example"]);
+        let encrypted = [
+            ("security.ssl.rest.enabled", "true"),
+            ("security.ssl.rest.keystore", &*own),
+        ];
+        let host = ("host", "rest.example:8081");
+        assert_eq!(status_by(&encrypted, &[host]), 200);
+        let own = ("origin", "https://rest.example:8081");
+        assert_eq!(status_by(&encrypted, &[host, own]), 200);
+        let other = ("origin", "https://elsewhere.example");
+        assert_eq!(status_by(&encrypted, &[host, other]), 403);
     }
 }

@@ -101,7 +101,9 @@ impl RestServer {
             slots: served.slots,
             logs: served.logs,
             agents: served.agents,
+            scheme: http::scheme(settings.security.is_on()),
         });
+        let secured = (LIMITS, settings.security.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -111,7 +113,7 @@ impl RestServer {
             state: state.clone(),
             standing: served.standing,
         });
-        let server = Server::start(listener, "REST", LIMITS, service, runtime.handle())
+        let server = Server::start(listener, "REST", secured, service, runtime.handle())
             .map_err(RestError::System)?;
         let (address, stop) = (server.address(), Arc::new(Notify::new()));
         let stopped = stop.clone();
@@ -124,7 +126,7 @@ impl RestServer {
         });
         let thread = spawner.spawn("rheos-rest".to_owned(), body);
         let thread = Some(thread.map_err(RestError::System)?);
-        tracing::info!("REST at http://{address}");
+        tracing::info!("REST at {}://{address}", state.scheme);
         Ok(Self {
             address,
             state,
@@ -136,6 +138,15 @@ impl RestServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its address as others write it who reach it by this host.
+    pub fn url_at(&self, host: &str) -> String {
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.to_owned(),
+        };
+        format!("{}://{host}:{}", self.state.scheme, self.address.port())
     }
 
     pub(super) fn state(&self) -> &State {

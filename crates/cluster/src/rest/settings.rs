@@ -5,11 +5,14 @@ use std::net::{IpAddr, ToSocketAddrs};
 
 use rheos_core::config::options::{
     REST_BIND_ADDRESS, REST_BIND_PORT, REST_INSECURE, REST_PORT, REST_TOKEN,
+    SSL_REST_AUTHENTICATION_ENABLED, SSL_REST_ENABLED,
 };
 use rheos_core::config::{ConfigError, Configuration};
+use rheos_runtime::network::ServerSecurity;
 
 use super::RestError;
 use crate::http::ports;
+use crate::tls;
 
 /// What a client has to know.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,7 +37,7 @@ impl fmt::Debug for Token {
 }
 
 /// Where REST listens, and whom it answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RestSettings {
     /// The address to listen on.
     pub host: String,
@@ -44,6 +47,8 @@ pub struct RestSettings {
     pub ports_text: String,
     /// What a client has to know, if anything.
     pub token: Option<Token>,
+    /// How connections are made safe.
+    pub security: ServerSecurity,
 }
 
 impl RestSettings {
@@ -82,11 +87,20 @@ impl RestSettings {
         }
         let host: String = configuration.get(&REST_BIND_ADDRESS).map_err(refused)?;
         let insecure = configuration.get(&REST_INSECURE).map_err(refused)?;
-        if token.is_none() && !insecure && !stays_here(&host) {
+        let security = tls::of_rest(configuration).map_err(refused)?;
+        // TLS without it keeps out nobody: it says who the server is, not who asks.
+        let asks = configuration.get(&SSL_REST_AUTHENTICATION_ENABLED);
+        let knows = token.is_some() || asks.map_err(refused)?;
+        if !knows && !insecure && !stays_here(&host) {
             return Err(RestError::Configuration(format!(
                 "{} is '{host}', where others than this machine can reach REST, and whoever reaches \
-                 it can stop jobs: set {} to a secret, or {} to true if the network keeps others out",
-                REST_BIND_ADDRESS.key, REST_TOKEN.key, REST_INSECURE.key
+                 it can stop jobs: set {} to a secret, best with {}, or {}, or {} to true if the \
+                 network keeps others out",
+                REST_BIND_ADDRESS.key,
+                REST_TOKEN.key,
+                SSL_REST_ENABLED.key,
+                SSL_REST_AUTHENTICATION_ENABLED.key,
+                REST_INSECURE.key
             )));
         }
         Ok(Some(Self {
@@ -94,6 +108,7 @@ impl RestSettings {
             ports,
             ports_text,
             token: token.map(Token),
+            security,
         }))
     }
 }
@@ -124,11 +139,9 @@ mod tests {
 
     #[test]
     fn it_is_there_when_a_port_is_or_somebody_wants_it() {
-        assert_eq!(of(&[], false).unwrap(), None);
-        assert_eq!(
-            of(&[("rest.bind-address", "0.0.0.0")], false).unwrap(),
-            None
-        );
+        assert!(of(&[], false).unwrap().is_none());
+        let open = of(&[("rest.bind-address", "0.0.0.0")], false);
+        assert!(open.unwrap().is_none());
         let wanted = of(&[], true).unwrap().unwrap();
         assert_eq!(
             (wanted.host.as_str(), &*wanted.ports),
@@ -173,6 +186,32 @@ mod tests {
         ] {
             let error = of(&[(key, value)], true).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_alone_lets_in_nobody_but_certificates_of_clients_do() {
+        let authority = crate::tls::tests::Authority::new();
+        let (own, trust) = (
+            authority.keystore("rest", &["rest"]),
+            authority.truststore(),
+        );
+        let encrypted = [
+            ("rest.bind-address", "0.0.0.0"),
+            ("security.ssl.rest.enabled", "true"),
+            ("security.ssl.rest.keystore", &own),
+            ("security.ssl.rest.truststore", &trust),
+        ];
+        let error = of(&encrypted, true).unwrap_err().to_string();
+        assert!(error.contains("rheos.rest.token"), "{error}");
+        for knows in [
+            ("security.ssl.rest.authentication-enabled", "true"),
+            ("rheos.rest.token", "s3cret"),
+        ] {
+            let pairs = [&encrypted[..], &[knows]].concat();
+            let settings = of(&pairs, true).unwrap().unwrap();
+            assert!(settings.security.is_on());
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn elsewhere(leader: Option<&LeaseRecord>, request: &Request) -> Resp
         "" => String::new(),
         query => format!("?{query}"),
     };
-    let location = format!("http://{rest}{}{query}", request.path);
+    let location = format!("{rest}{}{query}", request.path);
     let message = format!("this JobManager stands by; ask the one that leads: {location}");
     errors(StatusCode::TEMPORARY_REDIRECT, message).with(header::LOCATION, location)
 }
@@ -44,7 +44,7 @@ mod tests {
         let mut leader = LeaseRecord {
             holder: "0123456789".to_owned(),
             rpc: "a:6123".to_owned(),
-            rest: Some("a:8081".to_owned()),
+            rest: Some("https://a:8081".to_owned()),
             hold: Hold::Held,
             begun: true,
             at: 0,
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
         let to = (
             header::LOCATION,
-            "http://a:8081/jobs/1?mode=cancel".to_owned(),
+            "https://a:8081/jobs/1?mode=cancel".to_owned(),
         );
         assert_eq!(answer.headers, [to]);
         leader.rest = None;

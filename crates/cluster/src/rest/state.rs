@@ -31,6 +31,8 @@ pub struct State {
     pub(super) slots: Option<u32>,
     pub(super) logs: Option<LogTail>,
     pub(super) agents: Option<Agents>,
+    /// How addresses begin that are told.
+    pub(super) scheme: &'static str,
 }
 
 /// A vertex of a job.

@@ -39,9 +39,10 @@ impl From<ConfigError> for SessionError {
 }
 
 /// Of a session's configuration, what is about its own processes: it is not the jobs'.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "rest.",
     "rheos.rest.",
+    "security.ssl.rest.",
     "jobmanager.rpc.",
     "high-availability",
     "rheos.high-availability",
@@ -110,6 +111,7 @@ mod tests {
         for (key, value) in [
             ("rest.port", "8081"),
             ("rheos.rest.token", "secret"),
+            ("security.ssl.rest.enabled", "true"),
             ("jobmanager.rpc.port", "1"),
             ("taskmanager.numberOfTaskSlots", "8"),
             ("restart-strategy.type", "fixed-delay"),

@@ -115,6 +115,10 @@ pub const REST_BIND_ADDRESS: ConfigOption<String> =
         .old_keys(&["web.address", "jobmanager.web.address"])
         .default("127.0.0.1");
 
+/// The host by which clients reach REST.
+pub const REST_ADDRESS: ConfigOption<String> =
+    ConfigOption::new("rest.address", "The host by which clients reach REST.");
+
 /// Keys with one of these in them have secrets for values, which are not shown.
 pub const SENSITIVE: [&str; 11] = [
     "password",
@@ -199,6 +203,44 @@ pub const SSL_INTERNAL_KEYSTORE_TYPE: ConfigOption<String> = ConfigOption::new(
 /// What the truststore is: PEM.
 pub const SSL_INTERNAL_TRUSTSTORE_TYPE: ConfigOption<String> = ConfigOption::new(
     "security.ssl.internal.truststore-type",
+    "What the truststore is: PEM.",
+);
+
+/// Whether REST is spoken over TLS.
+pub const SSL_REST_ENABLED: ConfigOption<bool> = ConfigOption::new(
+    "security.ssl.rest.enabled",
+    "Whether REST is spoken over TLS.",
+)
+.default("false");
+
+/// Whether clients of REST have to show certificates.
+pub const SSL_REST_AUTHENTICATION_ENABLED: ConfigOption<bool> = ConfigOption::new(
+    "security.ssl.rest.authentication-enabled",
+    "Whether clients of REST have to show certificates.",
+)
+.default("false");
+
+/// The PEM file with REST's certificate, those that vouch for it, and its key; of a client, its own.
+pub const SSL_REST_KEYSTORE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.rest.keystore",
+    "The PEM file with REST's certificate, those that vouch for it, and its key.",
+);
+
+/// The PEM file with the authorities that vouch for clients; of a client, for REST.
+pub const SSL_REST_TRUSTSTORE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.rest.truststore",
+    "The PEM file with the authorities that vouch for clients of REST; of a client, for REST.",
+);
+
+/// What the keystore is: PEM.
+pub const SSL_REST_KEYSTORE_TYPE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.rest.keystore-type",
+    "What the keystore is: PEM.",
+);
+
+/// What the truststore is: PEM.
+pub const SSL_REST_TRUSTSTORE_TYPE: ConfigOption<String> = ConfigOption::new(
+    "security.ssl.rest.truststore-type",
     "What the truststore is: PEM.",
 );
 

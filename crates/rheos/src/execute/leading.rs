@@ -1,13 +1,13 @@
 //! A JobManager among several: it waits until it leads before it touches the job.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rheos_cluster::JobError;
 use rheos_cluster::ha::{Campaign, Candidate, HaSettings, LeaderAt, Standing, Tenure};
 use rheos_cluster::remote::{Agents, RemoteSettings};
+use rheos_cluster::rest::RestServer;
 use rheos_core::clock::SharedClock;
-use rheos_core::config::Configuration;
+use rheos_core::config::{Configuration, options};
 use rheos_core::spawn::SharedSpawner;
 
 use crate::error::ApiError;
@@ -25,7 +25,7 @@ pub(super) struct Leading<'a> {
     pub configuration: &'a Configuration,
     pub settings: &'a RemoteSettings,
     pub agents: &'a Agents,
-    pub rest: Option<SocketAddr>,
+    pub rest: Option<&'a RestServer>,
     pub clock: SharedClock,
     pub spawner: &'a SharedSpawner,
     pub interrupted: &'a Interrupted,
@@ -45,9 +45,11 @@ impl Leading<'_> {
         let host = self.settings.jobmanager.as_str();
         self.settings.findable().map_err(ApiError::Configuration)?;
         let records = ha.records(self.job, self.configuration)?;
-        let rest = self.rest.map(|rest| match rest.ip().is_unspecified() {
-            true => format!("{host}:{}", rest.port()),
-            false => rest.to_string(),
+        let told = self.configuration.get_set(&options::REST_ADDRESS);
+        let told = told.map_err(refused)?;
+        let rest = self.rest.map(|rest| match (&told, rest.address().ip()) {
+            (told, bound) if bound.is_unspecified() => rest.url_at(told.as_deref().unwrap_or(host)),
+            (_, bound) => rest.url_at(&bound.to_string()),
         });
         let rpc = format!("{host}:{}", self.agents.address().port());
         tracing::info!("stands by at {rpc} until it leads: {}", records.location());

@@ -111,7 +111,7 @@ pub(super) fn list(rest: &Rest, asked: &Asked) -> Result<Answer, Refusal> {
     });
     let host = asked.host.as_deref().unwrap_or("localhost");
     Ok(Answer::Json(json!({
-        "address": format!("http://{host}"),
+        "address": format!("{}://{host}", rest.state.scheme),
         "files": files.collect::<Vec<_>>(),
     })))
 }

@@ -11,7 +11,7 @@ use super::super::answer::{Answer, Refusal, errors};
 use super::super::jobs::count_states;
 use super::super::route::Asked;
 use super::Rest;
-use crate::http::client::{Answered, AskError, Question, ask};
+use crate::http::client::{Answered, AskError, Question, Site, ask};
 use crate::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use crate::session::dispatcher::Refused;
 use crate::session::job::{JobView, Reached};
@@ -47,6 +47,11 @@ fn headers(reached: &Reached, content_type: Option<&header::HeaderValue>) -> Hea
     headers
 }
 
+/// A job's own JobManager, which the session has told to listen on loopback, for itself alone.
+fn site(reached: &Reached) -> Site {
+    Site::plain(reached.address.as_str())
+}
+
 /// Asks a job's own JobManager for what is at a path.
 async fn get(reached: &Reached, path: String) -> Result<Answered, AskError> {
     let question = Question {
@@ -55,7 +60,7 @@ async fn get(reached: &Reached, path: String) -> Result<Answered, AskError> {
         headers: headers(reached, None),
         body: Default::default(),
     };
-    ask(&reached.address, question, GLANCE).await
+    ask(&site(reached), question, GLANCE).await
 }
 
 /// What a list says of a job that is not asked.
@@ -226,7 +231,7 @@ pub(super) async fn pass_on(rest: &Rest, request: &Request, below: &str) -> Resp
             headers: headers(&reached, request.headers.get(header::CONTENT_TYPE)),
             body: request.body.clone().into(),
         };
-        match ask(&reached.address, question, PATIENCE).await {
+        match ask(&site(&reached), question, PATIENCE).await {
             Ok(answer) => {
                 return Response::new(answer.status, answer.content_type, answer.body);
             }

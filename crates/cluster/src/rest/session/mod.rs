@@ -155,7 +155,9 @@ impl SessionRest {
             slots: Some(0),
             logs,
             agents: None,
+            scheme: http::scheme(settings.security.is_on()),
         };
+        let (scheme, secured) = (state.scheme, (LIMITS, settings.security.clone()));
         let rest = Rest {
             settings,
             dispatcher,
@@ -164,9 +166,9 @@ impl SessionRest {
             io: io.clone(),
         };
         let service = Arc::new(Answers(Arc::new(rest)));
-        let server = Server::start(listener, "REST", LIMITS, service, io);
+        let server = Server::start(listener, "REST", secured, service, io);
         let server = server.map_err(RestError::System)?;
-        tracing::info!("REST at http://{}", server.address());
+        tracing::info!("REST at {scheme}://{}", server.address());
         Ok(Self { server })
     }
 

@@ -75,6 +75,9 @@ impl Shared {
             (options::REST_BIND_PORT.key, "0"),
             (options::REST_PORT.key, "0"),
             (options::REST_TOKEN.key, &token),
+            // The session alone asks there, over loopback.
+            (options::SSL_REST_ENABLED.key, "false"),
+            (options::SSL_REST_AUTHENTICATION_ENABLED.key, "false"),
             (options::HA_TYPE.key, "NONE"),
         ];
         let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned()));

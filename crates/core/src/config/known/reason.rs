@@ -24,6 +24,7 @@ pub(super) const JM_NO_JVM: &str =
 pub(super) const KEY_GROUPS: &str =
     "all operators share the same 32,768 key groups, so that chaining never depends on it";
 pub(super) const LOG_STDERR: &str = "the process logs to standard error, whose level `RUST_LOG` sets; files are the service manager's business";
+pub(super) const NAMES_VERIFIED: &str = "a client of REST always holds the certificate against the host's name, a process of the cluster never: whom its authority vouches for belongs to it";
 pub(super) const NO_ACTORS: &str = "there is no actor system under the RPC";
 pub(super) const NO_CHANGELOG: &str =
     "there is no state changelog: checkpoints are incremental and small without one";

@@ -24,7 +24,7 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("jobstore.expiration-time", &[], Duration, "1 h", Honoured),
     opt("jobstore.max-capacity", &[], Int, "", Honoured).ours("100"),
     opt("jobstore.type", &[], Str, "File", Later(Rest)),
-    opt("rest.address", &[], Str, "", Later(Rest)),
+    opt("rest.address", &[], Str, "", Honoured),
     opt("rest.async.store-duration", &[], Duration, "5 min", Later(Rest)),
     opt("rest.await-leader-timeout", &[], Duration, "30 s", Later(Rest)),
     opt("rest.bind-address", &["web.address", "jobmanager.web.address"], Str, "", Honoured).ours("127.0.0.1"),

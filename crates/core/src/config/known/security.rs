@@ -3,7 +3,7 @@
 use super::Area::Security;
 use super::Kind::{Bool, Duration, Float, Int, List, Str};
 use super::Verdict::{Honoured, Later, NoMeaning};
-use super::reason::{NO_JVM, NO_KERBEROS, PEM, TLS_BY_LIBRARY, TLS_TIMES};
+use super::reason::{NAMES_VERIFIED, NO_JVM, NO_KERBEROS, PEM, TLS_BY_LIBRARY, TLS_TIMES};
 use super::{KnownOption, opt};
 
 #[rustfmt::skip]
@@ -42,17 +42,17 @@ pub(super) const OPTIONS: &[KnownOption] = &[
     opt("security.ssl.protocol", &[], Str, "TLSv1.2", NoMeaning(TLS_BY_LIBRARY)),
     opt("security.ssl.provider", &[], Str, "JDK", NoMeaning(NO_JVM)),
     opt("security.ssl.reload", &[], Bool, "false", Later(Security)),
-    opt("security.ssl.rest.authentication-enabled", &[], Bool, "false", Later(Security)),
+    opt("security.ssl.rest.authentication-enabled", &[], Bool, "false", Honoured),
     opt("security.ssl.rest.cert.fingerprint", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.enabled", &[], Bool, "false", Later(Security)),
-    opt("security.ssl.rest.key-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.keystore", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.keystore-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.keystore-type", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.truststore", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.truststore-password", &[], Str, "", Later(Security)),
-    opt("security.ssl.rest.truststore-type", &[], Str, "", Later(Security)),
+    opt("security.ssl.rest.enabled", &[], Bool, "false", Honoured),
+    opt("security.ssl.rest.key-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.rest.keystore", &[], Str, "", Honoured),
+    opt("security.ssl.rest.keystore-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.rest.keystore-type", &[], Str, "", Honoured),
+    opt("security.ssl.rest.truststore", &[], Str, "", Honoured),
+    opt("security.ssl.rest.truststore-password", &[], Str, "", NoMeaning(PEM)),
+    opt("security.ssl.rest.truststore-type", &[], Str, "", Honoured),
     opt("security.ssl.truststore", &[], Str, "", Honoured),
     opt("security.ssl.truststore-password", &[], Str, "", NoMeaning(PEM)),
-    opt("security.ssl.verify-hostname", &[], Bool, "true", Later(Security)),
+    opt("security.ssl.verify-hostname", &[], Bool, "true", NoMeaning(NAMES_VERIFIED)),
 ];
