@@ -362,6 +362,6 @@ mod tests {
             panic!("something else");
         };
         assert_eq!(status.signal(), Some(9));
-        assert!(how.contains("of the 0.0 MiB that it may have"), "{how}");
+        assert!(how.contains("of the 0.1 MiB that it may have"), "{how}");
     }
 }
