@@ -27,13 +27,14 @@ pub enum Sought {
 ///
 /// Invariant: one that was lost is not tried again before it has renewed: while it has not, it is likely
 /// to be dead or asleep, and another will take over.
-pub(crate) struct Seeker {
+pub struct Seeker {
     at: LeaderAt,
     view: View,
 }
 
 impl Seeker {
-    pub(crate) fn new(at: LeaderAt) -> Self {
+    /// Where the leader is to be found out from this.
+    pub fn new(at: LeaderAt) -> Self {
         Self {
             at,
             view: View::default(),
@@ -41,7 +42,7 @@ impl Seeker {
     }
 
     /// Where it is thought to be, for messages.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match &self.at {
             LeaderAt::Address(address) => address.clone(),
             LeaderAt::Lease(records) => match &self.view.tried {
@@ -52,7 +53,7 @@ impl Seeker {
     }
 
     /// Looks for it.
-    pub(crate) fn look(&mut self) -> Sought {
+    pub fn look(&mut self) -> Sought {
         match &self.at {
             LeaderAt::Address(address) => Sought::At(address.clone()),
             LeaderAt::Lease(records) => match records.newest() {
@@ -64,7 +65,7 @@ impl Seeker {
 
     /// Who leads in the place of the one that was found, if another does. For when that is silent: it
     /// costs a request.
-    pub(crate) fn superseded(&self) -> Option<String> {
+    pub fn superseded(&self) -> Option<String> {
         match &self.at {
             LeaderAt::Lease(records) => self.view.superseded(records.newest().ok()??.1),
             LeaderAt::Address(_) => None,
@@ -72,7 +73,7 @@ impl Seeker {
     }
 
     /// What was found can't be reached, or was lost.
-    pub(crate) fn lost(&mut self) {
+    pub fn lost(&mut self) {
         if let LeaderAt::Lease(records) = &self.at {
             self.view.lost(records.newest().ok().flatten());
         }

@@ -11,9 +11,9 @@ use rheos_core::clock::SharedClock;
 use rheos_core::spawn::SharedSpawner;
 
 use super::candidate::Candidate;
+use super::keeper::Keeper;
 use super::lease::{Holding, Renewed};
-use super::record::Hold;
-use super::records::{Created, LeaseRecords};
+use super::records::LeaseRecords;
 use super::settings::HaSettings;
 use super::standing::Standing;
 
@@ -78,19 +78,13 @@ impl Tenure {
             let mut state = shared.lock();
             (state.begun, state.told_begun) = (goes_on, goes_on);
         }
-        let mut keeper = Keeper {
-            candidate,
-            holding,
-            settings,
-            records,
+        let mut renewing = Renewing {
+            keeper: Keeper::new((candidate, holding), settings, records, clock),
             standing,
-            clock,
             shared: shared.clone(),
-            doubtful: false,
             tried_begun: false,
-            told: false,
         };
-        spawner.spawn("rheos-lease".to_owned(), Box::new(move || keeper.run()))?;
+        spawner.spawn("rheos-lease".to_owned(), Box::new(move || renewing.run()))?;
         Ok(Self {
             shared,
             patience: settings.lease,
@@ -150,50 +144,39 @@ impl Drop for Tenure {
 }
 
 /// The thread.
-struct Keeper {
-    candidate: Candidate,
-    holding: Holding,
-    settings: HaSettings,
-    records: LeaseRecords,
+struct Renewing {
+    keeper: Keeper,
     standing: Standing,
-    clock: SharedClock,
     shared: Arc<Shared>,
-    /// Whether it is to be found out if others have gone on.
-    doubtful: bool,
     /// Whether the last renewal was to say that the job has begun.
     tried_begun: bool,
-    /// Whether it was told that renewals fail.
-    told: bool,
 }
 
-impl Keeper {
-    fn now(&self) -> i64 {
-        self.clock.monotonic_micros()
-    }
-
+impl Renewing {
     fn run(&mut self) {
-        let mut wait = self.holding.due_in(self.now());
         loop {
-            if let Some(word) = self.await_word(wait) {
-                self.say(word);
+            if let Some(word) = self.await_word(self.keeper.wait_micros()) {
+                let begun = self.shared.lock().begun;
+                self.keeper.say(word, begun);
                 break;
             }
-            let began = self.now();
-            if let Renewed::Lost(why) = self.renew(began) {
+            if let Renewed::Lost(why) = self.renew() {
                 self.lose(&why);
                 break;
             }
-            // After a failure it is tried again after a while, not at once.
-            let since = self.now() - began;
-            let tried = self.settings.micros().1 - since;
-            wait = self
-                .holding
-                .due_in(self.now())
-                .max(tried.min(100_000))
-                .max(0);
         }
         self.shared.lock().done = true;
         self.shared.changed.notify_all();
+    }
+
+    fn renew(&mut self) -> Renewed {
+        let begun = self.shared.lock().begun;
+        self.tried_begun = begun;
+        let shared = &self.shared;
+        self.keeper.renew(begun, || {
+            shared.lock().told_begun = begun;
+            shared.changed.notify_all();
+        })
     }
 
     /// Waits so long for the last word.
@@ -212,57 +195,6 @@ impl Keeper {
         state.last_word.clone()
     }
 
-    fn renew(&mut self, began: i64) -> Renewed {
-        let number = self.holding.number() + 1;
-        let at = self.clock.wall_millis();
-        let begun = self.shared.lock().begun;
-        self.tried_begun = begun;
-        let record = self.candidate.record(Hold::Held, begun, at);
-        let renewed = match self.records.create(number, &record) {
-            Ok(Created::Written) => {
-                self.shared.lock().told_begun = begun;
-                self.shared.changed.notify_all();
-                self.holding.written(began, self.now())
-            }
-            Ok(Created::Taken(there)) => self.holding.taken(there.as_ref(), began),
-            Err(error) => {
-                self.complain(&error.to_string());
-                return Renewed::Kept;
-            }
-        };
-        if std::mem::take(&mut self.told) {
-            tracing::info!(lease = number, "the lease is renewed again");
-        }
-        self.doubtful |= renewed == Renewed::Doubtful;
-        if self.doubtful
-            && let Ok(greatest) = self.records.greatest()
-        {
-            self.doubtful = false;
-            let settled = self.holding.greatest(greatest, self.now());
-            if let Renewed::Lost(_) = &settled {
-                return settled;
-            }
-        }
-        if renewed == Renewed::Kept
-            && let Err(error) = self.records.forget_one(self.holding.number())
-        {
-            tracing::debug!("an old record of the lease stays behind: {error}");
-        }
-        renewed
-    }
-
-    /// Tells once that renewals fail, when that could be noticed.
-    fn complain(&mut self, error: &str) {
-        let silent = self.holding.silent(self.now());
-        if silent >= self.settings.micros().0 && !std::mem::replace(&mut self.told, true) {
-            let seconds = silent as f64 / 1e6;
-            tracing::warn!(
-                "the lease can't be renewed for {seconds:.1} s: the job runs on, and completes no \
-                 checkpoint until the storage answers: {error}"
-            );
-        }
-    }
-
     fn lose(&self, why: &str) {
         tracing::error!("leads the job no more: {why}");
         self.standing.set_leads(false);
@@ -272,35 +204,6 @@ impl Keeper {
         drop(state);
         if let Some(act) = act {
             act(why);
-        }
-    }
-
-    fn say(&self, word: LastWord) {
-        let (hold, told) = match word {
-            LastWord::Released => (Hold::Released, "lets go of the lease: another may lead"),
-            LastWord::Over(how) => (Hold::Over { how }, "the lease ends with the job"),
-        };
-        let begun = self.shared.lock().begun;
-        let record = self.candidate.record(hold, begun, self.clock.wall_millis());
-        let mut number = self.holding.number() + 1;
-        loop {
-            match self.records.create(number, &record) {
-                Ok(Created::Written) => {
-                    tracing::info!(lease = number, "{told}");
-                    return;
-                }
-                // A renewal that had no answer.
-                Ok(Created::Taken(Some(there)))
-                    if there.holder == self.candidate.holder() && there.hold == Hold::Held =>
-                {
-                    number += 1;
-                }
-                Ok(Created::Taken(_)) => return,
-                Err(error) => {
-                    tracing::warn!("the lease runs out by itself: {error}");
-                    return;
-                }
-            }
         }
     }
 }
