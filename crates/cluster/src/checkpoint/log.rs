@@ -115,6 +115,8 @@ pub struct JobLog {
     storage: Arc<dyn CheckpointStorage>,
     /// By number.
     records: Vec<(u64, Record)>,
+    /// The place that a record was tried to be written to, without an answer, until it is known to be there.
+    doubtful: Option<u64>,
 }
 
 const RECORDS: Numbered = Numbered {
@@ -132,6 +134,7 @@ impl JobLog {
         let mut log = Self {
             storage,
             records: Vec::new(),
+            doubtful: None,
         };
         for number in RECORDS.numbers(&*log.storage)? {
             // One that has gone meanwhile was that of an old checkpoint.
@@ -147,6 +150,7 @@ impl JobLog {
         Self {
             storage,
             records: Vec::new(),
+            doubtful: None,
         }
     }
 
@@ -219,7 +223,9 @@ impl JobLog {
     /// Adds a record of a generation.
     ///
     /// A storage that gives no answer may have written it all the same, now or later: what is found in
-    /// the record's place the next time decides.
+    /// the record's place the next time decides. But another may have gone on from it meanwhile, and have
+    /// deleted it with its checkpoint: then its place is free, and is not the log's end. So whoever has
+    /// written to such a place looks for records behind it.
     ///
     /// # Errors
     /// What the storage says, and then the record may be there; [`CheckpointError::Superseded`] if
@@ -237,11 +243,15 @@ impl JobLog {
             let number = self.last().map_or(1, |number| number + 1);
             let unanswered = match self.storage.put_if_absent(&RECORDS.name_of(number), &text) {
                 Ok(true) => {
+                    self.settle(number, own)?;
                     self.records.push((number, record));
                     return Ok(());
                 }
                 Ok(false) => None,
-                Err(error) => Some(error),
+                Err(error) => {
+                    self.doubtful = Some(number);
+                    Some(error)
+                }
             };
             let Some(there) = self.get(number)? else {
                 match unanswered {
@@ -249,8 +259,12 @@ impl JobLog {
                     None => continue,
                 }
             };
+            let says_as_much = there.says_as_much_as(&record);
+            if says_as_much {
+                self.settle(number, own)?;
+            }
             self.records.push((number, there.clone()));
-            if there.says_as_much_as(&record) {
+            if says_as_much {
                 // Written, though the storage had said nothing, now or an earlier time.
                 return Ok(());
             }
@@ -260,6 +274,31 @@ impl JobLog {
                 return Err(CheckpointError::Superseded { own, newer });
             }
         }
+    }
+
+    /// A record of this generation is in this place: if that was doubtful, nobody must have gone on behind it.
+    fn settle(&mut self, number: u64, own: u64) -> Result<(), CheckpointError> {
+        if self.doubtful != Some(number) {
+            return Ok(());
+        }
+        if self.goes_on_behind(number)? {
+            // Only who has begun a newer generation deletes a record that another has written.
+            *self = Self::read(self.storage.clone())?;
+            let newer = self.generation();
+            return Err(CheckpointError::Superseded { own, newer });
+        }
+        self.doubtful = None;
+        Ok(())
+    }
+
+    /// Whether there are records behind this place. A listing may lag behind a little; what was written
+    /// meanwhile is found by its name, for as long as no second checkpoint has followed.
+    fn goes_on_behind(&self, number: u64) -> Result<bool, CheckpointError> {
+        if self.get(number + 1)?.is_some() {
+            return Ok(true);
+        }
+        let numbers = RECORDS.numbers(&*self.storage)?;
+        Ok(numbers.iter().any(|there| *there > number))
     }
 
     /// Adds the record that begins a generation: whether this log was all there was before it. If others
@@ -278,8 +317,7 @@ impl JobLog {
             self.append(record.clone())?;
             alone &= self.records.len() == known + 1;
             let own = self.last().unwrap_or(0);
-            let numbers = RECORDS.numbers(&*self.storage)?;
-            if !numbers.iter().any(|number| *number > own) {
+            if !self.goes_on_behind(own)? {
                 return Ok(alone);
             }
             alone = false;
@@ -327,128 +365,4 @@ impl JobLog {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::memory::MemoryStorage;
-    use super::*;
-
-    fn generation(generation: u64, owner: &str) -> Record {
-        Record::Generation {
-            generation,
-            owner: owner.to_owned(),
-            lineage: "l".to_owned(),
-            from: None,
-            at: 0,
-        }
-    }
-
-    fn checkpoint(generation: u64, checkpoint: u64) -> Record {
-        Record::Checkpoint(CheckpointRecord {
-            checkpoint,
-            generation,
-            path: format!("g{generation}/chk-{checkpoint}"),
-            completed_at: 0,
-        })
-    }
-
-    #[test]
-    fn who_was_thought_dead_completes_no_checkpoint() {
-        let storage: Arc<dyn CheckpointStorage> = Arc::new(MemoryStorage::default());
-        let mut old = JobLog::read(storage.clone()).unwrap();
-        old.append(generation(1, "a")).unwrap();
-        old.append(checkpoint(1, 1)).unwrap();
-        let mut new = JobLog::read(storage.clone()).unwrap();
-        assert_eq!(new.generation(), 1);
-        new.append(generation(2, "b")).unwrap();
-        new.append(checkpoint(2, 2)).unwrap();
-        new.append(checkpoint(2, 3)).unwrap();
-        new.forget(|record| record.checkpoint < 3).unwrap();
-        let refused = old.append(checkpoint(1, 2)).unwrap_err();
-        assert!(matches!(
-            refused,
-            CheckpointError::Superseded { own: 1, newer: 2 }
-        ));
-        let read = JobLog::read(storage).unwrap();
-        let numbers: Vec<u64> = read.checkpoints().map(|record| record.checkpoint).collect();
-        assert_eq!(numbers, [3]);
-    }
-
-    /// Has its effect, and gives no answer, while it is told to.
-    struct Silent(MemoryStorage, std::sync::atomic::AtomicBool);
-
-    impl Silent {
-        fn answer<T>(&self, done: T) -> Result<T, CheckpointError> {
-            match self.1.load(std::sync::atomic::Ordering::Relaxed) {
-                false => Ok(done),
-                true => Err(CheckpointError::Storage {
-                    location: "here".to_owned(),
-                    what: "asking",
-                    name: "it".to_owned(),
-                    error: std::io::ErrorKind::TimedOut.into(),
-                }),
-            }
-        }
-    }
-
-    impl CheckpointStorage for Silent {
-        fn location(&self) -> String {
-            self.0.location()
-        }
-        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), CheckpointError> {
-            self.0.put(name, bytes).and_then(|()| self.answer(()))
-        }
-        fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<bool, CheckpointError> {
-            let done = self.0.put_if_absent(name, bytes)?;
-            self.answer(done)
-        }
-        fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CheckpointError> {
-            self.0.get(name).and_then(|bytes| self.answer(bytes))
-        }
-        fn list(&self, folder: &str) -> Result<Vec<String>, CheckpointError> {
-            self.0.list(folder).and_then(|names| self.answer(names))
-        }
-        fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-            // Without an answer it has no effect: those are the hard ones here.
-            self.answer(())?;
-            self.0.delete(name)
-        }
-    }
-
-    #[test]
-    fn a_record_without_an_answer_is_found_in_its_place() {
-        let silent = Arc::new(Silent(MemoryStorage::default(), false.into()));
-        let hush = |on: bool| silent.1.store(on, std::sync::atomic::Ordering::Relaxed);
-        let mut log = JobLog::read(silent.clone()).unwrap();
-        hush(true);
-        log.append(generation(1, "a")).unwrap_err();
-        hush(false);
-        log.append(generation(1, "a")).unwrap();
-        hush(true);
-        log.append(checkpoint(1, 1)).unwrap_err();
-        hush(false);
-        log.append(checkpoint(1, 2)).unwrap();
-        let numbers = |log: &JobLog| -> Vec<u64> {
-            let checkpoints = log.checkpoints();
-            checkpoints.map(|record| record.checkpoint).collect()
-        };
-        assert_eq!(numbers(&log), [1, 2], "the first had been written");
-        // A record that can't be deleted stays, and so do those behind it.
-        hush(true);
-        log.forget(|record| record.checkpoint == 1).unwrap_err();
-        hush(false);
-        assert_eq!(numbers(&log), [1, 2]);
-        log.append(checkpoint(1, 3)).unwrap();
-        log.forget(|record| record.checkpoint < 3).unwrap();
-        assert_eq!(numbers(&JobLog::read(silent.clone()).unwrap()), [3]);
-    }
-
-    #[test]
-    fn of_two_that_begin_a_generation_one_does() {
-        let storage: Arc<dyn CheckpointStorage> = Arc::new(MemoryStorage::default());
-        let mut one = JobLog::read(storage.clone()).unwrap();
-        let mut other = JobLog::read(storage).unwrap();
-        one.append(generation(1, "a")).unwrap();
-        assert!(other.append(generation(1, "b")).is_err());
-        other.append(generation(2, "b")).unwrap();
-        assert!(one.append(checkpoint(1, 1)).is_err());
-    }
-}
+mod tests;

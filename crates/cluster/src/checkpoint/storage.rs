@@ -47,7 +47,8 @@ pub trait CheckpointStorage: Send + Sync {
         None
     }
 
-    /// The names of the files in a folder and below, in order; none if it is not there.
+    /// The names of the files in a folder and below, in order; none if it is not there. They may be those
+    /// of a moment ago: the job's log bears less than the time from a checkpoint to the next.
     ///
     /// # Errors
     /// What the system says.
