@@ -17,12 +17,14 @@
 //! | [`source`], [`job`] | the job |
 //! | [`run`] | the scheduler |
 //! | [`oracle`] | what must hold at the end |
+//! | [`leaders`] | another kind of run: several JobManagers, of which one leads |
 //!
 //! The engine is the real one: tasks, exchange, state, coordinator, writer, log and restore. Not in
 //! it: threads, sockets, the job's restart strategy (each failure is a new life here), RocksDB.
 
 pub mod chaos;
 pub mod job;
+pub mod leaders;
 pub mod oracle;
 pub mod run;
 pub mod scenario;

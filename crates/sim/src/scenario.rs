@@ -97,50 +97,77 @@ impl Scenario {
             stops: one_of(&[0, 0, 1, 3]) as u32,
         }
     }
+}
 
-    /// Scenarios that are this one with something less in it, the boldest first.
-    pub fn smaller(&self) -> Vec<Self> {
+/// A scenario that can be made smaller. Implemented by what is run; called by [`shrink`], on its thread.
+pub trait Shrinks: Clone + PartialEq {
+    /// The same, drawn from another seed.
+    fn with_seed(&self, seed: u64) -> Self;
+
+    /// What it is drawn from.
+    fn seed(&self) -> u64;
+
+    /// What makes one smaller, the boldest first. Done often enough, none changes anything.
+    fn changes() -> Vec<fn(&mut Self)>;
+
+    /// Scenarios that are this one with something less in it.
+    fn smaller(&self) -> Vec<Self> {
         let mut smaller = Vec::new();
-        let mut add = |change: &dyn Fn(&mut Self)| {
+        for change in Self::changes() {
             let mut changed = self.clone();
             change(&mut changed);
             if changed != *self && !smaller.contains(&changed) {
                 smaller.push(changed);
             }
-        };
-        add(&|s| (s.errors, s.crash_rate) = (0, 0));
-        add(&|s| s.errors = 0);
-        add(&|s| s.crash_rate = 0);
-        add(&|s| s.zombies = 0);
-        add(&|s| s.rescales = false);
-        add(&|s| s.restarts = false);
-        add(&|s| s.stops = 0);
-        add(&|s| s.crashes = (s.crashes / 2).max(1));
-        add(&|s| s.splits = (s.splits / 2).max(1));
-        add(&|s| s.events = (s.events / 2).max(1));
-        add(&|s| s.events = (s.events * 3 / 4).max(1));
-        add(&|s| s.keys = (s.keys / 2).max(1));
-        add(&|s| s.disorder = 0);
-        add(&|s| s.parallelism = [1; 4]);
-        add(&|s| s.parallelism = s.parallelism.map(|p| p.min(2)));
-        add(&|s| s.barriers = Barriers::Aligned);
-        add(&|s| (s.concurrent, s.retained) = (1, 1));
+        }
         smaller
+    }
+}
+
+impl Shrinks for Scenario {
+    fn with_seed(&self, seed: u64) -> Self {
+        Self {
+            seed,
+            ..self.clone()
+        }
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn changes() -> Vec<fn(&mut Self)> {
+        vec![
+            |s| (s.errors, s.crash_rate) = (0, 0),
+            |s| s.errors = 0,
+            |s| s.crash_rate = 0,
+            |s| s.zombies = 0,
+            |s| s.rescales = false,
+            |s| s.restarts = false,
+            |s| s.stops = 0,
+            |s| s.crashes = (s.crashes / 2).max(1),
+            |s| s.splits = (s.splits / 2).max(1),
+            |s| s.events = (s.events / 2).max(1),
+            |s| s.events = (s.events * 3 / 4).max(1),
+            |s| s.keys = (s.keys / 2).max(1),
+            |s| s.disorder = 0,
+            |s| s.parallelism = [1; 4],
+            |s| s.parallelism = s.parallelism.map(|p| p.min(2)),
+            |s| s.barriers = Barriers::Aligned,
+            |s| (s.concurrent, s.retained) = (1, 1),
+        ]
     }
 }
 
 /// The smallest scenario that fails as `fails` says, reached from one that does; with the number of
 /// runs it took.
-pub fn shrink(scenario: &Scenario, fails: &mut dyn FnMut(&Scenario) -> bool) -> (Scenario, u32) {
+pub fn shrink<S: Shrinks>(scenario: &S, fails: &mut dyn FnMut(&S) -> bool) -> (S, u32) {
     let (mut least, mut runs) = (scenario.clone(), 0);
     'again: loop {
         for candidate in least.smaller() {
             // A change moves everything that is drawn behind it: a few other seeds are tried too.
-            for seed in std::iter::once(candidate.seed).chain(1..8) {
-                let tried = Scenario {
-                    seed,
-                    ..candidate.clone()
-                };
+            for seed in std::iter::once(candidate.seed()).chain(1..8) {
+                let tried = candidate.with_seed(seed);
                 runs += 1;
                 if fails(&tried) {
                     least = tried;

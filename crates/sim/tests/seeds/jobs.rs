@@ -1,10 +1,9 @@
 //! Seeds that must pass; that a run can be had again; that shrinking comes to an end.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 
 use rheos_sim::run::run;
-use rheos_sim::scenario::{Scenario, shrink};
+use rheos_sim::scenario::{Scenario, Shrinks, shrink};
 
 #[test]
 fn two_thousand_seeds_pass() {
