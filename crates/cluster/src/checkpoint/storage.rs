@@ -48,7 +48,8 @@ pub trait CheckpointStorage: Send + Sync {
     }
 
     /// The names of the files in a folder and below, in order; none if it is not there. They may be those
-    /// of a moment ago: the job's log bears less than the time from a checkpoint to the next.
+    /// of a moment ago: the job's log bears a quarter of the time from a checkpoint to the next, which the
+    /// simulation of leaders tries.
     ///
     /// # Errors
     /// What the system says.
