@@ -16,6 +16,7 @@
 //! | [`table`] | a system outside that takes staged epochs behind a fence, and fails |
 //! | [`source`], [`job`] | the job |
 //! | [`run`] | the scheduler |
+//! | `settings` | what checkpoints are taken by |
 //! | [`oracle`] | what must hold at the end |
 //! | [`leaders`] | another kind of run: several JobManagers, of which one leads |
 //!
@@ -28,6 +29,7 @@ pub mod leaders;
 pub mod oracle;
 pub mod run;
 pub mod scenario;
+mod settings;
 pub mod source;
 pub mod storage;
 pub mod table;

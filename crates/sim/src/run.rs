@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rheos::prelude::Configuration;
 use rheos_cluster::checkpoint::job_store::Start;
-use rheos_cluster::checkpoint::s3::S3Settings;
 use rheos_cluster::checkpoint::storage::CheckpointStorage;
 use rheos_cluster::checkpoint::{CheckpointSettings, JobStore, Resume};
 use rheos_cluster::embedded::SteppedJob;
@@ -27,6 +26,7 @@ use crate::chaos::Chaos;
 use crate::job::{Suspicions, Tables, program};
 use crate::oracle;
 use crate::scenario::{Barriers, Scenario};
+use crate::settings::settings;
 use crate::source::{Event, Splits};
 use crate::storage::FailingStorage;
 
@@ -181,8 +181,6 @@ impl World {
     fn settings(&self) -> CheckpointSettings {
         let scenario = &self.scenario;
         CheckpointSettings {
-            interval: Duration::from_millis(scenario.interval),
-            min_pause: Duration::ZERO,
             timeout: Duration::from_secs(5),
             max_concurrent: scenario.concurrent,
             aligned_timeout: match scenario.barriers {
@@ -191,16 +189,7 @@ impl World {
                 Barriers::Unaligned => Some(Duration::ZERO),
             },
             tolerable_failures: scenario.tolerable,
-            retained: scenario.retained,
-            retention: Default::default(),
-            inline_threshold: 0,
-            location: None,
-            s3: S3Settings::default(),
-            copies: None,
-            savepoints: None,
-            history: 10,
-            ignore_unclaimed: false,
-            local: Vec::new(),
+            ..settings(scenario.interval, scenario.retained)
         }
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rheos_cluster::checkpoint::job_store::{Begun, Start};
 use rheos_cluster::checkpoint::manifest::{FORMAT, Manifest};
-use rheos_cluster::checkpoint::s3::S3Settings;
 use rheos_cluster::checkpoint::storage::CheckpointStorage;
 use rheos_cluster::checkpoint::{CheckpointError, CheckpointSettings, JobStore, Resume};
 use rheos_cluster::ha::lease::{Holding, Probe, Renewed};
@@ -17,6 +16,7 @@ use rheos_core::job_graph::JobGraph;
 use super::link::Link;
 use super::scenario::Scenario;
 use super::world::{MachineClock, World};
+use crate::settings::settings;
 
 /// How often a fiber looks whether another has told it something.
 const LOOK: Duration = Duration::from_millis(20);
@@ -229,24 +229,7 @@ impl JobManager {
     }
 
     fn settings(&self) -> CheckpointSettings {
-        CheckpointSettings {
-            interval: Duration::from_millis(self.scenario.interval),
-            min_pause: Duration::ZERO,
-            timeout: Duration::from_secs(60),
-            max_concurrent: 1,
-            aligned_timeout: None,
-            tolerable_failures: u32::MAX,
-            retained: self.scenario.retained,
-            retention: Default::default(),
-            inline_threshold: 0,
-            location: None,
-            s3: S3Settings::default(),
-            copies: None,
-            savepoints: None,
-            history: 10,
-            ignore_unclaimed: false,
-            local: Vec::new(),
-        }
+        settings(self.scenario.interval, self.scenario.retained)
     }
 
     /// Runs the job: takes checkpoints until it must not any more.
